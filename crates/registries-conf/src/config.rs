@@ -1,0 +1,275 @@
+//! The configuration: files put together, and the questions it answers.
+//!
+//! Agrees with `tryUpdatingCache`, `updateWithConfigurationFrom` and
+//! `FindRegistry`. Pure; the files are read in [`load`](crate::load).
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use crate::{
+    error::Error,
+    file::{File, Role},
+    registry::Registry,
+    short_name::{Alias, ShortNameMode},
+};
+
+/// The credential helper that stands for auth files, and the default.
+const AUTH_FILE_HELPER: &str = "containers-auth.json";
+
+/// A file that has been read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// What to call it in errors and origins.
+    pub path: PathBuf,
+    /// Its bytes.
+    pub content: Vec<u8>,
+}
+
+/// A configuration: what `registries.conf` and its drop-ins say together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    files: Vec<PathBuf>,
+    registries: Vec<Registry>,
+    unqualified_search_registries: Vec<String>,
+    credential_helpers: Vec<String>,
+    short_name_mode: ShortNameMode,
+    additional_layer_store_auth_helper: Option<String>,
+    aliases: BTreeMap<String, Alias>,
+}
+
+/// A configuration to which files are still added.
+#[derive(Debug, Default)]
+pub(crate) struct Draft {
+    files: Vec<PathBuf>,
+    registries: BTreeMap<String, Registry>,
+    unqualified_search_registries: Vec<String>,
+    credential_helpers: Vec<String>,
+    short_name_mode: ShortNameMode,
+    additional_layer_store_auth_helper: Option<String>,
+    aliases: BTreeMap<String, Alias>,
+}
+
+impl Source {
+    /// Content with a name.
+    pub fn new(path: impl Into<PathBuf>, content: impl Into<Vec<u8>>) -> Self {
+        Self {
+            path: path.into(),
+            content: content.into(),
+        }
+    }
+}
+
+impl Config {
+    /// Puts files together that have been read already, drop-ins in the order
+    /// they count.
+    ///
+    /// [`Config::load`] reads them from where they are.
+    ///
+    /// # Errors
+    /// The first file that containers/image would refuse.
+    pub fn parse(main: Option<&Source>, drop_ins: &[Source]) -> Result<Self, Error> {
+        let mut draft = Draft::default();
+        if let Some(main) = main {
+            draft.add(&main.path, &main.content, Role::Main)?;
+        }
+        for drop_in in drop_ins {
+            draft.add(&drop_in.path, &drop_in.content, Role::DropIn)?;
+        }
+        Ok(draft.finish())
+    }
+
+    /// The files that were read, in the order they count; empty if there was
+    /// none.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
+    }
+
+    /// The registries, each prefix once, in byte order of their prefixes.
+    pub fn registries(&self) -> &[Registry] {
+        &self.registries
+    }
+
+    /// The registry with the longest prefix of a name; of two wildcards or
+    /// other prefixes as long as each other, the first in byte order.
+    ///
+    /// The name is a host, a repository or a reference, in full. It need not
+    /// be a valid image name.
+    pub fn find_registry(&self, name: &str) -> Option<&Registry> {
+        let mut longest: Option<&Registry> = None;
+        for registry in &self.registries {
+            let length = longest.map_or(0, |found| found.prefix.len());
+            if registry.prefix.len() > length && registry.rest(name).is_some() {
+                longest = Some(registry);
+            }
+        }
+        longest
+    }
+
+    /// The registries, as `host[:port]`, where names without one are looked
+    /// for, in order.
+    pub fn unqualified_search_registries(&self) -> &[String] {
+        &self.unqualified_search_registries
+    }
+
+    /// Where credentials are looked for, in order; `containers-auth.json`
+    /// stands for auth files, and is the default. Never empty.
+    pub fn credential_helpers(&self) -> &[String] {
+        &self.credential_helpers
+    }
+
+    /// What to do with names that have no registry.
+    pub fn short_name_mode(&self) -> ShortNameMode {
+        self.short_name_mode
+    }
+
+    /// The program that hands credentials to an additional layer store.
+    pub fn additional_layer_store_auth_helper(&self) -> Option<&str> {
+        self.additional_layer_store_auth_helper.as_deref()
+    }
+
+    /// What short names stand for.
+    pub fn aliases(&self) -> &BTreeMap<String, Alias> {
+        &self.aliases
+    }
+}
+
+impl Draft {
+    /// Adds a file that counts more than those before it.
+    pub(crate) fn add(&mut self, path: &Path, content: &[u8], role: Role) -> Result<(), Error> {
+        let file =
+            File::parse(content, &Arc::from(path), role).map_err(|refusal| refusal.of(path))?;
+        self.files.push(path.to_owned());
+        self.registries.extend(
+            file.registries
+                .into_iter()
+                .map(|registry| (registry.prefix.clone(), registry)),
+        );
+        if let Some(registries) = file.unqualified_search_registries {
+            self.unqualified_search_registries = registries;
+        }
+        if let Some(helpers) = file.credential_helpers {
+            self.credential_helpers = helpers;
+        }
+        if let Some(mode) = file.short_name_mode {
+            self.short_name_mode = mode;
+        }
+        if let Some(helper) = file.additional_layer_store_auth_helper {
+            self.additional_layer_store_auth_helper = Some(helper);
+        }
+        self.aliases.extend(file.aliases);
+        Ok(())
+    }
+
+    pub(crate) fn finish(self) -> Config {
+        let mut credential_helpers = self.credential_helpers;
+        if credential_helpers.is_empty() {
+            credential_helpers.push(AUTH_FILE_HELPER.to_owned());
+        }
+        Config {
+            files: self.files,
+            registries: self.registries.into_values().collect(),
+            unqualified_search_registries: self.unqualified_search_registries,
+            credential_helpers,
+            short_name_mode: self.short_name_mode,
+            additional_layer_store_auth_helper: self.additional_layer_store_auth_helper,
+            aliases: self.aliases,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{Config, Source};
+    use crate::short_name::ShortNameMode;
+
+    fn parse(main: &str, drop_ins: &[&str]) -> Config {
+        let drop_ins: Vec<_> = drop_ins
+            .iter()
+            .enumerate()
+            .map(|(at, text)| Source::new(format!("d/{at}.conf"), *text))
+            .collect();
+        Config::parse(Some(&Source::new("main.conf", main)), &drop_ins).unwrap()
+    }
+
+    #[test]
+    fn no_file_at_all() {
+        let config = Config::parse(None, &[]).unwrap();
+        assert!(config.files().is_empty() && config.registries().is_empty());
+        assert_eq!(config.credential_helpers(), ["containers-auth.json"]);
+        assert_eq!(config.short_name_mode(), ShortNameMode::Permissive);
+        assert_eq!(config.find_registry("docker.io/library/nginx"), None);
+    }
+
+    #[test]
+    fn drop_ins_replace_what_they_name() {
+        let config = parse(
+            "unqualified-search-registries = [\"a.b\"]\n\
+             credential-helpers = [\"one\"]\n\
+             short-name-mode = \"enforcing\"\n\
+             additional-layer-store-auth-helper = \"helper\"\n\
+             [aliases]\nkept = \"a.b/c\"\nreset = \"a.b/c\"\n\
+             [[registry]]\nlocation = \"b.b\"\n[[registry]]\nlocation = \"a.b\"\n",
+            &[
+                "unqualified-search-registries = []\ncredential-helpers = []\n\
+                 short-name-mode = \"\"\nadditional-layer-store-auth-helper = \"\"\n\
+                 [[registry]]\nlocation = \"a.b\"\nblocked = true",
+                "[aliases]\nreset = \"\"",
+            ],
+        );
+        let files = ["main.conf", "d/0.conf", "d/1.conf"].map(Path::new);
+        assert_eq!(config.files(), files);
+        let registries: Vec<_> = config
+            .registries()
+            .iter()
+            .map(|r| (r.prefix.as_str(), r.blocked, r.origin.to_string()))
+            .collect();
+        let expected = [
+            ("a.b", true, "d/0.conf:5".to_owned()),
+            ("b.b", false, "main.conf:8".to_owned()),
+        ];
+        assert_eq!(registries, expected);
+        assert!(config.unqualified_search_registries().is_empty());
+        assert_eq!(config.credential_helpers(), ["containers-auth.json"]);
+        assert_eq!(config.short_name_mode(), ShortNameMode::Enforcing);
+        assert_eq!(config.additional_layer_store_auth_helper(), Some("helper"));
+        let aliases: Vec<_> = config
+            .aliases()
+            .iter()
+            .map(|(name, alias)| {
+                let target = alias.target.as_ref().map(AsRef::as_ref);
+                (name.as_str(), target, alias.origin.to_string())
+            })
+            .collect();
+        let expected = [
+            ("kept", Some("a.b/c"), "main.conf:6".to_owned()),
+            ("reset", None, "d/1.conf:2".to_owned()),
+        ];
+        assert_eq!(aliases, expected);
+    }
+
+    #[test]
+    fn the_longest_prefix_is_found() {
+        let config = parse(
+            "[[registry]]\nlocation = \"a.b.c\"\n[[registry]]\nprefix = \"*.b.c\"\n\
+             [[registry]]\nlocation = \"a.b.c/d\"\n[[registry]]\nprefix = \"///\"\nlocation = \"e\"",
+            &[],
+        );
+        for (name, expected) in [
+            ("a.b.c/d/e", Some("a.b.c/d")),
+            ("a.b.c/d", Some("a.b.c/d")),
+            // As long as "a.b.c", and before it in byte order.
+            ("a.b.c/e", Some("*.b.c")),
+            ("x.b.c/d", Some("*.b.c")),
+            ("x/d", None),
+            ("/d", None),
+        ] {
+            let found = config.find_registry(name).map(|r| r.prefix.as_str());
+            assert_eq!(found, expected, "{name}");
+        }
+    }
+}

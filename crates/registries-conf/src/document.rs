@@ -1,0 +1,311 @@
+//! One file as it was written: which keys the format has, and their types.
+//!
+//! Knows the keys of `V2RegistriesConf` and `V1RegistriesConf`, and no rule
+//! about their values; unknown keys are ignored. What is absent differs from
+//! what is empty only where containers/image makes that difference.
+
+use toml::de::DeTable;
+
+use crate::{
+    error::{Invalid, Refusal},
+    nesting::too_deep,
+    tree::{Lines, Node, Table, Text},
+    v1::V1,
+};
+
+/// The content of one file.
+#[derive(Debug)]
+pub(crate) struct Document {
+    pub(crate) registries: Option<Vec<RegistryTable>>,
+    pub(crate) unqualified_search_registries: Option<Vec<Text>>,
+    pub(crate) credential_helpers: Option<Vec<Text>>,
+    pub(crate) short_name_mode: Text,
+    pub(crate) additional_layer_store_auth_helper: Text,
+    pub(crate) aliases: Option<Vec<(Text, Text)>>,
+    pub(crate) v1: Option<V1>,
+}
+
+/// A `[[registry]]` table; strings that are not there are empty.
+#[derive(Debug, Default)]
+pub(crate) struct RegistryTable {
+    pub(crate) line: usize,
+    pub(crate) prefix: Text,
+    pub(crate) location: Text,
+    pub(crate) insecure: bool,
+    pub(crate) blocked: bool,
+    pub(crate) mirror_by_digest_only: bool,
+    pub(crate) pull_from_mirror: Text,
+    pub(crate) mirrors: Vec<MirrorTable>,
+}
+
+/// A `[[registry.mirror]]` table; strings that are not there are empty.
+#[derive(Debug)]
+pub(crate) struct MirrorTable {
+    pub(crate) line: usize,
+    pub(crate) location: Text,
+    pub(crate) insecure: bool,
+    pub(crate) pull_from_mirror: Text,
+}
+
+impl Document {
+    pub(crate) fn parse(content: &[u8]) -> Result<Self, Refusal> {
+        let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
+        let text = str::from_utf8(content).map_err(|error| {
+            let valid = content.get(..error.valid_up_to()).unwrap_or_default();
+            let line = valid.split(|byte| *byte == b'\n').count();
+            Refusal::new(line, Invalid::NotUtf8)
+        })?;
+        let lines = Lines::of(text);
+        if let Some(offset) = too_deep(text) {
+            return Err(Refusal::new(lines.at(offset), Invalid::NestedTooDeeply));
+        }
+        let tree = DeTable::parse(text).map_err(|error| {
+            let offset = error.span().map_or(0, |span| span.start);
+            let message = one_line(error.message());
+            Refusal::new(lines.at(offset), Invalid::NotToml { message })
+        })?;
+        Self::decode(Table::root(tree.get_ref(), &lines)?)
+    }
+
+    /// Whether the file has anything in v2 format, if only an empty list.
+    pub(crate) fn has_v2(&self) -> bool {
+        self.registries.is_some()
+            || self.unqualified_search_registries.is_some()
+            || self.credential_helpers.is_some()
+            || !self.short_name_mode.value.is_empty()
+            || !self.additional_layer_store_auth_helper.value.is_empty()
+            || self.aliases.is_some()
+    }
+
+    fn decode(root: Table<'_>) -> Result<Self, Refusal> {
+        Ok(Self {
+            registries: root.get("registry", |node| {
+                node.tables()?
+                    .into_iter()
+                    .map(RegistryTable::decode)
+                    .collect()
+            })?,
+            unqualified_search_registries: root
+                .get("unqualified-search-registries", Node::texts)?,
+            credential_helpers: root.get("credential-helpers", Node::texts)?,
+            short_name_mode: root.text("short-name-mode")?,
+            additional_layer_store_auth_helper: root.text("additional-layer-store-auth-helper")?,
+            // A value that is no table is ignored, as BurntSushi/toml does for
+            // a Go map.
+            aliases: root
+                .get("aliases", |node| node.as_table().map(aliases).transpose())?
+                .flatten(),
+            v1: V1::decode(root)?,
+        })
+    }
+}
+
+impl RegistryTable {
+    fn decode(table: Table<'_>) -> Result<Self, Refusal> {
+        let mirrors = table.get("mirror", |node| {
+            node.tables()?
+                .into_iter()
+                .map(MirrorTable::decode)
+                .collect()
+        })?;
+        Ok(Self {
+            line: table.line,
+            prefix: table.text("prefix")?,
+            location: table.text("location")?,
+            insecure: table.flag("insecure")?,
+            blocked: table.flag("blocked")?,
+            mirror_by_digest_only: table.flag("mirror-by-digest-only")?,
+            pull_from_mirror: table.text("pull-from-mirror")?,
+            mirrors: mirrors.unwrap_or_default(),
+        })
+    }
+}
+
+impl MirrorTable {
+    fn decode(table: Table<'_>) -> Result<Self, Refusal> {
+        Ok(Self {
+            line: table.line,
+            location: table.text("location")?,
+            insecure: table.flag("insecure")?,
+            pull_from_mirror: table.text("pull-from-mirror")?,
+        })
+    }
+}
+
+/// The entries of `[aliases]`: a map, so its keys are taken as they are.
+fn aliases(table: Table<'_>) -> Result<Vec<(Text, Text)>, Refusal> {
+    table
+        .nodes()
+        .map(|node| Ok((node.key(), node.text()?)))
+        .collect()
+}
+
+fn one_line(message: &str) -> String {
+    let words: Vec<_> = message
+        .split(|c: char| c.is_whitespace() || c.is_control())
+        .filter(|word| !word.is_empty())
+        .collect();
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Document;
+    use crate::error::Invalid;
+
+    fn reason(content: &[u8]) -> Option<(usize, String)> {
+        Document::parse(content)
+            .err()
+            .map(|refusal| (refusal.line, refusal.reason.to_string()))
+    }
+
+    #[test]
+    fn documents_that_decode() {
+        let cases: &[(&str, &[u8])] = &[
+            ("empty", b""),
+            ("byte order mark", b"\xef\xbb\xbfshort-name-mode = \"x\""),
+            ("CRLF", b"[[registry]]\r\nlocation = \"a\"\r\n"),
+            (
+                "unknown keys of any type",
+                b"x = 1\ny = [{z = 1979-05-27}]\n[registry2]\n",
+            ),
+            ("aliases that are no table", b"aliases = 5"),
+            (
+                "integers that fit",
+                b"x = 9223372036854775807\ny = -9223372036854775808",
+            ),
+            ("floats that fit", b"x = [inf, -inf, nan, 1e308, 1e-999]"),
+            ("TOML 1.1", b"registry = [\n{location = \"\\x61\",\n},\n]"),
+        ];
+        for (case, content) in cases {
+            assert_eq!(reason(content), None, "{case}");
+        }
+    }
+
+    #[test]
+    fn documents_that_do_not_decode() {
+        let wrong = |line, key: &str, expected: &str, found: &str| {
+            (
+                line,
+                format!("key {key:?} must be {expected}, found {found}"),
+            )
+        };
+        let range = |line, number: &str| (line, format!("number {number:?} is out of range"));
+        let cases: &[(&[u8], (usize, String))] = &[
+            (b"a = 1\n\xff", (2, "not valid UTF-8".to_owned())),
+            (b"\xff\xfea\0", (1, "not valid UTF-8".to_owned())),
+            (
+                b"registry = 1",
+                wrong(1, "registry", "an array of tables", "integer"),
+            ),
+            (
+                b"[registry]",
+                wrong(1, "registry", "an array of tables", "table"),
+            ),
+            (
+                b"registry = [1]",
+                wrong(1, "registry", "a table", "integer"),
+            ),
+            (
+                b"\n[[registry]]\nlocation = 5",
+                wrong(3, "location", "a string", "integer"),
+            ),
+            (
+                b"[[registry]]\nLocation = 5",
+                wrong(2, "Location", "a string", "integer"),
+            ),
+            (
+                b"[[registry]]\nlocation = \"a\"\nLOCATION = 5",
+                wrong(3, "LOCATION", "a string", "integer"),
+            ),
+            (
+                b"[[registry]]\nprefix = true",
+                wrong(2, "prefix", "a string", "boolean"),
+            ),
+            (
+                b"[[registry]]\nblocked = \"\"",
+                wrong(2, "blocked", "a boolean", "string"),
+            ),
+            (
+                b"[[registry]]\n[registry.mirror]",
+                wrong(2, "mirror", "an array of tables", "table"),
+            ),
+            (
+                b"[[registry]]\n[[registry.mirror]]\ninsecure = 0.5",
+                wrong(3, "insecure", "a boolean", "float"),
+            ),
+            (
+                b"credential-helpers = \"a\"",
+                wrong(1, "credential-helpers", "an array of strings", "string"),
+            ),
+            (
+                b"unqualified-search-registries = [\n\"a\",\n[]]",
+                wrong(3, "unqualified-search-registries", "a string", "array"),
+            ),
+            (
+                b"[aliases]\na.b = \"c\"",
+                wrong(2, "a", "a string", "table"),
+            ),
+            (
+                b"registries = 1",
+                wrong(1, "registries", "a table", "integer"),
+            ),
+            (
+                b"[registries]\nsearch = []",
+                wrong(2, "search", "a table", "array"),
+            ),
+            (
+                b"[registries.block]\nregistries = 1979-05-27",
+                wrong(2, "registries", "an array of strings", "datetime"),
+            ),
+            (b"x = 9223372036854775808", range(1, "9223372036854775808")),
+            (b"x = [0xffff_ffff_ffff_ffff]", range(1, "ffffffffffffffff")),
+            (b"[x]\ny = {z = 1e999}", range(2, "1e999")),
+        ];
+        for (content, expected) in cases {
+            let case = String::from_utf8_lossy(content);
+            assert_eq!(reason(content).as_ref(), Some(expected), "{case}");
+        }
+    }
+
+    #[test]
+    fn syntax_errors_have_one_line() {
+        let cases = [
+            ("a", 1),
+            ("[[registry]]\nlocation = \"docker.io\n", 2),
+            ("\n\n[[registry]\n", 3),
+            ("a = 1\na = 2", 2),
+            ("a = 1\n\n\u{1}", 3),
+            ("a = 1979-02-31", 1),
+            ("a = \"\\q\"", 1),
+        ];
+        for (text, expected) in cases {
+            let refusal = Document::parse(text.as_bytes()).unwrap_err();
+            assert!(
+                matches!(&refusal.reason, Invalid::NotToml { message }
+                    if !message.is_empty() && !message.contains(char::is_control)),
+                "{text:?}: {refusal:?}"
+            );
+            assert_eq!(refusal.line, expected, "{text:?}: {refusal:?}");
+        }
+    }
+
+    #[test]
+    fn the_exact_spelling_of_a_key_counts() {
+        for (text, expected) in [
+            ("[[registry]]\nLocation = \"other\"", "other"),
+            (
+                "[[REGISTRY]]\nLOCATION = \"other\"\nlocation = \"exact\"",
+                "exact",
+            ),
+            (
+                "[[registry]]\nlocation = \"exact\"\nlocatioN = \"other\"",
+                "exact",
+            ),
+        ] {
+            let document = Document::parse(text.as_bytes()).unwrap();
+            let registries = document.registries.unwrap();
+            assert_eq!(registries[0].location.value, expected, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! One file, checked: what it contributes to the configuration.
+//!
+//! Agrees with `loadConfigFile`.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use crate::{
+    document::Document,
+    error::{Invalid, Refusal},
+    registry::{Origin, Registry},
+    short_name::{Alias, ShortNameMode},
+    tree::Text,
+    validate,
+};
+
+/// What a file is to the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// `registries.conf`, in either version of the format.
+    Main,
+    /// A file of `registries.conf.d`, in the second version only.
+    DropIn,
+}
+
+/// The content of one file; `None` is what the file does not say.
+#[derive(Debug)]
+pub(crate) struct File {
+    pub(crate) registries: Vec<Registry>,
+    pub(crate) unqualified_search_registries: Option<Vec<String>>,
+    pub(crate) credential_helpers: Option<Vec<String>>,
+    pub(crate) short_name_mode: Option<ShortNameMode>,
+    pub(crate) additional_layer_store_auth_helper: Option<String>,
+    pub(crate) aliases: BTreeMap<String, Alias>,
+}
+
+impl File {
+    pub(crate) fn parse(content: &[u8], path: &Arc<Path>, role: Role) -> Result<Self, Refusal> {
+        let mut document = Document::parse(content)?;
+        if let Some(v1) = document.v1.take() {
+            if role == Role::DropIn {
+                return Err(Refusal::new(v1.line, Invalid::V1DropIn));
+            }
+            if document.has_v2() {
+                return Err(Refusal::new(v1.line, Invalid::MixedVersions));
+            }
+            document.registries = Some(v1.registries());
+            document.unqualified_search_registries = v1.search;
+        }
+        Ok(Self {
+            registries: validate::registries(document.registries.unwrap_or_default(), path)?,
+            unqualified_search_registries: document
+                .unqualified_search_registries
+                .map(|entries| validate::search_registries(&entries))
+                .transpose()?,
+            credential_helpers: document
+                .credential_helpers
+                .map(|helpers| helpers.into_iter().map(|helper| helper.value).collect()),
+            short_name_mode: short_name_mode(document.short_name_mode)?,
+            additional_layer_store_auth_helper: Some(document.additional_layer_store_auth_helper)
+                .map(|helper| helper.value)
+                .filter(|helper| !helper.is_empty()),
+            aliases: aliases(document.aliases.unwrap_or_default(), path)?,
+        })
+    }
+}
+
+fn short_name_mode(mode: Text) -> Result<Option<ShortNameMode>, Refusal> {
+    if mode.value.is_empty() {
+        return Ok(None);
+    }
+    match ShortNameMode::from_value(&mode.value) {
+        Some(known) => Ok(Some(known)),
+        None => Err(Refusal::new(
+            mode.line,
+            Invalid::UnknownShortNameMode { value: mode.value },
+        )),
+    }
+}
+
+fn aliases(
+    entries: Vec<(Text, Text)>,
+    file: &Arc<Path>,
+) -> Result<BTreeMap<String, Alias>, Refusal> {
+    let mut aliases = BTreeMap::new();
+    for (name, target) in entries {
+        let line = name.line;
+        let origin = Origin {
+            file: Arc::clone(file),
+            line,
+        };
+        let alias = Alias::parse(&name.value, &target.value, origin)
+            .map_err(|reason| Refusal::new(line, reason))?;
+        aliases.insert(name.value, alias);
+    }
+    Ok(aliases)
+}

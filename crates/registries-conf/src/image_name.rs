@@ -1,0 +1,208 @@
+//! The name of a repository, in full.
+//!
+//! Agrees with `ParseNormalizedNamed` and `ParseNamed` of containers/image's
+//! `docker/reference`; the grammar behind them is in
+//! [`reference`](crate::reference).
+
+use std::{fmt, str::FromStr};
+
+use crate::reference::{ImageNameError, NameProblem, Reference, is_identifier, names_registry};
+
+const DEFAULT_HOST: &str = "docker.io";
+const LEGACY_DEFAULT_HOST: &str = "index.docker.io";
+const OFFICIAL_PATH: &str = "library";
+
+/// A repository name in full: `host[:port]/path`, without tag and digest.
+///
+/// Always has a host and a path, none of them empty; at most 255 bytes long.
+/// Docker Hub is `docker.io`, its official images are below
+/// `docker.io/library`.
+///
+/// ```
+/// use registries_conf::ImageName;
+///
+/// let name = ImageName::parse("nginx:1.27")?;
+/// assert_eq!(name.as_str(), "docker.io/library/nginx");
+/// assert_eq!((name.host(), name.path()), ("docker.io", "library/nginx"));
+/// # Ok::<(), registries_conf::ImageNameError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ImageName(String);
+
+impl ImageName {
+    /// Parses an image reference as users write it: a short name is completed,
+    /// a tag or digest is checked and dropped.
+    ///
+    /// Gives what `reference.ParseNormalizedNamed(..).Name()` gives.
+    ///
+    /// # Errors
+    /// Says what keeps the string from being an image reference.
+    pub fn parse(reference: &str) -> Result<Self, ImageNameError> {
+        let problem = |problem| ImageNameError::new(reference, problem);
+        let completed = complete(reference).map_err(problem)?;
+        let parts = Reference::parse(&completed).map_err(problem)?;
+        Ok(Self(parts.name.to_owned()))
+    }
+
+    /// Parses a name that is in full already, and has no tag and no digest.
+    ///
+    /// Refuses what `reference.ParseNamed` refuses, and tags and digests: a
+    /// name that was put together from a location could not take those of the
+    /// image that is pulled.
+    ///
+    /// # Errors
+    /// Says what keeps the string from being such a name.
+    pub fn parse_canonical(name: &str) -> Result<Self, ImageNameError> {
+        let problem = |problem| ImageNameError::new(name, problem);
+        let completed = complete(name).map_err(problem)?;
+        let parts = Reference::parse(&completed).map_err(problem)?;
+        if completed != name {
+            return Err(problem(NameProblem::NotCanonical {
+                canonical: parts.name.to_owned(),
+            }));
+        }
+        if parts.tag_or_digest {
+            return Err(problem(NameProblem::TagOrDigest));
+        }
+        Ok(Self(parts.name.to_owned()))
+    }
+
+    /// The whole name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The host, with its port where it has one.
+    ///
+    /// The grammar accepts some names whose first component is no host name,
+    /// such as `a.b_c/d`. containers/image then says that there is no domain;
+    /// here it is the first component all the same.
+    pub fn host(&self) -> &str {
+        self.0.split_once('/').map_or("", |(host, _)| host)
+    }
+
+    /// The path below the host, without a leading slash.
+    pub fn path(&self) -> &str {
+        self.0.split_once('/').map_or("", |(_, path)| path)
+    }
+}
+
+impl fmt::Display for ImageName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl AsRef<str> for ImageName {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ImageName {
+    type Err = ImageNameError;
+
+    /// As [`ImageName::parse`].
+    fn from_str(reference: &str) -> Result<Self, Self::Err> {
+        Self::parse(reference)
+    }
+}
+
+/// Adds the host and, on Docker Hub, `library/` to a reference without.
+///
+/// Agrees with `splitDockerDomain`.
+fn complete(reference: &str) -> Result<String, NameProblem> {
+    if is_identifier(reference) {
+        return Err(NameProblem::Identifier);
+    }
+    let (host, remainder) = match reference.split_once('/') {
+        Some((LEGACY_DEFAULT_HOST, remainder)) => (DEFAULT_HOST, remainder),
+        Some((host, remainder)) if names_registry(host) => (host, remainder),
+        Some(_) | None => (DEFAULT_HOST, reference),
+    };
+    Ok(if host == DEFAULT_HOST && !remainder.contains('/') {
+        format!("{host}/{OFFICIAL_PATH}/{remainder}")
+    } else {
+        format!("{host}/{remainder}")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ImageName;
+
+    #[test]
+    fn names_are_completed() {
+        for (reference, host, path) in [
+            ("nginx", "docker.io", "library/nginx"),
+            ("index.docker.io/nginx:1", "docker.io", "library/nginx"),
+            ("index.docker.io", "docker.io", "library/index.docker.io"),
+            ("user/app", "docker.io", "user/app"),
+            ("localhost/app", "localhost", "app"),
+            ("a:5000/b/c", "a:5000", "b/c"),
+            ("a.b_c/d", "a.b_c", "d"),
+        ] {
+            let name = ImageName::parse(reference).unwrap();
+            assert_eq!((name.host(), name.path()), (host, path), "{reference}");
+            assert_eq!(name.to_string(), format!("{host}/{path}"), "{reference}");
+            assert_eq!(reference.parse(), Ok(name), "{reference}");
+        }
+    }
+
+    #[test]
+    fn canonical_names_are_taken_as_they_are() {
+        let id = "0123456789abcdef".repeat(4);
+        for (name, expected) in [
+            ("docker.io/library/nginx", None),
+            ("a.b:5/c", None),
+            ("a.b_c/d", None),
+            (
+                "nginx",
+                Some("short for \"docker.io/library/nginx\", which must be spelled out here"),
+            ),
+            (
+                "docker.io/nginx",
+                Some("short for \"docker.io/library/nginx\", which must be spelled out here"),
+            ),
+            (
+                "user/app",
+                Some("short for \"docker.io/user/app\", which must be spelled out here"),
+            ),
+            ("a.b/c:1", Some("no tag or digest may stand here")),
+            (
+                &format!("a.b/c@sha256:{id}"),
+                Some("no tag or digest may stand here"),
+            ),
+            ("a.b/C", Some("the repository must be lower case")),
+            ("a.b/", Some("malformed")),
+            ("/a", Some("malformed")),
+            (&id, Some("64 hexadecimal digits are an image ID")),
+        ] {
+            let problem = ImageName::parse_canonical(name).err();
+            let problem = problem.map(|error| error.problem.to_string());
+            assert_eq!(problem.as_deref(), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn errors_quote_and_cut_the_name() {
+        for (reference, expected) in [
+            (
+                "a\nb",
+                "\"a\\nb\" is not an image name: malformed".to_owned(),
+            ),
+            (
+                &"\u{fc}".repeat(1000),
+                format!(
+                    "\"{}...\" is not an image name: malformed",
+                    "\u{fc}".repeat(256)
+                ),
+            ),
+        ] {
+            assert_eq!(
+                ImageName::parse(reference).unwrap_err().to_string(),
+                expected
+            );
+        }
+    }
+}

@@ -1,0 +1,47 @@
+#![doc = include_str!("../README.md")]
+//!
+//! # The modules, in reading order
+//!
+//! [`load`] reads the files, the only I/O. [`config`] puts them together and
+//! answers questions. One file is read in three steps: [`tree`] is the TOML
+//! with line numbers, [`document`] knows the keys (with the old format in
+//! [`v1`]), [`mod@file`] and [`validate`] refuse what containers/image refuses.
+//! [`registry`] and [`pull_source`] match and rewrite names; [`image_name`]
+//! is the type of those names.
+
+mod load;
+
+mod config;
+
+mod file;
+
+mod validate;
+
+mod document;
+
+mod v1;
+
+mod tree;
+
+mod nesting;
+
+mod registry;
+
+mod pull_source;
+
+mod short_name;
+
+mod image_name;
+
+mod reference;
+
+mod error;
+
+pub use crate::config::{Config, Source};
+pub use crate::error::{Error, Invalid};
+pub use crate::image_name::ImageName;
+pub use crate::load::{Files, MissingMainFile};
+pub use crate::pull_source::{PullSource, PullSources, RewriteError, SourceKind, UnusableSource};
+pub use crate::reference::{ImageNameError, NameProblem};
+pub use crate::registry::{Mirror, Origin, PullFromMirror, Registry};
+pub use crate::short_name::{Alias, ShortNameMode};

@@ -1,0 +1,112 @@
+//! A bound on nesting, checked on the tokens before a tree is built.
+//!
+//! The tree is walked and dropped by recursion, one level for each bracket and
+//! for each part of a dotted key: without a bound, a line of a few hundred
+//! kilobytes would overflow the stack.
+
+use toml_parser::{Source, lexer::TokenKind};
+
+/// The most brackets that may be open, and the most parts a dotted key may
+/// have. The format itself needs three of either.
+const MAX_DEPTH: usize = 16;
+
+/// The offset at which a text nests too deeply.
+pub(crate) fn too_deep(text: &str) -> Option<usize> {
+    let mut brackets = 0_usize;
+    let mut dots = 0_usize;
+    for token in Source::new(text).lex() {
+        match token.kind() {
+            TokenKind::LeftSquareBracket | TokenKind::LeftCurlyBracket => {
+                brackets += 1;
+                dots = 0;
+            }
+            TokenKind::RightSquareBracket | TokenKind::RightCurlyBracket => {
+                brackets = brackets.saturating_sub(1);
+                dots = 0;
+            }
+            TokenKind::Dot => dots += 1,
+            TokenKind::Equals | TokenKind::Comma | TokenKind::Newline => dots = 0,
+            TokenKind::Whitespace
+            | TokenKind::Comment
+            | TokenKind::LiteralString
+            | TokenKind::BasicString
+            | TokenKind::MlLiteralString
+            | TokenKind::MlBasicString
+            | TokenKind::Atom
+            | TokenKind::Eof => {}
+        }
+        if brackets > MAX_DEPTH || dots >= MAX_DEPTH {
+            return Some(token.span().start());
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::too_deep;
+
+    #[test]
+    fn nesting_is_bounded() {
+        let many = 100_000;
+        let cases = [
+            ("nothing", String::new(), None),
+            (
+                "a registry",
+                "[[registry]]\nmirror = [{location = \"a.b\"}]".to_owned(),
+                None,
+            ),
+            (
+                "dots in a string",
+                format!("a = \"{}\"", ".".repeat(many)),
+                None,
+            ),
+            ("dots in a comment", format!("# {}", ".".repeat(many)), None),
+            (
+                "brackets in a text",
+                format!("a = '''\n{}'''", "[".repeat(many)),
+                None,
+            ),
+            (
+                "many floats",
+                format!("a = [{}]", "1.5, ".repeat(many)),
+                None,
+            ),
+            (
+                "16 arrays",
+                format!("a = {}{}", "[".repeat(16), "]".repeat(16)),
+                None,
+            ),
+            (
+                "17 arrays",
+                format!("a = {}{}", "[".repeat(17), "]".repeat(17)),
+                Some(20),
+            ),
+            ("arrays", format!("a = {}", "[".repeat(many)), Some(20)),
+            (
+                "inline tables",
+                format!("a = {}", "{a=".repeat(many)),
+                Some(4 + 16 * 3),
+            ),
+            ("key of 16 parts", format!("a{} = 1", ".a".repeat(15)), None),
+            (
+                "key of 17 parts",
+                format!("a{} = 1", ".a".repeat(16)),
+                Some(31),
+            ),
+            (
+                "quoted parts",
+                format!("a{} = 1", " . \"\"".repeat(many)),
+                Some(2 + 15 * 5),
+            ),
+            (
+                "table header",
+                format!("[[a{}]]", ".a".repeat(many)),
+                Some(33),
+            ),
+        ];
+        for (case, text, expected) in cases {
+            assert_eq!(too_deep(&text), expected, "{case}");
+        }
+    }
+}

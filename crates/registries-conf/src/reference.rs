@@ -1,0 +1,282 @@
+//! The grammar of image references: what a domain, a path component, a tag and
+//! a digest look like.
+//!
+//! Agrees with `docker/reference` of containers/image (`Parse` and its
+//! regular expressions), with no regular expression. It does not complete
+//! short names; [`ImageName`](crate::ImageName) does.
+
+/// The longest repository name, host included, in bytes.
+const MAX_NAME: usize = 255;
+
+/// The part of an unusable name that an error quotes, in characters.
+const MAX_QUOTED: usize = 256;
+
+/// A string that is not the image name it should be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{name:?} is not an image name: {problem}")]
+pub struct ImageNameError {
+    /// The string, cut short if it is very long.
+    pub name: String,
+    /// What is wrong with it.
+    pub problem: NameProblem,
+}
+
+impl ImageNameError {
+    pub(crate) fn new(name: &str, problem: NameProblem) -> Self {
+        let name = match name.char_indices().nth(MAX_QUOTED) {
+            Some((end, _)) => format!("{}...", name.get(..end).unwrap_or_default()),
+            None => name.to_owned(),
+        };
+        Self { name, problem }
+    }
+}
+
+/// What keeps a string from being an image name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NameProblem {
+    /// The name does not follow the grammar.
+    #[error("malformed")]
+    Format,
+    /// The name would follow the grammar in lower case.
+    #[error("the repository must be lower case")]
+    Uppercase,
+    /// The tag does not follow the grammar.
+    #[error("malformed tag")]
+    Tag,
+    /// The digest is malformed, or of an algorithm other than SHA-2.
+    #[error("malformed digest, or of an unknown algorithm")]
+    Digest,
+    /// The repository name has more than 255 bytes.
+    #[error("longer than {MAX_NAME} bytes")]
+    TooLong,
+    /// 64 hexadecimal digits stand for an image and name none.
+    #[error("64 hexadecimal digits are an image ID")]
+    Identifier,
+    /// The name is short for another one, where only that will do.
+    #[error("short for {canonical:?}, which must be spelled out here")]
+    NotCanonical {
+        /// The name in full.
+        canonical: String,
+    },
+    /// There is a tag or a digest where only a name may stand.
+    #[error("no tag or digest may stand here")]
+    TagOrDigest,
+}
+
+/// A string that follows the grammar, in its parts; nothing is completed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reference<'s> {
+    /// The name as it was written, domain included where there is one.
+    pub(crate) name: &'s str,
+    /// The first component of the name, where it can be a domain and is not
+    /// all of the name.
+    pub(crate) domain: Option<&'s str>,
+    /// Whether a tag or a digest follows the name.
+    pub(crate) tag_or_digest: bool,
+}
+
+impl<'s> Reference<'s> {
+    /// Takes a reference apart, as `reference.Parse` does.
+    pub(crate) fn parse(reference: &'s str) -> Result<Self, NameProblem> {
+        // `@` stands in no name and no tag, and `:` behind the last `/` in no
+        // name: there is one way to take a reference apart.
+        let (tagged, digest) = match reference.split_once('@') {
+            Some((tagged, digest)) => (tagged, Some(digest)),
+            None => (reference, None),
+        };
+        let (name, tag) = match tagged.rsplit_once(':') {
+            Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
+            Some(_) | None => (tagged, None),
+        };
+        if !is_name(name) {
+            return Err(if is_name(&name.to_ascii_lowercase()) {
+                NameProblem::Uppercase
+            } else {
+                NameProblem::Format
+            });
+        }
+        if tag.is_some_and(|tag| !is_tag(tag)) {
+            return Err(NameProblem::Tag);
+        }
+        if digest.is_some_and(|digest| !is_digest(digest)) {
+            return Err(NameProblem::Digest);
+        }
+        if name.len() > MAX_NAME {
+            return Err(NameProblem::TooLong);
+        }
+        Ok(Self {
+            name,
+            domain: name
+                .split_once('/')
+                .map(|(first, _)| first)
+                .filter(|first| is_domain(first)),
+            tag_or_digest: tag.is_some() || digest.is_some(),
+        })
+    }
+
+    /// Whether the domain can only be a registry, not the first component of a
+    /// path on the default registry.
+    pub(crate) fn has_registry(&self) -> bool {
+        self.domain.is_some_and(names_registry)
+    }
+}
+
+/// Whether the first component of a name is a registry: it has a dot or a
+/// port, or is `localhost`.
+pub(crate) fn names_registry(component: &str) -> bool {
+    component.contains(['.', ':']) || component == "localhost"
+}
+
+/// Whether a string is `host[:port]`, as `reference.DomainRegexp` anchored at
+/// both ends. IPv6 addresses are not.
+pub(crate) fn is_domain(domain: &str) -> bool {
+    let (host, port) = domain.rsplit_once(':').unwrap_or((domain, "0"));
+    host.split('.').all(is_label) && !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// Whether a string is 64 lower-case hexadecimal digits.
+pub(crate) fn is_identifier(reference: &str) -> bool {
+    is_hex(reference, 64)
+}
+
+fn is_name(name: &str) -> bool {
+    // A first component that is no domain may still be part of the path.
+    let path = match name.split_once('/') {
+        Some((first, rest)) if is_domain(first) => rest,
+        Some(_) | None => name,
+    };
+    path.split('/').all(is_path_component)
+}
+
+fn is_label(label: &str) -> bool {
+    label.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && label.ends_with(|c: char| c.is_ascii_alphanumeric())
+        && label
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}
+
+fn is_path_component(component: &str) -> bool {
+    let atom = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    component.starts_with(atom)
+        && component.ends_with(atom)
+        && component.split(atom).all(is_separator)
+}
+
+fn is_separator(separator: &str) -> bool {
+    matches!(separator, "." | "_" | "__") || separator.bytes().all(|b| b == b'-')
+}
+
+fn is_tag(tag: &str) -> bool {
+    (1..=128).contains(&tag.len())
+        && !tag.starts_with(['.', '-'])
+        && tag
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
+}
+
+fn is_digest(digest: &str) -> bool {
+    match digest.split_once(':') {
+        Some(("sha256", hex)) => is_hex(hex, 64),
+        Some(("sha384", hex)) => is_hex(hex, 96),
+        Some(("sha512", hex)) => is_hex(hex, 128),
+        Some(_) | None => false,
+    }
+}
+
+fn is_hex(hex: &str, length: usize) -> bool {
+    hex.len() == length && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NameProblem, Reference, is_domain};
+
+    type Parts = Result<(&'static str, Option<&'static str>, bool), NameProblem>;
+
+    #[test]
+    fn domains() {
+        for domain in [
+            "a",
+            "A",
+            "localhost",
+            "a.b",
+            "a-b.c--d",
+            "1.2.3.4",
+            "a:0",
+            "a.b:99999",
+        ] {
+            assert!(is_domain(domain), "{domain}");
+        }
+        for domain in [
+            "", ".", "a.", ".a", "a..b", "-a", "a-", "a_b", "a:", ":5", "a:b", "a:5:5", "a/b",
+            "[::1]", "[::1]:5", "a b", "\u{fc}.b", "a\n", "a:5\n",
+        ] {
+            assert!(!is_domain(domain), "{domain:?}");
+        }
+    }
+
+    #[test]
+    fn references() {
+        let digest = |algorithm, length| format!("a@{algorithm}:{}", "c".repeat(length));
+        let cases: &[(&str, Parts)] = &[
+            ("a", Ok(("a", None, false))),
+            ("a/b", Ok(("a/b", Some("a"), false))),
+            ("A/b", Ok(("A/b", Some("A"), false))),
+            ("a_b/c", Ok(("a_b/c", None, false))),
+            ("a:5/b", Ok(("a:5/b", Some("a:5"), false))),
+            ("a:5", Ok(("a", None, true))),
+            ("a.b/c:d", Ok(("a.b/c", Some("a.b"), true))),
+            ("a:_", Ok(("a", None, true))),
+            (&digest("sha256", 64), Ok(("a", None, true))),
+            (&digest("sha384", 96), Ok(("a", None, true))),
+            (&digest("sha512", 128), Ok(("a", None, true))),
+            (&digest("sha256", 63), Err(NameProblem::Digest)),
+            (&digest("sha512", 64), Err(NameProblem::Digest)),
+            (&digest("sha1", 40), Err(NameProblem::Digest)),
+            (&digest("SHA256", 64), Err(NameProblem::Digest)),
+            (
+                &digest("sha256", 64).replace("cc", "CC"),
+                Err(NameProblem::Digest),
+            ),
+            ("a@", Err(NameProblem::Digest)),
+            ("a:b@c@d", Err(NameProblem::Digest)),
+            ("a:", Err(NameProblem::Tag)),
+            ("a:-b", Err(NameProblem::Tag)),
+            ("a:b c", Err(NameProblem::Tag)),
+            ("A", Err(NameProblem::Uppercase)),
+            ("a/B:c", Err(NameProblem::Uppercase)),
+            ("", Err(NameProblem::Format)),
+            ("a/", Err(NameProblem::Format)),
+            ("a:5:b", Err(NameProblem::Format)),
+            ("a/b:5/c", Err(NameProblem::Format)),
+            ("a/b___c", Err(NameProblem::Format)),
+            ("a/b-_c", Err(NameProblem::Format)),
+            ("a/b\n", Err(NameProblem::Format)),
+        ];
+        for (string, expected) in cases {
+            let parts = Reference::parse(string);
+            let parts = parts.map(|parts| (parts.name, parts.domain, parts.tag_or_digest));
+            assert_eq!(&parts, expected, "{string:?}");
+        }
+    }
+
+    #[test]
+    fn lengths() {
+        for (length, expected) in [(255, None), (256, Some(NameProblem::TooLong))] {
+            let name = "a".repeat(length);
+            assert_eq!(Reference::parse(&name).err(), expected, "{length}");
+            // The tag does not count.
+            assert_eq!(
+                Reference::parse(&format!("{name}:b")).err(),
+                expected,
+                "{length}"
+            );
+        }
+        for (length, expected) in [(128, None), (129, Some(NameProblem::Tag))] {
+            let tagged = format!("a:{}", "b".repeat(length));
+            assert_eq!(Reference::parse(&tagged).err(), expected, "{length}");
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The crate from outside: against answers of containers/image, rule by rule,
+//! on broken and hostile input.
+
+#[cfg(test)]
+mod support;
+
+#[cfg(test)]
+mod vectors;
+
+#[cfg(test)]
+mod rules;
+
+#[cfg(test)]
+mod errors;
+
+#[cfg(test)]
+mod load;
+
+#[cfg(test)]
+mod hostile;
+
+#[cfg(test)]
+mod properties;

@@ -1,0 +1,135 @@
+//! Answers of containers/image 5.38, case by case.
+
+use std::collections::BTreeMap;
+
+use registries_conf::{Config, ImageName, PullFromMirror, PullSources};
+use serde::Deserialize;
+
+use crate::support::Node;
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    files: BTreeMap<String, String>,
+    load_error: Option<String>,
+    #[serde(default)]
+    results: Vec<Answer>,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    image: String,
+    prefix: Option<String>,
+    #[serde(default)]
+    location: String,
+    #[serde(default)]
+    blocked: bool,
+    #[serde(default)]
+    mirrors: Vec<MirrorAnswer>,
+    tag_sources: Option<Vec<String>>,
+    digest_sources: Option<Vec<String>>,
+    #[serde(default)]
+    sources_error: bool,
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+struct MirrorAnswer {
+    location: String,
+    pull_from_mirror: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Name {
+    input: String,
+    name: Option<String>,
+}
+
+#[test]
+fn registries_are_found_and_names_rewritten_as_in_go() {
+    let cases: Vec<Case> = serde_json::from_str(include_str!("../data/registries.json")).unwrap();
+    assert!(!cases.is_empty());
+    for case in cases {
+        let config = Node::new(&case.files).load();
+        match (config, &case.load_error) {
+            (Ok(config), None) => {
+                for answer in &case.results {
+                    check(&case.name, &config, answer);
+                }
+            }
+            (Err(_), Some(_)) => {}
+            (config, expected) => panic!("{}: {config:?} for {expected:?}", case.name),
+        }
+    }
+}
+
+#[test]
+fn image_names_parse_as_in_go() {
+    let names: Vec<Name> = serde_json::from_str(include_str!("../data/image_names.json")).unwrap();
+    assert!(!names.is_empty());
+    for Name { input, name } in names {
+        let parsed = ImageName::parse(&input).ok();
+        assert_eq!(
+            parsed.as_ref().map(AsRef::as_ref),
+            name.as_deref(),
+            "{input:?}"
+        );
+        if let Some(parsed) = parsed {
+            assert_eq!(
+                ImageName::parse_canonical(parsed.as_str()),
+                Ok(parsed),
+                "{input:?}"
+            );
+        }
+    }
+}
+
+fn check(case: &str, config: &Config, answer: &Answer) {
+    let context = format!("{case}: {}", answer.image);
+    let registry = config.find_registry(&answer.image);
+    assert_eq!(
+        registry.map(|r| &r.prefix),
+        answer.prefix.as_ref(),
+        "{context}"
+    );
+    let Some(registry) = registry else { return };
+    assert_eq!(registry.location, answer.location, "{context}");
+    assert_eq!(registry.blocked, answer.blocked, "{context}");
+    let mirrors: Vec<_> = registry
+        .mirrors
+        .iter()
+        .map(|mirror| MirrorAnswer {
+            location: mirror.location.clone(),
+            pull_from_mirror: mirror.pull_from_mirror.map(|pull| pull.as_str().to_owned()),
+        })
+        .collect();
+    assert_eq!(mirrors, answer.mirrors, "{context}");
+
+    let sources = registry.pull_sources(&answer.image);
+    let tag = (
+        &answer.tag_sources,
+        PullFromMirror::allows_tag as fn(_) -> _,
+    );
+    let digest = (
+        &answer.digest_sources,
+        PullFromMirror::allows_digest as fn(_) -> _,
+    );
+    let mut failing = false;
+    for (expected, allows) in [tag, digest] {
+        let unusable = sources.unusable.iter().any(|source| allows(source.pull));
+        assert_eq!(expected.is_none(), unusable, "{context}: {sources:?}");
+        if let Some(expected) = expected {
+            assert_eq!(&usable(&sources, allows), expected, "{context}");
+        }
+        failing |= unusable;
+    }
+    assert_eq!(failing, answer.sources_error, "{context}: {sources:?}");
+}
+
+fn usable(sources: &PullSources, allows: fn(PullFromMirror) -> bool) -> Vec<String> {
+    sources
+        .usable
+        .iter()
+        .filter(|source| allows(source.pull))
+        .map(|source| source.name.to_string())
+        .collect()
+}

@@ -1,0 +1,56 @@
+//! What a request wants, read off its method and path as the API server's
+//! `RequestInfoFactory` does.
+
+use crate::{http::Request, state::Access};
+
+/// What a request wants.
+#[derive(Debug)]
+pub(crate) enum Attributes {
+    /// Something with an object or a collection.
+    Resource(Access),
+    /// Another path.
+    Path(String),
+}
+
+/// What a request with that method and path wants.
+pub(crate) fn attributes(method: &str, path: &str, query: &[(String, String)]) -> Attributes {
+    let segments = Request::segments(path);
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let (group, rest) = match segments.as_slice() {
+        ["api", _version, rest @ ..] if !rest.is_empty() => ("", rest),
+        ["apis", group, _version, rest @ ..] if !rest.is_empty() => (*group, rest),
+        _ => return Attributes::Path(path.to_owned()),
+    };
+    let (namespace, rest) = match rest {
+        ["namespaces", namespace, rest @ ..] if !rest.is_empty() => (*namespace, rest),
+        _ => ("", rest),
+    };
+    let mut rest = rest.iter().map(|&segment| segment.to_owned());
+    let mut next = || rest.next().unwrap_or_default();
+    let (resource, name, subresource) = (next(), next(), next());
+    Attributes::Resource(Access {
+        verb: verb(method, &name, query).to_owned(),
+        group: group.to_owned(),
+        resource,
+        subresource,
+        namespace: namespace.to_owned(),
+        name,
+    })
+}
+
+fn verb(method: &str, name: &str, query: &[(String, String)]) -> &'static str {
+    let watch = query
+        .iter()
+        .any(|(key, value)| key == "watch" && matches!(value.as_str(), "1" | "true" | ""));
+    match (method, name.is_empty()) {
+        ("GET", true) if watch => "watch",
+        ("GET", true) => "list",
+        ("GET", false) => "get",
+        ("POST", _) => "create",
+        ("PUT", _) => "update",
+        ("PATCH", _) => "patch",
+        ("DELETE", true) => "deletecollection",
+        ("DELETE", false) => "delete",
+        _ => "",
+    }
+}

@@ -1,0 +1,138 @@
+//! What the API server answers to a request: who sent it, what it wants,
+//! whether that is allowed, and then the answer. Pure but for the clock: the
+//! connection it came over plays no part.
+
+mod attributes;
+mod continue_token;
+mod negotiation;
+mod reviews;
+mod secrets;
+mod selector;
+mod status;
+
+use std::sync::Mutex;
+
+use self::{
+    attributes::{Attributes, attributes},
+    negotiation::Rendering,
+    status::Status,
+};
+use crate::{
+    http::{Request, Response},
+    locked,
+    state::{State, User},
+};
+
+pub(crate) use self::status::{expired_continue, fault};
+
+const VERSION: &str = r#"{
+  "major": "1",
+  "minor": "36",
+  "gitVersion": "v1.36.2",
+  "gitTreeState": "clean",
+  "compiler": "gc",
+  "platform": "linux/amd64"
+}"#;
+
+/// How this server differs from an ordinary one.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Behaviour {
+    /// Before every path, as a proxy in front of the API server has it.
+    pub(crate) path_prefix: String,
+    /// Indented JSON always or never; by default as the client's name and
+    /// query say.
+    pub(crate) pretty: Option<bool>,
+    /// The most objects of one page, whatever the client asks for.
+    pub(crate) max_page: Option<usize>,
+    /// Whether objects count towards a page that the selector drops.
+    pub(crate) sparse_pages: bool,
+}
+
+/// The answer to a request.
+pub(crate) fn answer(behaviour: &Behaviour, state: &Mutex<State>, request: &Request) -> Response {
+    let query = request.query();
+    let rendering = Rendering::of(request, &query, behaviour.pretty);
+    let Some(path) = request.path().strip_prefix(&behaviour.path_prefix) else {
+        return page_not_found();
+    };
+    let Some(user) = authenticate(state, request) else {
+        return rendering.status(&Status::unauthorized());
+    };
+    if query
+        .iter()
+        .any(|(key, value)| key == "timeout" && is_over_at_once(value))
+    {
+        return status::timeout();
+    }
+    let attributes = attributes(&request.method, path, &query);
+    with_priority(match &attributes {
+        Attributes::Path(path) => nonresource(&rendering, &user, &request.method, path),
+        Attributes::Resource(access) if !locked(state).grants.allow(&user, access) => {
+            rendering.status(&Status::forbidden(&user, access))
+        }
+        Attributes::Resource(access) if access.resource == "selfsubjectaccessreviews" => {
+            reviews::create(&rendering, state, &user, &request.body)
+        }
+        Attributes::Resource(access) if access.name.is_empty() => {
+            secrets::list(&rendering, behaviour, state, access, &query)
+        }
+        Attributes::Resource(access) => secrets::get(&rendering, state, access),
+    })
+}
+
+/// Who sent the request, or `None` if the token is not taken.
+fn authenticate(state: &Mutex<State>, request: &Request) -> Option<User> {
+    let Some(token) = request.token() else {
+        return Some(User::Anonymous);
+    };
+    let account = locked(state).tokens.authenticate(token)?;
+    Some(User::ServiceAccount(account))
+}
+
+/// Whether a `timeout` parameter is so short that no request can keep it.
+fn is_over_at_once(timeout: &str) -> bool {
+    ["ns", "us", "µs"]
+        .iter()
+        .any(|unit| timeout.ends_with(unit))
+}
+
+fn nonresource(rendering: &Rendering, user: &User, method: &str, path: &str) -> Response {
+    match path {
+        "/version" | "/version/" => rendering.indented(VERSION),
+        "/healthz" | "/livez" | "/readyz" => {
+            Response::new(200, "text/plain; charset=utf-8", b"ok".to_vec())
+                .with("Cache-Control", "no-cache, private")
+                .with("X-Content-Type-Options", "nosniff")
+        }
+        _ if *user != User::Anonymous && is_discovery(path) => page_not_found(),
+        _ => rendering.status(&Status::forbidden_path(user, method, path)),
+    }
+}
+
+/// Whether every authenticated user may read that path.
+fn is_discovery(path: &str) -> bool {
+    ["/api", "/apis", "/openapi"].iter().any(|root| {
+        path.strip_prefix(root)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
+}
+
+fn page_not_found() -> Response {
+    let body = b"404 page not found\n".to_vec();
+    Response::new(404, "text/plain; charset=utf-8", body)
+        .with("Cache-Control", "no-cache, private")
+        .with("X-Content-Type-Options", "nosniff")
+}
+
+/// Adds the headers that say which priority level served the request.
+fn with_priority(response: Response) -> Response {
+    response
+        .with(
+            "X-Kubernetes-Pf-Flowschema-Uid",
+            "dbb86187-68ba-4b0a-b8b1-2f7cdacdb229",
+        )
+        .with(
+            "X-Kubernetes-Pf-Prioritylevel-Uid",
+            "37a32996-b34f-424c-ac70-31bb4f66e7c5",
+        )
+}

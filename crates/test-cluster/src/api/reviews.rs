@@ -1,0 +1,97 @@
+//! `SelfSubjectAccessReview`: a user asks what it may do.
+
+use std::sync::Mutex;
+
+use serde::{Deserialize, Serialize};
+
+use super::{negotiation::Rendering, status::Status};
+use crate::{
+    http::Response,
+    locked,
+    state::{Access, State, User},
+};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Review<'a> {
+    kind: &'static str,
+    api_version: &'static str,
+    metadata: Metadata,
+    spec: &'a Spec,
+    status: Answer,
+}
+
+#[derive(Serialize)]
+struct Metadata {}
+
+#[derive(Deserialize)]
+struct Asked {
+    #[serde(default)]
+    spec: Spec,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Spec {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    resource_attributes: Option<ResourceAttributes>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ResourceAttributes {
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    namespace: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    verb: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    group: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    resource: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    subresource: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    name: String,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    allowed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+/// Answers a review that the user sent.
+pub(crate) fn create(
+    rendering: &Rendering,
+    state: &Mutex<State>,
+    user: &User,
+    body: &[u8],
+) -> Response {
+    let spec = match serde_json::from_slice::<Asked>(body) {
+        Ok(Asked { spec }) => spec,
+        Err(error) => {
+            let message = format!("the object provided is unrecognized: {error}");
+            return rendering.status(&Status::bad_request(message));
+        }
+    };
+    let access = spec.resource_attributes.as_ref().map(|asked| Access {
+        verb: asked.verb.clone(),
+        group: asked.group.clone(),
+        resource: asked.resource.clone(),
+        subresource: asked.subresource.clone(),
+        namespace: asked.namespace.clone(),
+        name: asked.name.clone(),
+    });
+    let allowed = access.is_some_and(|access| locked(state).grants.allow(user, &access));
+    let review = Review {
+        kind: "SelfSubjectAccessReview",
+        api_version: "authorization.k8s.io/v1",
+        metadata: Metadata {},
+        spec: &spec,
+        status: Answer {
+            allowed,
+            reason: allowed.then(|| format!("RBAC: allowed to {user} by the test")),
+        },
+    };
+    rendering.json(201, &review)
+}

@@ -1,0 +1,222 @@
+//! `Status`, the body of every answer that is not the object asked for.
+
+use serde::Serialize;
+
+use super::continue_token::{self, ContinueToken};
+use crate::{
+    http::{Response, reason},
+    state::{Access, User},
+};
+
+const EXPIRED: &str = "The provided continue parameter is too old to display a consistent list \
+    result. You can start a new list without the continue parameter, or use the continue token \
+    in this response to retrieve the remainder of the results. Continuing with the provided \
+    token results in an inconsistent list - objects that were created, modified, or deleted \
+    between the time the first chunk was returned and now may show up in the list.";
+
+const NOT_ACCEPTABLE: &str = "406: Not Acceptable\n\nAvailable representations: \
+    application/json, application/yaml, application/vnd.kubernetes.protobuf, \
+    application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch";
+
+/// A `Status` of a failure.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Status {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    api_version: Option<&'static str>,
+    metadata: Metadata,
+    #[serde(rename = "status")]
+    outcome: &'static str,
+    message: String,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    reason: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Details>,
+    pub(crate) code: u16,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Metadata {
+    #[serde(rename = "continue", skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Details {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    name: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    group: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    kind: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_seconds: Option<u64>,
+}
+
+impl Status {
+    /// 401 for a token that is not taken, whatever is wrong with it.
+    pub(crate) fn unauthorized() -> Self {
+        Self::new(401, "Unauthorized", "Unauthorized".to_owned())
+    }
+
+    /// 403 for a user that may not do that.
+    pub(crate) fn forbidden(user: &User, access: &Access) -> Self {
+        let Access {
+            verb,
+            group,
+            resource,
+            subresource,
+            namespace,
+            name,
+        } = access;
+        let collection = qualified(group, resource);
+        let object = if name.is_empty() {
+            collection
+        } else {
+            format!("{collection} {name:?}")
+        };
+        let part = if subresource.is_empty() {
+            resource.clone()
+        } else {
+            format!("{resource}/{subresource}")
+        };
+        let place = if namespace.is_empty() {
+            "at the cluster scope".to_owned()
+        } else {
+            format!("in the namespace {namespace:?}")
+        };
+        let message = format!(
+            "{object} is forbidden: User \"{user}\" cannot {verb} resource {part:?} \
+             in API group {group:?} {place}"
+        );
+        Self::new(403, "Forbidden", message).about(name, group, resource)
+    }
+
+    /// 403 for a path that is no resource.
+    pub(crate) fn forbidden_path(user: &User, method: &str, path: &str) -> Self {
+        let verb = method.to_ascii_lowercase();
+        let message = format!("forbidden: User \"{user}\" cannot {verb} path {path:?}");
+        Self::new(403, "Forbidden", message).about("", "", "")
+    }
+
+    /// 404 for a Secret that does not exist.
+    pub(crate) fn not_found(access: &Access) -> Self {
+        let object = qualified(&access.group, &access.resource);
+        let message = format!("{object} {:?} not found", access.name);
+        Self::new(404, "NotFound", message).about(&access.name, &access.group, &access.resource)
+    }
+
+    /// 400 for a query that makes no sense.
+    pub(crate) fn bad_request(message: String) -> Self {
+        Self::new(400, "BadRequest", message)
+    }
+
+    /// 406 for a client that does not take JSON.
+    pub(crate) fn not_acceptable() -> Self {
+        Self::new(406, "NotAcceptable", NOT_ACCEPTABLE.to_owned()).about("", "", "")
+    }
+
+    /// 410 for a `continue` that is too old, with a fresh one.
+    pub(crate) fn expired(fresh: Option<&ContinueToken>) -> Self {
+        let mut status = Self::new(410, "Expired", EXPIRED.to_owned());
+        status.metadata.next = fresh.map(ContinueToken::encode);
+        status
+    }
+
+    /// 501 for what a real API server does and this one does not.
+    pub(crate) fn not_implemented(what: &str) -> Self {
+        Self::new(501, "", format!("the test cluster does not do {what}"))
+    }
+
+    fn new(code: u16, reason: &'static str, message: String) -> Self {
+        Self {
+            kind: Some("Status"),
+            api_version: Some("v1"),
+            metadata: Metadata::default(),
+            outcome: "Failure",
+            message,
+            reason,
+            details: None,
+            code,
+        }
+    }
+
+    fn about(mut self, name: &str, group: &str, kind: &str) -> Self {
+        self.details = Some(Details {
+            name: name.to_owned(),
+            group: group.to_owned(),
+            kind: kind.to_owned(),
+            retry_after_seconds: None,
+        });
+        self
+    }
+
+    fn compact(&self) -> Vec<u8> {
+        let mut body = serde_json::to_vec(self).unwrap_or_default();
+        body.push(b'\n');
+        body
+    }
+}
+
+/// The 504 of a request that did not keep its `timeout`: JSON that says it is
+/// text, and has no `kind`.
+pub(crate) fn timeout() -> Response {
+    let message = "Timeout: request did not complete within the allotted timeout".to_owned();
+    let mut status = Status::new(504, "Timeout", message).about("", "", "");
+    status.kind = None;
+    status.api_version = None;
+    Response::new(504, "text/plain; charset=utf-8", status.compact())
+        .with("Cache-Control", "no-cache, private")
+}
+
+/// The answer of a server that fails with that status for no reason in the
+/// request.
+pub(crate) fn fault(code: u16, retry_after_seconds: Option<u64>) -> Response {
+    let (reason, message) = match code {
+        401 => ("Unauthorized", "Unauthorized"),
+        410 => ("Expired", EXPIRED),
+        429 => (
+            "TooManyRequests",
+            "Too many requests, please try again later.",
+        ),
+        500 => (
+            "InternalError",
+            "Internal error occurred: etcdserver: no leader",
+        ),
+        503 => (
+            "ServiceUnavailable",
+            "the server is currently unable to handle the request",
+        ),
+        504 => return timeout(),
+        code => ("", reason(code)),
+    };
+    let mut status = Status::new(code, reason, message.to_owned());
+    if retry_after_seconds.is_some() {
+        status.details = Some(Details {
+            retry_after_seconds,
+            ..Details::default()
+        });
+    }
+    Response::new(code, "application/json", status.compact())
+        .with("Cache-Control", "no-cache, private")
+}
+
+/// The 410 for that `continue`, as if its list had become too old.
+pub(crate) fn expired_continue(token: &str) -> Response {
+    let fresh = continue_token::decode(token)
+        .ok()
+        .map(|token| token.fresh());
+    let body = Status::expired(fresh.as_ref()).compact();
+    Response::new(410, "application/json", body).with("Cache-Control", "no-cache, private")
+}
+
+fn qualified(group: &str, resource: &str) -> String {
+    if group.is_empty() {
+        resource.to_owned()
+    } else {
+        format!("{resource}.{group}")
+    }
+}

@@ -1,0 +1,97 @@
+//! The certificates a server shows: its own authority, and a serving
+//! certificate that is right, or wrong in one chosen way.
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, date_time_ymd,
+};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+
+// The names of a real API server's certificate that make sense on a loopback
+// address.
+const NAMES: [&str; 6] = [
+    "127.0.0.1",
+    "::1",
+    "localhost",
+    "kubernetes",
+    "kubernetes.default",
+    "kubernetes.default.svc",
+];
+
+/// What is wrong with the serving certificate, if anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CertificateKind {
+    /// Signed by the server's authority, for `127.0.0.1`, `::1`, `localhost`,
+    /// `kubernetes`, `kubernetes.default` and `kubernetes.default.svc`.
+    #[default]
+    Valid,
+    /// Signed by an authority of the same name that
+    /// [`ApiServer::ca_pem`](crate::ApiServer::ca_pem) does not return.
+    OtherCa,
+    /// Ended in 2021.
+    Expired,
+    /// For `some-other.example` alone.
+    WrongName,
+}
+
+/// A serving certificate with its key, and the authority clients are told of.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    pub(crate) ca_pem: String,
+    pub(crate) chain: Vec<CertificateDer<'static>>,
+    pub(crate) key: PrivateKeyDer<'static>,
+}
+
+impl Identity {
+    /// Makes an authority and a certificate of that kind.
+    pub(crate) fn issue(kind: CertificateKind) -> Result<Self, rcgen::Error> {
+        let (ca_pem, authority) = authority()?;
+        let signer = match kind {
+            CertificateKind::OtherCa => self::authority()?.1,
+            CertificateKind::Valid | CertificateKind::Expired | CertificateKind::WrongName => {
+                authority
+            }
+        };
+        let key = KeyPair::generate()?;
+        let certificate = serving(kind)?.signed_by(&key, &signer)?;
+        Ok(Self {
+            ca_pem,
+            chain: vec![certificate.der().clone()],
+            key: PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
+        })
+    }
+}
+
+fn authority() -> Result<(String, Issuer<'static, KeyPair>), rcgen::Error> {
+    let mut params = CertificateParams::default();
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "kubernetes");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![
+        KeyUsagePurpose::KeyCertSign,
+        KeyUsagePurpose::DigitalSignature,
+    ];
+    let key = KeyPair::generate()?;
+    let pem = params.self_signed(&key)?.pem();
+    Ok((pem, Issuer::new(params, key)))
+}
+
+fn serving(kind: CertificateKind) -> Result<CertificateParams, rcgen::Error> {
+    let names: &[&str] = match kind {
+        CertificateKind::WrongName => &["some-other.example"],
+        CertificateKind::Valid | CertificateKind::OtherCa | CertificateKind::Expired => &NAMES,
+    };
+    let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+    let mut params = CertificateParams::new(names)?;
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "kube-apiserver");
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.not_before = date_time_ymd(2020, 1, 1);
+    if kind == CertificateKind::Expired {
+        params.not_after = date_time_ymd(2021, 1, 1);
+    }
+    Ok(params)
+}

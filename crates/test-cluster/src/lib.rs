@@ -1,0 +1,34 @@
+#![doc = include_str!("../README.md")]
+
+mod api;
+mod builder;
+mod certificate;
+mod clock;
+mod connection;
+mod fault;
+mod http;
+mod listener;
+pub mod manifest;
+mod random;
+mod record;
+mod secret;
+mod server;
+mod state;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+pub use self::{
+    builder::{Builder, Error, TlsVersion},
+    certificate::CertificateKind,
+    fault::{AnswerFault, ConnectionFault, Fault, RetryAfter},
+    record::{RecordedConnection, RecordedRequest},
+    secret::Secret,
+    server::ApiServer,
+    state::TokenOptions,
+};
+
+/// Locks, even after a thread panicked with the lock in hand: the test that
+/// made it panic fails anyway, and others should show their own result.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,211 @@
+//! The running server, as tests hold it.
+
+use std::{
+    fmt, io,
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::Arc,
+    thread::{self, JoinHandle},
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+
+use crate::{
+    builder::Builder,
+    fault::Fault,
+    listener::{self, Shared},
+    locked,
+    record::{RecordedConnection, RecordedRequest},
+    secret::Secret,
+    state::{ServiceAccount, TokenOptions},
+};
+
+/// A running stand-in for the API server. It stops when it is dropped, and
+/// with it every connection.
+pub struct ApiServer {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    ca_pem: String,
+    listening: Option<JoinHandle<Vec<JoinHandle<()>>>>,
+}
+
+impl ApiServer {
+    /// Starts a server on a free port of `127.0.0.1`, with nothing in it.
+    ///
+    /// # Panics
+    /// If there is no such port: a test without its server has no result.
+    pub fn start() -> Self {
+        Self::builder().start()
+    }
+
+    /// A server that differs in some way.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    pub(crate) fn listen(
+        listener: TcpListener,
+        shared: Shared,
+        ca_pem: String,
+    ) -> io::Result<Self> {
+        let address = listener.local_addr()?;
+        let shared = Arc::new(shared);
+        let accepting = Arc::clone(&shared);
+        let listening = thread::Builder::new()
+            .name(format!("api-server-{}", address.port()))
+            .spawn(move || listener::accept(&listener, &accepting))?;
+        Ok(Self {
+            shared,
+            address,
+            ca_pem,
+            listening: Some(listening),
+        })
+    }
+
+    /// `https://`, address and path prefix; without a slash at the end.
+    pub fn url(&self) -> String {
+        format!(
+            "https://{}{}",
+            self.address, self.shared.behaviour.path_prefix
+        )
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The certificate of the authority that clients should trust.
+    pub fn ca_pem(&self) -> String {
+        self.ca_pem.clone()
+    }
+
+    /// A kubeconfig with the cluster alone: URL and authority, no user.
+    pub fn kubeconfig(&self) -> String {
+        let authority = STANDARD.encode(&self.ca_pem);
+        let server = self.url();
+        format!(
+            "apiVersion: v1\n\
+             kind: Config\n\
+             clusters:\n\
+             - cluster:\n    \
+                 certificate-authority-data: {authority}\n    \
+                 server: {server}\n  \
+               name: test-cluster\n\
+             contexts:\n\
+             - context:\n    \
+                 cluster: test-cluster\n    \
+                 user: \"\"\n  \
+               name: test-cluster\n\
+             current-context: test-cluster\n\
+             users: []\n"
+        )
+    }
+
+    /// Issues a token as kubelet gets it for a pod of that service account.
+    pub fn token(&self, namespace: &str, service_account: &str) -> String {
+        self.token_with(TokenOptions::new(namespace, service_account))
+    }
+
+    /// Issues a token that says something else.
+    pub fn token_with(&self, options: TokenOptions) -> String {
+        locked(&self.shared.state).tokens.issue(options)
+    }
+
+    /// Deletes the pod that a token is bound to: the token is taken no more.
+    pub fn delete_pod_of(&self, token: &str) {
+        locked(&self.shared.state).tokens.delete_pod(token);
+    }
+
+    /// Lets a service account get and list the Secrets of its namespace.
+    pub fn grant(&self, namespace: &str, service_account: &str) {
+        let account = ServiceAccount::new(namespace, service_account);
+        locked(&self.shared.state).grants.grant(account);
+    }
+
+    /// Lets a service account get, not list, these Secrets of its namespace.
+    pub fn grant_get(&self, namespace: &str, service_account: &str, resource_names: &[&str]) {
+        let account = ServiceAccount::new(namespace, service_account);
+        locked(&self.shared.state)
+            .grants
+            .grant_get(account, resource_names);
+    }
+
+    /// Takes back all that was granted to a service account.
+    pub fn revoke(&self, namespace: &str, service_account: &str) {
+        let account = ServiceAccount::new(namespace, service_account);
+        locked(&self.shared.state).grants.revoke(&account);
+    }
+
+    /// Creates or replaces a Secret.
+    pub fn put_secret(&self, namespace: &str, secret: Secret) {
+        locked(&self.shared.state).store.put(namespace, secret);
+    }
+
+    /// Deletes a Secret, and says whether there was one.
+    pub fn delete_secret(&self, namespace: &str, name: &str) -> bool {
+        locked(&self.shared.state).store.delete(namespace, name)
+    }
+
+    /// Makes every `continue` handed out so far too old: its use is answered
+    /// with 410 and a fresh one.
+    pub fn expire_continue_tokens(&self) {
+        locked(&self.shared.state).store.compact();
+    }
+
+    /// Lets something go wrong with the next connection or request that it
+    /// is for. Faults wait in a queue; the first that applies happens.
+    pub fn fault(&self, fault: impl Into<Fault>) {
+        locked(&self.shared.faults).add(fault.into());
+    }
+
+    /// Forgets the faults that have not happened yet.
+    pub fn clear_faults(&self) {
+        locked(&self.shared.faults).clear();
+    }
+
+    /// The requests since the start, or since they were last cleared.
+    pub fn requests(&self) -> Vec<RecordedRequest> {
+        self.shared.journal.requests()
+    }
+
+    /// The number of connections since the start, or since the record was
+    /// last cleared.
+    pub fn connections(&self) -> usize {
+        self.connection_log().len()
+    }
+
+    /// These connections, those without a request too.
+    pub fn connection_log(&self) -> Vec<RecordedConnection> {
+        self.shared.journal.connections()
+    }
+
+    /// Forgets the requests and connections recorded so far.
+    pub fn clear_requests(&self) {
+        self.shared.journal.clear();
+    }
+}
+
+impl fmt::Debug for ApiServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiServer")
+            .field("url", &self.url())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for ApiServer {
+    fn drop(&mut self) {
+        self.shared.stop();
+        // The listener waits for a connection; it gets one.
+        let woken = TcpStream::connect(self.address);
+        let Some(listening) = self.listening.take().filter(|_| woken.is_ok()) else {
+            return;
+        };
+        // A thread that panicked has said so on stderr already.
+        let connections = listening.join().unwrap_or_default();
+        self.shared.hang_up();
+        for connection in connections {
+            let _ended = connection.join();
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Who may read which Secrets: the part of RBAC that matters here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{ServiceAccount, User};
+
+/// Roles bound to service accounts in their own namespaces. Nothing is
+/// granted by default.
+#[derive(Debug, Default)]
+pub(crate) struct Grants {
+    bindings: BTreeMap<ServiceAccount, Role>,
+}
+
+/// What a request wants to do, in RBAC's words.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Access {
+    pub(crate) verb: String,
+    pub(crate) group: String,
+    pub(crate) resource: String,
+    pub(crate) subresource: String,
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+}
+
+#[derive(Debug, Default)]
+struct Role {
+    get_and_list: bool,
+    get_by_name: BTreeSet<String>,
+}
+
+impl Grants {
+    /// Lets the account get and list the Secrets of its namespace.
+    pub(crate) fn grant(&mut self, account: ServiceAccount) {
+        self.bindings.entry(account).or_default().get_and_list = true;
+    }
+
+    /// Lets the account get Secrets of these names.
+    pub(crate) fn grant_get(&mut self, account: ServiceAccount, names: &[&str]) {
+        let role = self.bindings.entry(account).or_default();
+        role.get_by_name
+            .extend(names.iter().map(|&name| name.to_owned()));
+    }
+
+    /// Takes back all that was granted to the account.
+    pub(crate) fn revoke(&mut self, account: &ServiceAccount) {
+        self.bindings.remove(account);
+    }
+
+    /// Whether the user may do that.
+    pub(crate) fn allow(&self, user: &User, access: &Access) -> bool {
+        let User::ServiceAccount(account) = user else {
+            return false;
+        };
+        // Every authenticated user may ask what it may do.
+        if access.resource == "selfsubjectaccessreviews" {
+            return access.group == "authorization.k8s.io" && access.verb == "create";
+        }
+        let secrets = access.resource == "secrets"
+            && access.group.is_empty()
+            && access.subresource.is_empty()
+            && access.namespace == account.namespace;
+        secrets
+            && self
+                .bindings
+                .get(account)
+                .is_some_and(|role| match access.verb.as_str() {
+                    "list" => role.get_and_list,
+                    "get" => role.get_and_list || role.get_by_name.contains(&access.name),
+                    _ => false,
+                })
+    }
+}

@@ -1,0 +1,177 @@
+//! Service-account tokens: issuing ones that look like a real API server's,
+//! and telling whose a presented one is.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::{Duration, SystemTime},
+};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::{Map, Value, json};
+
+use super::ServiceAccount;
+use crate::{clock, random};
+
+/// The audience the server accepts, and the issuer of its tokens.
+const AUDIENCE: &str = "https://kubernetes.default.svc";
+
+/// What a token says. [`TokenOptions::new`] gives what kubelet asks for when
+/// a pod of that service account is about to run on a node.
+#[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one thing to be wrong with a token, independent of the others"
+)]
+pub struct TokenOptions {
+    /// Namespace of the service account.
+    pub namespace: String,
+    /// Name of the service account.
+    pub service_account: String,
+    /// The claim `aud`. The server takes a token only if
+    /// `https://kubernetes.default.svc` is among them.
+    pub audiences: Vec<String>,
+    /// How long the token is valid.
+    pub lifetime: Duration,
+    /// Whether that time is over already.
+    pub expired: bool,
+    /// Whether the pod it is bound to is gone.
+    pub pod_deleted: bool,
+    /// Whether it is bound to a pod (claim `kubernetes.io`, `pod`).
+    pub bound_to_pod: bool,
+    /// Whether that pod has a node (claim `kubernetes.io`, `node`).
+    pub on_node: bool,
+}
+
+/// The tokens issued so far; the server takes no other.
+#[derive(Debug)]
+pub(crate) struct Tokens {
+    key_id: String,
+    uids: BTreeMap<ServiceAccount, String>,
+    issued: HashMap<String, Issued>,
+}
+
+#[derive(Debug)]
+struct Issued {
+    account: ServiceAccount,
+    audiences: Vec<String>,
+    expires: u64,
+    pod_deleted: bool,
+}
+
+impl TokenOptions {
+    /// A token of that service account for the API server, valid for an hour
+    /// and bound to a pod on a node.
+    pub fn new(namespace: &str, service_account: &str) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            service_account: service_account.to_owned(),
+            ..Self::default()
+        }
+    }
+}
+
+impl Default for TokenOptions {
+    fn default() -> Self {
+        Self {
+            namespace: "default".to_owned(),
+            service_account: "default".to_owned(),
+            audiences: vec![AUDIENCE.to_owned()],
+            lifetime: Duration::from_secs(60 * 60),
+            expired: false,
+            pod_deleted: false,
+            bound_to_pod: true,
+            on_node: true,
+        }
+    }
+}
+
+impl Default for Tokens {
+    fn default() -> Self {
+        Self {
+            key_id: URL_SAFE_NO_PAD.encode(random::bytes::<32>()),
+            uids: BTreeMap::new(),
+            issued: HashMap::new(),
+        }
+    }
+}
+
+impl Tokens {
+    /// Issues a token.
+    pub(crate) fn issue(&mut self, options: TokenOptions) -> String {
+        let account = ServiceAccount::new(&options.namespace, &options.service_account);
+        let uid = self
+            .uids
+            .entry(account.clone())
+            .or_insert_with(random::uuid);
+        let now = clock::unix_seconds(SystemTime::now());
+        let lifetime = options.lifetime.as_secs();
+        // An expired token was issued so long ago that it ended a minute ago.
+        let issued_at = if options.expired {
+            now.saturating_sub(lifetime + 60)
+        } else {
+            now
+        };
+        let expires = issued_at + lifetime;
+        let header = format!(r#"{{"alg":"RS256","kid":"{}"}}"#, self.key_id);
+        let claims = claims(&options, &account, uid, issued_at, expires);
+        let token = format!(
+            "{}.{}.{}",
+            URL_SAFE_NO_PAD.encode(header),
+            URL_SAFE_NO_PAD.encode(claims.to_string()),
+            URL_SAFE_NO_PAD.encode(random::bytes::<256>()),
+        );
+        let record = Issued {
+            account,
+            audiences: options.audiences,
+            expires,
+            pod_deleted: options.pod_deleted,
+        };
+        self.issued.insert(token.clone(), record);
+        token
+    }
+
+    /// Deletes the pod that the token is bound to.
+    pub(crate) fn delete_pod(&mut self, token: &str) {
+        if let Some(issued) = self.issued.get_mut(token) {
+            issued.pod_deleted = true;
+        }
+    }
+
+    /// Whose token that is, if the server takes it.
+    pub(crate) fn authenticate(&self, token: &str) -> Option<ServiceAccount> {
+        let issued = self.issued.get(token)?;
+        let accepted = issued.audiences.iter().any(|audience| audience == AUDIENCE)
+            && issued.expires > clock::unix_seconds(SystemTime::now())
+            && !issued.pod_deleted;
+        accepted.then(|| issued.account.clone())
+    }
+}
+
+fn claims(
+    options: &TokenOptions,
+    account: &ServiceAccount,
+    uid: &str,
+    issued_at: u64,
+    expires: u64,
+) -> Value {
+    let mut kubernetes = Map::new();
+    let mut claim = |name: &str, value| kubernetes.insert(name.to_owned(), value);
+    claim("namespace", json!(account.namespace));
+    if options.bound_to_pod && options.on_node {
+        claim("node", json!({"name": "127.0.0.1", "uid": random::uuid()}));
+    }
+    if options.bound_to_pod {
+        claim("pod", json!({"name": "test-pod", "uid": random::uuid()}));
+    }
+    claim("serviceaccount", json!({"name": account.name, "uid": uid}));
+    json!({
+        "aud": options.audiences,
+        "exp": expires,
+        "iat": issued_at,
+        "iss": AUDIENCE,
+        "jti": random::uuid(),
+        "kubernetes.io": kubernetes,
+        "nbf": issued_at,
+        "sub": account.to_string(),
+    })
+}

@@ -1,0 +1,155 @@
+//! Who may do what, and what the other paths answer.
+
+use serde_json::{Value, json};
+use test_cluster::{ApiServer, Secret};
+
+use crate::support::{Client, LIST, cluster};
+
+const REVIEW: &str = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+
+#[test]
+fn nothing_is_granted_by_default() {
+    let server = ApiServer::start();
+    let token = server.token("default", "default");
+    let mut client = Client::connect(&server).unwrap().token(&token);
+    assert_eq!(client.get(LIST).status(), 403);
+
+    server.grant("default", "other");
+    assert_eq!(client.get(LIST).status(), 403);
+    server.grant("default", "default");
+    assert_eq!(client.get(LIST).status(), 200);
+    server.revoke("default", "default");
+    assert_eq!(client.get(LIST).status(), 403);
+}
+
+#[test]
+fn a_get_by_name_is_granted_for_those_names_alone() {
+    let server = ApiServer::start();
+    server.put_secret("default", Secret::opaque("mine", "k", "v"));
+    server.grant_get("default", "default", &["mine", "missing"]);
+    let token = server.token("default", "default");
+    let mut client = Client::connect(&server).unwrap().token(&token);
+    let mut get = |path: &str| {
+        let answer = client.get(&format!("/api/v1/namespaces/default/secrets{path}"));
+        (answer.status(), answer.json()["message"].clone())
+    };
+
+    assert_eq!(get("/mine"), (200, Value::Null));
+    assert_eq!(
+        get("/missing"),
+        (404, json!("secrets \"missing\" not found"))
+    );
+    assert_eq!(get("").0, 403);
+    let message = "secrets \"theirs\" is forbidden: User \"system:serviceaccount:default:default\" \
+        cannot get resource \"secrets\" in API group \"\" in the namespace \"default\"";
+    assert_eq!(get("/theirs"), (403, json!(message)));
+}
+
+#[test]
+fn nobody_may_watch_or_write() {
+    let (_server, mut client) = cluster();
+    let watched = client.get(&format!("{LIST}&watch=1")).json();
+    let message = watched["message"].as_str().unwrap();
+    assert!(message.contains(" cannot watch resource "), "{message}");
+    for method in ["POST", "PUT", "PATCH", "DELETE"] {
+        client.send(method, LIST, "application/json", "{}");
+        assert_eq!(client.read_answer().unwrap().status(), 403, "{method}");
+    }
+}
+
+#[test]
+fn a_review_tells_what_is_granted() {
+    let (server, mut client) = cluster();
+    server.grant_get("default", "default", &["mine"]);
+    let cases = [
+        (
+            json!({"namespace": "default", "verb": "list", "resource": "secrets"}),
+            true,
+        ),
+        (
+            json!({"namespace": "default", "verb": "get", "resource": "secrets", "name": "x"}),
+            true,
+        ),
+        (
+            json!({"namespace": "default", "verb": "watch", "resource": "secrets"}),
+            false,
+        ),
+        (
+            json!({"namespace": "default", "verb": "list", "resource": "pods"}),
+            false,
+        ),
+        (
+            json!({"namespace": "other", "verb": "list", "resource": "secrets"}),
+            false,
+        ),
+        (json!({"verb": "list", "resource": "secrets"}), false),
+    ];
+    for (attributes, allowed) in cases {
+        let review = json!({
+            "kind": "SelfSubjectAccessReview",
+            "apiVersion": "authorization.k8s.io/v1",
+            "spec": {"resourceAttributes": attributes},
+        });
+        client.send("POST", REVIEW, "application/json", &review.to_string());
+        let answer = client.read_answer().unwrap();
+        let json = answer.json();
+        assert_eq!(answer.status(), 201, "{attributes}");
+        assert_eq!(json["status"]["allowed"], allowed, "{attributes}");
+        assert_eq!(json["spec"]["resourceAttributes"], attributes);
+        assert_eq!(json["kind"], "SelfSubjectAccessReview");
+    }
+}
+
+#[test]
+fn a_review_needs_a_user() {
+    let server = ApiServer::start();
+    let mut client = Client::connect(&server).unwrap();
+    client.send("POST", REVIEW, "application/json", "{}");
+    let answer = client.read_answer().unwrap();
+    let message = "selfsubjectaccessreviews.authorization.k8s.io is forbidden: User \
+        \"system:anonymous\" cannot create resource \"selfsubjectaccessreviews\" in API group \
+        \"authorization.k8s.io\" at the cluster scope";
+    assert_eq!(answer.json()["message"], message);
+}
+
+#[test]
+fn everybody_may_read_the_version_and_whether_the_server_is_well() {
+    let server = ApiServer::start();
+    let mut client = Client::connect(&server).unwrap();
+    assert_eq!(client.get("/version").json()["minor"], "36");
+    assert_eq!(client.get("/readyz").body, b"ok");
+
+    let forbidden = client.get("/metrics").json();
+    let message = "forbidden: User \"system:anonymous\" cannot get path \"/metrics\"";
+    assert_eq!(forbidden["message"], message);
+    assert_eq!(forbidden["details"], json!({}));
+}
+
+#[test]
+fn a_path_that_does_not_exist_is_not_found_by_a_user() {
+    let (_server, mut client) = cluster();
+    let answer = client.get("/apis/nothing.example/v1");
+    assert_eq!(answer.status(), 404);
+    assert_eq!(answer.headers["content-type"], "text/plain; charset=utf-8");
+}
+
+#[test]
+fn a_path_prefix_comes_before_everything() {
+    let server = ApiServer::builder()
+        .path_prefix("/k8s/clusters/c-1/")
+        .start();
+    server.grant("default", "default");
+    let token = server.token("default", "default");
+    let mut client = Client::connect(&server).unwrap().token(&token);
+
+    assert!(
+        server.url().ends_with("/k8s/clusters/c-1"),
+        "{}",
+        server.url()
+    );
+    assert_eq!(client.get(LIST).status(), 404);
+    assert_eq!(
+        client.get(&format!("/k8s/clusters/c-1{LIST}")).status(),
+        200
+    );
+}

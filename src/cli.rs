@@ -1,0 +1,371 @@
+//! The command line (SPEC section 7): flags and their environment variables, and
+//! the validated [`Config`] made of them.
+//!
+//! The only place that reads the environment: kubelet's provider config can set
+//! both `args` and `env`.
+
+use std::env;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf, absolute};
+use std::time::Duration;
+
+use clap::builder::{FalseyValueParser, OsStringValueParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use registries_conf::{Files, MissingMainFile};
+
+use crate::cluster::{ProxySettings, Settings};
+use crate::logging;
+
+/// `make REGISTRIES_CONF=...` sets another default.
+const REGISTRIES_CONF: &str = match option_env!("REGISTRIES_CONF") {
+    Some(path) if !path.is_empty() => path,
+    _ => "/etc/containers/registries.conf",
+};
+
+const AFTER_HELP: &str = "\
+Without a subcommand it is the plugin: kubelet runs it, writes a CredentialProviderRequest to stdin \
+and reads a CredentialProviderResponse from stdout.
+
+Exit codes: 0 a response on stdout; 1 a failure, told in one line on stderr; 2 wrong usage.";
+
+/// kubelet image credential provider for CRI-O: pulls through registry mirrors
+/// that need a login, with the login in a Secret of the pod's namespace.
+#[derive(Debug, Parser)]
+#[command(name = "crio-credential-provider", version, after_help = AFTER_HELP)]
+pub struct Cli {
+    #[command(flatten)]
+    options: Options,
+    /// Print the version, the commit and the dependencies as JSON.
+    #[arg(long)]
+    pub version_json: bool,
+    /// What to do instead of serving kubelet.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What the program can do by hand.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show which registry and which pull sources images have.
+    Resolve(Resolve),
+}
+
+/// The subcommand `resolve`.
+#[derive(Debug, Args)]
+pub struct Resolve {
+    /// Image names as a pod would say them.
+    #[arg(required = true, value_name = "IMAGE")]
+    pub images: Vec<String>,
+    /// How to print them.
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// How a subcommand prints its result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options")]
+struct Options {
+    /// CRI-O's registries.conf.
+    #[arg(long, global = true, value_name = "FILE", value_parser = path(), default_value = REGISTRIES_CONF,
+          env = "CRIO_CREDENTIAL_PROVIDER_REGISTRIES_CONF")]
+    registries_conf: PathBuf,
+
+    /// Directory of drop-ins for registries.conf; repeatable, and separated by
+    /// colons in the environment. Replaces all defaults.
+    #[arg(long, global = true, value_name = "DIR", value_parser = path(), value_delimiter = ':',
+          default_values = ["/etc/containers/registries.conf.d", "/root/.config/containers/registries.conf.d"],
+          env = "CRIO_CREDENTIAL_PROVIDER_REGISTRIES_CONF_DIR")]
+    registries_conf_dir: Vec<PathBuf>,
+
+    /// Directory of auth files: CRI-O's `namespaced_auth_dir`.
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR", value_parser = path(),
+        default_value = "/etc/crio/auth",
+        env = "CRIO_CREDENTIAL_PROVIDER_AUTH_DIR"
+    )]
+    auth_dir: PathBuf,
+
+    /// Auth file with the node's own logins, carried over into every auth file;
+    /// repeatable, and separated by colons in the environment. The first file wins.
+    #[arg(long, global = true, value_name = "FILE", value_parser = path(), value_delimiter = ':',
+          default_values = ["/var/lib/kubelet/config.json"],
+          env = "CRIO_CREDENTIAL_PROVIDER_GLOBAL_AUTH_FILE")]
+    global_auth_file: Vec<PathBuf>,
+
+    /// kubeconfig that says where the API server is; its user is never used.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE", value_parser = path(),
+        env = "CRIO_CREDENTIAL_PROVIDER_KUBECONFIG"
+    )]
+    kubeconfig: Option<PathBuf>,
+
+    /// URL of the API server.
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "CRIO_CREDENTIAL_PROVIDER_API_SERVER"
+    )]
+    api_server: Option<String>,
+
+    /// CA certificates that verify the API server, PEM.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE", value_parser = path(),
+        env = "CRIO_CREDENTIAL_PROVIDER_CERTIFICATE_AUTHORITY"
+    )]
+    certificate_authority: Option<PathBuf>,
+
+    /// Name that the API server's certificate must have, if not its host's.
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        env = "CRIO_CREDENTIAL_PROVIDER_TLS_SERVER_NAME"
+    )]
+    tls_server_name: Option<String>,
+
+    /// Do not verify the API server's certificate: whoever answers gets the token.
+    #[arg(long, global = true, value_parser = FalseyValueParser::new(),
+          env = "CRIO_CREDENTIAL_PROVIDER_INSECURE_SKIP_TLS_VERIFY")]
+    insecure_skip_tls_verify: bool,
+
+    /// File with `KUBERNETES_SERVICE_HOST` and `KUBERNETES_SERVICE_PORT`, as OpenShift
+    /// has it on its nodes.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE", value_parser = path(),
+        default_value = "/etc/kubernetes/apiserver-url.env",
+        env = "CRIO_CREDENTIAL_PROVIDER_API_SERVER_ENV_FILE"
+    )]
+    api_server_env_file: PathBuf,
+
+    /// Limit of the whole run, such as 45s or 1m30s; kubelet kills at 1m.
+    #[arg(long, global = true, value_name = "DURATION", default_value = "45s",
+          value_parser = parse_timeout, env = "CRIO_CREDENTIAL_PROVIDER_TIMEOUT")]
+    timeout: Duration,
+
+    /// Age from which auth files and temporary files that were left over are
+    /// removed, such as 24h; 0 never removes any.
+    #[arg(long, global = true, value_name = "DURATION", default_value = "24h",
+          value_parser = parse_duration, env = "CRIO_CREDENTIAL_PROVIDER_STALE_AFTER")]
+    stale_after: Duration,
+
+    /// Always answer `auth: {}`: kubelet then lets every pod of the node run a
+    /// private image that one of them pulled.
+    #[arg(long, global = true, value_parser = FalseyValueParser::new(),
+          env = "CRIO_CREDENTIAL_PROVIDER_NO_EMPTY_LOGIN")]
+    no_empty_login: bool,
+
+    /// Least severe lines to log.
+    #[arg(long, global = true, value_enum, default_value_t = logging::Level::Info,
+          env = "CRIO_CREDENTIAL_PROVIDER_LOG_LEVEL")]
+    log_level: logging::Level,
+
+    /// How log lines on stderr look.
+    #[arg(long, global = true, value_enum, default_value_t = logging::Format::Text,
+          env = "CRIO_CREDENTIAL_PROVIDER_LOG_FORMAT")]
+    log_format: logging::Format,
+}
+
+/// The settings of one run: every path absolute, every value checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// registries.conf and its drop-in directories.
+    pub registries: Files,
+    /// Where auth files go.
+    pub auth_dir: PathBuf,
+    /// The node's own logins, first file first.
+    pub global_auth_files: Vec<PathBuf>,
+    /// How to find and to trust the API server.
+    pub cluster: Settings,
+    /// The limit of the whole run.
+    pub timeout: Duration,
+    /// The age from which left-over files are removed; `None`: never.
+    pub stale_after: Option<Duration>,
+    /// Whether kubelet is told whose image it is.
+    pub empty_login: bool,
+    /// The least severe lines to log.
+    pub log_level: logging::Level,
+    /// How they look.
+    pub log_format: logging::Format,
+}
+
+/// Parses a command line, with the environment for what it leaves open.
+///
+/// # Errors
+/// Wrong usage, or a request for help or the version: clap's error prints either
+/// and knows the exit code.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from(arguments)
+}
+
+impl Cli {
+    /// The settings that the flags and the environment give.
+    ///
+    /// # Errors
+    /// Where a relative path cannot be made absolute.
+    pub fn config(&self) -> io::Result<Config> {
+        let options = &self.options;
+        let all = |paths: &[PathBuf]| -> io::Result<Vec<PathBuf>> {
+            paths.iter().filter_map(|path| given(path)).collect()
+        };
+        let optional = |path: &Option<PathBuf>| path.as_deref().and_then(given).transpose();
+        let text = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        Ok(Config {
+            registries: Files {
+                main: absolute(&options.registries_conf)?,
+                drop_in_dirs: all(&options.registries_conf_dir)?,
+                missing_main: MissingMainFile::Ignore,
+            },
+            auth_dir: absolute(&options.auth_dir)?,
+            global_auth_files: all(&options.global_auth_file)?,
+            cluster: Settings {
+                api_server: text(&options.api_server),
+                kubeconfig: optional(&options.kubeconfig)?,
+                certificate_authority: optional(&options.certificate_authority)?,
+                tls_server_name: text(&options.tls_server_name),
+                insecure_skip_tls_verify: options.insecure_skip_tls_verify,
+                env_file: absolute(&options.api_server_env_file)?,
+                proxy: proxies(),
+                root: PathBuf::from("/"),
+            },
+            timeout: options.timeout,
+            stale_after: Some(options.stale_after).filter(|age| !age.is_zero()),
+            empty_login: !options.no_empty_login,
+            log_level: options.log_level,
+            log_format: options.log_format,
+        })
+    }
+}
+
+/// A path that may be empty, which clap's own parser refuses.
+fn path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
+}
+
+/// An empty path is none: it is how a list or a default is switched off.
+fn given(path: &Path) -> Option<io::Result<PathBuf>> {
+    (!path.as_os_str().is_empty()).then(|| absolute(path))
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "proxies come from the environment, as for every client of Kubernetes"
+)]
+fn proxies() -> ProxySettings {
+    let first = |names: [&str; 2]| names.into_iter().find_map(|name| env::var(name).ok());
+    ProxySettings {
+        https_proxy: first(["HTTPS_PROXY", "https_proxy"]),
+        no_proxy: first(["NO_PROXY", "no_proxy"]),
+    }
+}
+
+fn parse_timeout(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        Duration::ZERO => Err("must be longer than 0".to_owned()),
+        timeout => Ok(timeout),
+    }
+}
+
+/// A duration as Go and Kubernetes write it: `1h30m`, `45s`, `500ms`; a bare
+/// number is seconds.
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let invalid = || "expected a duration such as 500ms, 45s, 1m30s or 24h".to_owned();
+    if let Ok(seconds) = text.parse() {
+        return Ok(Duration::from_secs(seconds));
+    }
+    let mut total = Duration::ZERO;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest
+            .find(|c: char| !c.is_ascii_digit())
+            .ok_or_else(invalid)?;
+        let (number, after) = rest.split_at(digits);
+        let number: u64 = number.parse().map_err(|_invalid| invalid())?;
+        let letters = after
+            .find(|c: char| c.is_ascii_digit())
+            .unwrap_or(after.len());
+        let (unit, next) = after.split_at(letters);
+        let milliseconds = match unit {
+            "ms" => Some(number),
+            "s" => number.checked_mul(1000),
+            "m" => number.checked_mul(60 * 1000),
+            "h" => number.checked_mul(60 * 60 * 1000),
+            _ => None,
+        };
+        let part = Duration::from_millis(milliseconds.ok_or_else(invalid)?);
+        total = total.checked_add(part).ok_or_else(invalid)?;
+        rest = next;
+    }
+    if text.is_empty() {
+        Err(invalid())
+    } else {
+        Ok(total)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_of_the_plugin_has_an_environment_variable() {
+        for argument in Cli::command().get_arguments() {
+            let name = argument.get_id().as_str();
+            if matches!(name, "version_json" | "help" | "version") {
+                continue;
+            }
+            let expected = format!("CRIO_CREDENTIAL_PROVIDER_{}", name.to_uppercase());
+            let found = argument
+                .get_env()
+                .map(|name| name.to_string_lossy().into_owned());
+            assert_eq!(found, Some(expected), "{name}");
+        }
+    }
+
+    #[test]
+    fn durations_are_written_like_gos() {
+        for (text, expected) in [
+            ("45s", Some(45_000)),
+            ("1m30s", Some(90_000)),
+            ("24h", Some(86_400_000)),
+            ("500ms", Some(500)),
+            ("1h2m3s4ms", Some(3_723_004)),
+            ("0", Some(0)),
+            ("7", Some(7_000)),
+            ("", None),
+            ("s", None),
+            ("1d", None),
+            ("-1s", None),
+            ("1", Some(1_000)),
+            ("1s2", None),
+            ("99999999999999999999s", None),
+        ] {
+            let expected = expected.map(Duration::from_millis);
+            assert_eq!(parse_duration(text).ok(), expected, "{text}");
+        }
+    }
+}

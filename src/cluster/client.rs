@@ -1,0 +1,325 @@
+//! One API server, asked with one token: GET, attempts and their limits, retries
+//! (SPEC section 4, "Failures").
+
+use std::error::Error as StdError;
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use serde::Deserialize;
+use tracing::debug;
+use ureq::http::header::{ACCEPT, AUTHORIZATION, RETRY_AFTER};
+use ureq::http::{HeaderValue, Response, StatusCode, Uri};
+use ureq::unversioned::transport::{
+    ConnectProxyConnector, Connector, SocksConnector, TcpConnector,
+};
+use ureq::{Agent, Body, config::Config};
+use zeroize::Zeroizing;
+
+use super::connector::{BUFFER, IpFirstResolver, TlsConnector};
+use super::discover::Endpoint;
+use super::retry::{Backoff, retry_after};
+use super::tls::{self, TlsError};
+use crate::deadline::Deadline;
+use crate::secret::{ReadError, Secret, read_bounded};
+
+/// The limit of one attempt to connect, TLS included.
+const CONNECT: Duration = Duration::from_secs(5);
+/// The limit of one answer, headers and body.
+const ANSWER: Duration = Duration::from_secs(15);
+/// The largest `Status` that is read for its message: 64 KiB.
+const MAX_STATUS_BYTES: usize = 64 * 1024;
+/// Kept back for the way out, so that a failure is told before the deadline.
+const MARGIN: Duration = Duration::from_millis(250);
+
+/// A client for one server and one token.
+#[derive(Debug)]
+pub struct Client {
+    agent: Agent,
+    server: Uri,
+    server_name: String,
+    token: Secret,
+    deadline: Deadline,
+}
+
+/// A final answer that is no success.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// `message` of the `Status` object, where there is one.
+    pub message: Option<String>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// TLS cannot be set up.
+    #[error("trust the API server")]
+    Trust(#[source] TlsError),
+    /// The server's URL has no host.
+    #[error("the API server's URL has no host")]
+    NoHost,
+    /// The token cannot be sent.
+    #[error("serviceAccountToken has characters that no HTTP header may hold")]
+    Token,
+    /// The TLS handshake failed; a retry would not help.
+    #[error(
+        "TLS with the API server as {name:?} (wrong CA or name? --certificate-authority, --tls-server-name)"
+    )]
+    Tls {
+        /// The name its certificate should have.
+        name: String,
+        /// What the TLS library says.
+        #[source]
+        source: rustls::Error,
+    },
+    /// No answer, however often it was asked for.
+    #[error("no answer in {attempts} attempt(s)")]
+    Unreachable {
+        /// How often it was asked.
+        attempts: u32,
+        /// The last reason.
+        #[source]
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// 5xx or 429 until the end.
+    #[error("the answer is {status}, after {attempts} attempt(s)")]
+    Unavailable {
+        /// How often it was asked.
+        attempts: u32,
+        /// The last answer.
+        status: StatusCode,
+    },
+    /// A redirect, which would carry the token elsewhere.
+    #[error(
+        "the answer is a redirect ({0}), which is not followed: is this the API server's own address?"
+    )]
+    Redirect(StatusCode),
+    /// A definite no.
+    #[error("the answer is {}{}", .0.status, .0.quoted())]
+    Refused(Refusal),
+    /// An answer beyond what the caller is ready to hold.
+    #[error("the answer has more than {0} bytes")]
+    TooLarge(usize),
+}
+
+impl Refusal {
+    fn quoted(&self) -> String {
+        let message = self.message.as_deref();
+        message.map_or_else(String::new, |message| format!(": {message:?}"))
+    }
+}
+
+/// How one attempt ended without an answer.
+enum Failure {
+    Final(ClientError),
+    Transient {
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    Busy {
+        status: StatusCode,
+        retry_after: Option<Duration>,
+    },
+}
+
+impl Client {
+    /// Prepares a client; nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`ClientError::Trust`] and [`ClientError::Token`].
+    pub fn new(
+        endpoint: &Endpoint,
+        token: Secret,
+        deadline: Deadline,
+    ) -> Result<Self, ClientError> {
+        let server = endpoint.server.clone();
+        let config = tls::client_config(&endpoint.trust).map_err(ClientError::Trust)?;
+        bearer(&token)?;
+        // `discover` gives no server without a host.
+        let authority = server.authority().cloned().ok_or(ClientError::NoHost)?;
+        let connector = ().chain(ConnectProxyConnector::default());
+        let connector = connector.chain(SocksConnector::default());
+        let connector = connector
+            .chain(TcpConnector::default())
+            .chain(TlsConnector {
+                authority,
+                server_name: endpoint.server_name.clone(),
+                config,
+            });
+        let settings = Config::builder()
+            .proxy(endpoint.proxy.clone())
+            .https_only(true)
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .user_agent(concat!(
+                "crio-credential-provider/",
+                env!("CARGO_PKG_VERSION")
+            ))
+            .input_buffer_size(BUFFER)
+            .output_buffer_size(BUFFER)
+            .build();
+        Ok(Self {
+            agent: Agent::with_parts(settings, connector, IpFirstResolver::default()),
+            server,
+            server_name: endpoint.server_name.to_str().into_owned(),
+            token,
+            deadline,
+        })
+    }
+
+    /// The server that is asked.
+    pub fn server(&self) -> &Uri {
+        &self.server
+    }
+
+    /// GETs `path_and_query` below the server's own path, and returns the body of
+    /// a 200, at most `limit` bytes of it.
+    ///
+    /// # Errors
+    /// [`ClientError`]; what a retry could mend was tried again until the deadline.
+    pub fn get(
+        &self,
+        path_and_query: &str,
+        limit: usize,
+    ) -> Result<Zeroizing<Vec<u8>>, ClientError> {
+        let url = format!("{}{path_and_query}", self.base());
+        let mut backoff = Backoff::new();
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let failure = match self.attempt(&url, limit) {
+                Ok(body) => return Ok(body),
+                Err(Failure::Final(error)) => return Err(error),
+                Err(failure) => failure,
+            };
+            let asked = match &failure {
+                Failure::Busy { retry_after, .. } => *retry_after,
+                Failure::Final(_) | Failure::Transient { .. } => None,
+            };
+            let pause = backoff.pause(asked);
+            if pause >= self.remaining() {
+                return Err(failure.after(attempts));
+            }
+            debug!(attempts, ?pause, "{}", failure.describe());
+            thread::sleep(pause);
+        }
+    }
+
+    fn attempt(&self, url: &str, limit: usize) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        let whole = self.remaining().min(CONNECT + ANSWER);
+        let request = self
+            .agent
+            .get(url)
+            .config()
+            .timeout_resolve(Some(CONNECT.min(whole)))
+            .timeout_connect(Some(CONNECT.min(whole)))
+            .timeout_recv_response(Some(ANSWER.min(whole)))
+            .timeout_recv_body(Some(ANSWER.min(whole)))
+            .timeout_per_call(Some(whole))
+            .build()
+            .header(ACCEPT, "application/json")
+            .header(AUTHORIZATION, bearer(&self.token).map_err(Failure::Final)?);
+        let mut response = request.call().map_err(|error| self.classify(error))?;
+        let status = response.status();
+        if status == StatusCode::OK {
+            return self.body(&mut response, limit);
+        }
+        if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+            let header = response.headers().get(RETRY_AFTER);
+            let header = header.and_then(|value| value.to_str().ok());
+            return Err(Failure::Busy {
+                status,
+                retry_after: header.and_then(|value| retry_after(value, SystemTime::now())),
+            });
+        }
+        Err(Failure::Final(if status.is_redirection() {
+            ClientError::Redirect(status)
+        } else {
+            let message = self.message(&mut response);
+            ClientError::Refused(Refusal { status, message })
+        }))
+    }
+
+    fn body(
+        &self,
+        response: &mut Response<Body>,
+        limit: usize,
+    ) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        read_bounded(response.body_mut().as_reader(), limit).map_err(|error| match error {
+            ReadError::Io(error) => self.classify(error.into()),
+            ReadError::TooLarge { limit } => Failure::Final(ClientError::TooLarge(limit)),
+        })
+    }
+
+    /// The message of a `Status`, unless it repeats the token.
+    fn message(&self, response: &mut Response<Body>) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Status {
+            message: String,
+        }
+        let text = read_bounded(response.body_mut().as_reader(), MAX_STATUS_BYTES).ok()?;
+        let status: Status = serde_json::from_slice(&text).ok()?;
+        let token = String::from_utf8_lossy(self.token.expose());
+        (!status.message.contains(&*token)).then_some(status.message)
+    }
+
+    /// Whether another attempt may help: not where TLS itself says no.
+    fn classify(&self, error: ureq::Error) -> Failure {
+        let tls: Option<&rustls::Error> = if let ureq::Error::Io(error) = &error {
+            error.get_ref().and_then(|inner| inner.downcast_ref())
+        } else if let ureq::Error::Other(inner) = &error {
+            inner.downcast_ref()
+        } else {
+            None
+        };
+        match tls {
+            Some(source) => self.tls(source.clone()),
+            None => Failure::Transient {
+                source: Box::new(error),
+            },
+        }
+    }
+
+    fn tls(&self, source: rustls::Error) -> Failure {
+        Failure::Final(ClientError::Tls {
+            name: self.server_name.clone(),
+            source,
+        })
+    }
+
+    fn remaining(&self) -> Duration {
+        self.deadline.remaining().saturating_sub(MARGIN)
+    }
+
+    fn base(&self) -> String {
+        let text = self.server.to_string();
+        text.trim_end_matches('/').to_owned()
+    }
+}
+
+impl Failure {
+    fn after(self, attempts: u32) -> ClientError {
+        match self {
+            Self::Final(error) => error,
+            Self::Busy { status, .. } => ClientError::Unavailable { attempts, status },
+            Self::Transient { source } => ClientError::Unreachable { attempts, source },
+        }
+    }
+
+    fn describe(&self) -> String {
+        match self {
+            Self::Final(error) => error.to_string(),
+            Self::Transient { source } => source.to_string(),
+            Self::Busy { status, .. } => format!("API server answered {status}"),
+        }
+    }
+}
+
+fn bearer(token: &Secret) -> Result<HeaderValue, ClientError> {
+    let mut text = Zeroizing::new(b"Bearer ".to_vec());
+    text.extend_from_slice(token.expose());
+    let mut value = HeaderValue::from_bytes(&text).map_err(|_invalid| ClientError::Token)?;
+    value.set_sensitive(true);
+    Ok(value)
+}

@@ -1,0 +1,20 @@
+//! The only network I/O: where the API server is, TLS, and the paged lists of a
+//! namespace's Secrets (SPEC section 4).
+//!
+//! `discover` finds the server, `client` asks it, `secrets` knows what to ask.
+
+mod client;
+mod connector;
+mod discover;
+mod kubeconfig;
+mod proxy;
+mod retry;
+mod secrets;
+mod tls;
+
+pub use client::{Client, ClientError, Refusal};
+pub use discover::{DiscoverError, Endpoint, EnvFileError, Settings, discover};
+pub use kubeconfig::{Kubeconfig, KubeconfigError};
+pub use proxy::{ProxyError, ProxySettings};
+pub use secrets::{SecretDoc, SecretsError, for_each_secret};
+pub use tls::{CaSource, TlsError, Trust};

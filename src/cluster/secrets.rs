@@ -1,0 +1,290 @@
+//! The pull Secrets of a namespace: two lists, page by page, over one connection
+//! (SPEC section 4).
+//!
+//! A page is decoded and handed on before the next one is asked for, so memory
+//! holds one page at a time, whatever a tenant puts into the namespace.
+
+use std::borrow::Cow;
+
+use base64::Engine;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tracing::{debug, warn};
+use ureq::http::StatusCode;
+use zeroize::Zeroizing;
+
+use super::client::{Client, ClientError};
+use crate::credentials::{BASE64, Format};
+use crate::secret::DecodeError;
+use crate::service_account::ServiceAccount;
+
+/// Secrets a page, as kubectl asks for.
+const PAGE: usize = 500;
+/// The largest page that is held: 8 MiB. A Secret has at most 1 MiB of data, so
+/// a page that is larger is asked for again with fewer Secrets.
+const MAX_PAGE_BYTES: usize = 8 * 1024 * 1024;
+/// How often a list starts again because its continue token expired.
+const MAX_RESTARTS: u32 = 3;
+
+/// Everything but the unreserved characters of RFC 3986, section 2.3.
+const RESERVED: AsciiSet = NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// The two types of Secrets with registry logins.
+const TYPES: [SecretType; 2] = [
+    SecretType {
+        name: "kubernetes.io/dockerconfigjson",
+        data_key: ".dockerconfigjson",
+        format: Format::DockerConfigJson,
+    },
+    SecretType {
+        name: "kubernetes.io/dockercfg",
+        data_key: ".dockercfg",
+        format: Format::DockerCfg,
+    },
+];
+
+struct SecretType {
+    name: &'static str,
+    data_key: &'static str,
+    format: Format,
+}
+
+/// The docker config of one Secret.
+#[derive(Debug)]
+pub struct SecretDoc {
+    /// The Secret's name.
+    pub name: String,
+    /// Its text.
+    pub docker_config: Zeroizing<Vec<u8>>,
+    /// The layout of the text.
+    pub format: Format,
+}
+
+/// Why the Secrets cannot be listed.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretsError {
+    /// 403.
+    #[error(
+        "service account {:?} may not list secrets: {}",
+        .account.as_deref().unwrap_or("?"),
+        grant(.namespace, .account.as_deref())
+    )]
+    Forbidden {
+        /// The namespace.
+        namespace: String,
+        /// The service account, where the token names it.
+        account: Option<String>,
+    },
+    /// 401.
+    #[error(
+        "the API server does not accept the pod's token (audience {audiences:?}): set serviceAccountTokenAudience in the kubelet's CredentialProviderConfig to an audience of the API server, usually its issuer; the token may also have expired, or its pod be gone"
+    )]
+    Unauthorized {
+        /// The audiences of the token.
+        audiences: Vec<String>,
+    },
+    /// No usable answer.
+    #[error(transparent)]
+    Client(ClientError),
+    /// A 200 that is no list of Secrets: a login page, another service.
+    #[error("the answer is no SecretList: is this the API server?")]
+    NoList(#[source] Option<DecodeError>),
+    /// The list never comes to its end.
+    #[error("the list of secrets expired {MAX_RESTARTS} times while it was read")]
+    Expired,
+}
+
+/// One line that an administrator can run.
+fn grant(namespace: &str, account: Option<&str>) -> String {
+    let plain = |name: &&str| {
+        name.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
+    };
+    let account = account.filter(plain).unwrap_or("SERVICEACCOUNT");
+    format!(
+        "kubectl -n {namespace} create role image-pull-secrets --verb=list --resource=secrets && kubectl -n {namespace} create rolebinding image-pull-secrets --role=image-pull-secrets --serviceaccount={namespace}:{account}"
+    )
+}
+
+#[derive(Deserialize)]
+struct List<'a> {
+    kind: Cow<'a, str>,
+    #[serde(default)]
+    metadata: ListMeta,
+    #[serde(default, borrow)]
+    items: Option<Vec<&'a RawValue>>,
+}
+
+#[derive(Deserialize, Default)]
+struct ListMeta {
+    #[serde(default, rename = "continue")]
+    continue_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Item<'a> {
+    metadata: ItemMeta,
+    #[serde(default, borrow)]
+    data: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct ItemMeta {
+    name: String,
+}
+
+/// Lists all pull Secrets of the account's namespace and hands each on. One that
+/// cannot be read is skipped with a warning that names it.
+///
+/// # Errors
+/// [`SecretsError`]; some Secrets may have been handed on before.
+pub fn for_each_secret(
+    client: &Client,
+    account: &ServiceAccount,
+    mut visit: impl FnMut(SecretDoc),
+) -> Result<(), SecretsError> {
+    for kind in &TYPES {
+        let count = list(client, account, kind, &mut visit)?;
+        debug!(r#type = kind.name, count, "listed secrets");
+    }
+    Ok(())
+}
+
+fn list(
+    client: &Client,
+    account: &ServiceAccount,
+    kind: &SecretType,
+    visit: &mut impl FnMut(SecretDoc),
+) -> Result<usize, SecretsError> {
+    let mut limit = PAGE;
+    let mut restarts = 0;
+    let mut count = 0;
+    let mut continue_token: Option<String> = None;
+    loop {
+        let path = path(account, kind, limit, continue_token.as_deref());
+        let page = match client.get(&path, MAX_PAGE_BYTES) {
+            Ok(page) => page,
+            Err(ClientError::TooLarge(_)) if limit > 1 => {
+                limit = (limit / 8).max(1);
+                debug!(limit, "the page is too large, ask for a smaller one");
+                continue;
+            }
+            Err(ClientError::Refused(refusal))
+                if refusal.status == StatusCode::GONE && continue_token.is_some() =>
+            {
+                restarts += 1;
+                if restarts > MAX_RESTARTS {
+                    return Err(SecretsError::Expired);
+                }
+                debug!("the continue token expired, start the list again");
+                continue_token = None;
+                continue;
+            }
+            Err(error) => return Err(explain(error, account)),
+        };
+        let list = decode(&page)?;
+        for item in list.items.into_iter().flatten() {
+            count += 1;
+            if let Some(secret) = read_item(item, kind) {
+                visit(secret);
+            }
+        }
+        continue_token = list
+            .metadata
+            .continue_token
+            .filter(|token| !token.is_empty());
+        if continue_token.is_none() {
+            return Ok(count);
+        }
+    }
+}
+
+/// Says what to do about the two refusals that have a usual cause.
+fn explain(error: ClientError, account: &ServiceAccount) -> SecretsError {
+    let ClientError::Refused(refusal) = &error else {
+        return SecretsError::Client(error);
+    };
+    match refusal.status {
+        StatusCode::UNAUTHORIZED => SecretsError::Unauthorized {
+            audiences: account.audiences.clone(),
+        },
+        StatusCode::FORBIDDEN => SecretsError::Forbidden {
+            namespace: account.namespace.to_string(),
+            account: account.name.clone(),
+        },
+        _ => SecretsError::Client(error),
+    }
+}
+
+fn path(
+    account: &ServiceAccount,
+    kind: &SecretType,
+    limit: usize,
+    continue_token: Option<&str>,
+) -> String {
+    let namespace = account.namespace.as_str();
+    let selector = format!("type={}", kind.name);
+    let selector = utf8_percent_encode(&selector, &RESERVED);
+    let mut path =
+        format!("/api/v1/namespaces/{namespace}/secrets?fieldSelector={selector}&limit={limit}");
+    if let Some(token) = continue_token {
+        path.push_str("&continue=");
+        path.extend(utf8_percent_encode(token, &RESERVED));
+    }
+    path
+}
+
+fn decode(page: &[u8]) -> Result<List<'_>, SecretsError> {
+    let list: List<'_> =
+        serde_json::from_slice(page).map_err(|error| SecretsError::NoList(Some(error.into())))?;
+    if list.kind == "SecretList" {
+        Ok(list)
+    } else {
+        Err(SecretsError::NoList(None))
+    }
+}
+
+fn read_item(item: &RawValue, kind: &SecretType) -> Option<SecretDoc> {
+    let item: Item<'_> = match serde_json::from_str(item.get()) {
+        Ok(item) => item,
+        Err(error) => {
+            warn!("skip a secret without a name: {}", DecodeError::from(error));
+            return None;
+        }
+    };
+    let name = item.metadata.name;
+    match docker_config(item.data, kind) {
+        Ok(docker_config) => Some(SecretDoc {
+            name,
+            docker_config,
+            format: kind.format,
+        }),
+        Err(reason) => {
+            warn!(secret = ?name, "skip secret: {reason}");
+            None
+        }
+    }
+}
+
+fn docker_config(data: Option<&RawValue>, kind: &SecretType) -> Result<Zeroizing<Vec<u8>>, String> {
+    #[derive(Deserialize)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+    let missing = || format!("no {:?} in its data", kind.data_key);
+    let data = data.ok_or_else(missing)?;
+    let fields: std::collections::BTreeMap<Cow<'_, str>, &RawValue> =
+        serde_json::from_str(data.get()).map_err(|e| DecodeError::from(e).to_string())?;
+    let value = fields.get(kind.data_key).ok_or_else(missing)?;
+    let Text(text) =
+        serde_json::from_str(value.get()).map_err(|e| DecodeError::from(e).to_string())?;
+    let text = Zeroizing::new(text.into_owned());
+    BASE64
+        .decode(text.as_bytes())
+        .map(Zeroizing::new)
+        .map_err(|_position| format!("{:?} is not base64", kind.data_key))
+}

@@ -1,0 +1,176 @@
+//! Whom to trust: CA certificates, and the TLS client built from them.
+//!
+//! Verification is on unless the administrator turned it off by flag. The token
+//! is sent over the finished handshake only, so never before the certificate is
+//! verified.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::client::Resumption;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+
+use crate::secret::{ReadError, read_bounded};
+
+/// The largest CA bundle that is read: 8 MiB.
+const MAX_BYTES: usize = 8 * 1024 * 1024;
+
+/// Where CA certificates are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CaSource {
+    /// A PEM file.
+    File(PathBuf),
+    /// PEM inside another file, which is named for messages.
+    Inline(PathBuf, Vec<u8>),
+}
+
+/// How the server's certificate is verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trust {
+    /// By these CA certificates alone.
+    Ca(CaSource),
+    /// By the system's roots.
+    System,
+    /// Not at all: `--insecure-skip-tls-verify`.
+    Nothing,
+}
+
+/// Why there is nobody to trust.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The CA file cannot be read.
+    #[error("read CA certificates {path:?}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: ReadError,
+    },
+    /// There is no usable certificate in it.
+    #[error("{path:?} holds no usable CA certificate in PEM")]
+    NoCertificate {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The system has no root certificates.
+    #[error("the system has no root certificates: name a CA with --certificate-authority")]
+    NoSystemRoots,
+    /// The TLS library refuses its own settings.
+    #[error("set up TLS")]
+    Setup(#[source] rustls::Error),
+}
+
+/// Builds the TLS client for one kind of trust.
+///
+/// # Errors
+/// [`TlsError`] where no certificate could ever be verified.
+pub(crate) fn client_config(trust: &Trust) -> Result<Arc<ClientConfig>, TlsError> {
+    let provider = Arc::new(ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .map_err(TlsError::Setup)?;
+    let mut config = match trust {
+        Trust::Ca(source) => builder.with_root_certificates(roots(source)?),
+        Trust::System => builder.with_root_certificates(system_roots()?),
+        Trust::Nothing => builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(AcceptAnyone(provider))),
+    }
+    .with_no_client_auth();
+    // One connection a run: there is no session to come back to.
+    config.resumption = Resumption::disabled();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+fn roots(source: &CaSource) -> Result<RootCertStore, TlsError> {
+    match source {
+        CaSource::Inline(path, pem) => parse_roots(path, pem),
+        CaSource::File(path) => {
+            let read = |source| TlsError::Read {
+                path: path.clone(),
+                source,
+            };
+            let file = File::open(path).map_err(|error| read(error.into()))?;
+            parse_roots(path, &read_bounded(file, MAX_BYTES).map_err(read)?)
+        }
+    }
+}
+
+fn parse_roots(path: &std::path::Path, pem: &[u8]) -> Result<RootCertStore, TlsError> {
+    let mut store = RootCertStore::empty();
+    // One odd certificate in a bundle does not spoil the others.
+    let certificates = CertificateDer::pem_slice_iter(pem).flatten();
+    let (usable, _) = store.add_parsable_certificates(certificates);
+    if usable == 0 {
+        let path = path.to_owned();
+        return Err(TlsError::NoCertificate { path });
+    }
+    Ok(store)
+}
+
+fn system_roots() -> Result<RootCertStore, TlsError> {
+    let mut store = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    let (usable, _) = store.add_parsable_certificates(found.certs);
+    if usable == 0 {
+        return Err(TlsError::NoSystemRoots);
+    }
+    Ok(store)
+}
+
+/// Accepts every certificate, as `--insecure-skip-tls-verify` demands; that the
+/// server holds its key is still checked.
+#[derive(Debug)]
+struct AcceptAnyone(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AcceptAnyone {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(
+            message,
+            cert,
+            dss,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(
+            message,
+            cert,
+            dss,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,5 @@
+//! What the program can do by hand, for the administrator of a node.
+
+mod resolve;
+
+pub use resolve::resolve;

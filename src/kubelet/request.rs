@@ -1,0 +1,197 @@
+//! `CredentialProviderRequest`: what kubelet writes to our stdin (SPEC section 2).
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use registries_conf::{ImageName, ImageNameError};
+use serde::Deserialize;
+
+use super::API_VERSION;
+use crate::secret::{DecodeError, ReadError, Secret, read_bounded};
+
+/// The largest request that is read: 1 MiB. A token has a few KiB.
+pub const MAX_REQUEST_BYTES: usize = 1024 * 1024;
+
+const KIND: &str = "CredentialProviderRequest";
+
+/// A request that kubelet may send: of the right kind and version, for an image
+/// that parses.
+#[derive(Debug)]
+pub struct Request {
+    /// The repository to pull, normalised: what CRI-O hashes.
+    pub image: ImageName,
+    /// The pod's service-account token; `None` for static pods and where the
+    /// provider is configured with `requireServiceAccount: false`.
+    pub token: Option<Secret>,
+    /// The annotations of the service account that the provider config lists.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// Why a request cannot be served. Never holds a value of the token.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    /// There was nothing to read.
+    #[error("stdin is empty: kubelet writes a {KIND} to it")]
+    Empty,
+    /// More than [`MAX_REQUEST_BYTES`], or a read error.
+    #[error("read the {KIND} from stdin")]
+    Read(#[source] ReadError),
+    /// Not JSON, or of the wrong shape.
+    #[error("decode the {KIND} from stdin")]
+    Decode(#[source] DecodeError),
+    /// Some other object.
+    #[error("stdin holds kind {0:?}, expected {KIND:?}")]
+    Kind(String),
+    /// Some other version of the API.
+    #[error(
+        "stdin speaks apiVersion {0:?}, expected {API_VERSION:?}: set it in the kubelet's CredentialProviderConfig"
+    )]
+    ApiVersion(String),
+    /// No image, or one that is no image reference.
+    #[error("the request's image {image:?}")]
+    Image {
+        /// As received, cut to a readable length.
+        image: String,
+        /// What is wrong with it.
+        #[source]
+        source: ImageNameError,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Wire<'a> {
+    #[serde(default, borrow)]
+    kind: Option<Cow<'a, str>>,
+    #[serde(default, borrow)]
+    api_version: Option<Cow<'a, str>>,
+    #[serde(default, borrow)]
+    image: Option<Cow<'a, str>>,
+    #[serde(default, borrow)]
+    service_account_token: Option<Cow<'a, str>>,
+    #[serde(default)]
+    service_account_annotations: Option<BTreeMap<String, String>>,
+}
+
+impl Request {
+    /// Reads the one request that kubelet sends, and checks it.
+    ///
+    /// # Errors
+    /// [`RequestError`] for whatever cannot be a request of kubelet.
+    pub fn read(stdin: impl Read) -> Result<Self, RequestError> {
+        let text = read_bounded(stdin, MAX_REQUEST_BYTES).map_err(RequestError::Read)?;
+        if text.iter().all(u8::is_ascii_whitespace) {
+            return Err(RequestError::Empty);
+        }
+        let wire: Wire<'_> =
+            serde_json::from_slice(&text).map_err(|e| RequestError::Decode(e.into()))?;
+        let kind = wire.kind.unwrap_or_default();
+        if kind != KIND {
+            return Err(RequestError::Kind(shorten(&kind)));
+        }
+        let version = wire.api_version.unwrap_or_default();
+        if version != API_VERSION {
+            return Err(RequestError::ApiVersion(shorten(&version)));
+        }
+        let image = wire.image.unwrap_or_default();
+        let image = ImageName::parse(&image).map_err(|source| RequestError::Image {
+            image: shorten(&image),
+            source,
+        })?;
+        let token = wire.service_account_token.map(Secret::from);
+        Ok(Self {
+            image,
+            token: token.filter(|token| !token.expose().is_empty()),
+            annotations: wire.service_account_annotations.unwrap_or_default(),
+        })
+    }
+}
+
+/// Keeps a message readable when the field is a megabyte of something else.
+fn shorten(text: &str) -> String {
+    text.chars().take(300).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"{"kind":"CredentialProviderRequest","apiVersion":"credentialprovider.kubelet.k8s.io/v1",
+        "image":"nginx:1.27","serviceAccountToken":"a.b.c","serviceAccountAnnotations":{"k":"v"},"future":[1]}"#;
+
+    #[test]
+    fn a_request_is_read_and_its_image_normalised() {
+        let request = Request::read(GOOD.as_bytes()).unwrap();
+        assert_eq!(request.image.as_str(), "docker.io/library/nginx");
+        assert_eq!(request.token, Some(Secret::from("a.b.c")));
+        assert_eq!(request.annotations.get("k").map(String::as_str), Some("v"));
+    }
+
+    #[test]
+    fn an_absent_null_or_empty_token_is_no_token() {
+        for token in [
+            "",
+            r#","serviceAccountToken":null"#,
+            r#","serviceAccountToken":"""#,
+        ] {
+            let text = format!(
+                r#"{{"kind":"{KIND}","apiVersion":"{API_VERSION}","image":"quay.io/a"{token}}}"#
+            );
+            assert_eq!(
+                Request::read(text.as_bytes()).unwrap().token,
+                None,
+                "{token}"
+            );
+        }
+    }
+
+    #[test]
+    fn whatever_is_no_request_is_refused_with_its_reason() {
+        let with = |from: &str, to: &str| GOOD.replace(from, to).into_bytes();
+        for (name, input, said) in [
+            ("nothing", Vec::new(), "stdin is empty"),
+            ("blank", b" \n".to_vec(), "stdin is empty"),
+            ("broken", b"{".to_vec(), "ends too early"),
+            ("other kind", with(KIND, "Pod"), "kind \"Pod\""),
+            ("no kind", with("\"kind\"", "\"kin\""), "kind \"\""),
+            (
+                "other version",
+                with("io/v1\"", "io/v1alpha1\""),
+                "v1alpha1",
+            ),
+            ("empty image", with("nginx:1.27", ""), "image \"\""),
+            (
+                "bad image",
+                with("nginx:1.27", "NGINX\\n"),
+                "image \"NGINX\\n\"",
+            ),
+            ("wrong type", with("\"a.b.c\"", "5"), "unexpected type"),
+            (
+                "too large",
+                vec![b' '; MAX_REQUEST_BYTES + 1],
+                "larger than 1048576 bytes",
+            ),
+            (
+                "not UTF-8",
+                with("nginx", "\u{fffd}")
+                    .into_iter()
+                    .chain([0xff])
+                    .collect(),
+                "",
+            ),
+        ] {
+            let error = anyhow::Error::new(Request::read(input.as_slice()).unwrap_err());
+            let line = format!("{error:#}");
+            assert!(line.contains(said), "{name}: {line}");
+            assert!(!line.contains('\n'), "{name}: {line}");
+        }
+    }
+
+    #[test]
+    fn a_token_of_the_wrong_type_is_not_quoted() {
+        let text = GOOD.replace("\"a.b.c\"", "{\"token\":\"hunter2\"}");
+        let error = anyhow::Error::new(Request::read(text.as_bytes()).unwrap_err());
+        assert!(!format!("{error:#} {error:?}").contains("hunter2"));
+    }
+}

@@ -1,0 +1,173 @@
+//! Values that must not be seen: the token, passwords, and the buffers they
+//! arrive in. They print as `Secret(..)`, have no `Display`, and are wiped when
+//! dropped (SPEC section 9).
+//!
+//! Also the one place where a serde error about secret-bearing JSON is made
+//! presentable: serde quotes the value it could not decode.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::io::{self, Read};
+
+use serde_json::error::Category;
+use zeroize::Zeroizing;
+
+/// A byte string that is redacted in `Debug` and wiped when dropped.
+///
+/// ```
+/// let password = crio_credential_provider::secret::Secret::from("hunter2");
+/// assert_eq!(format!("{password:?}"), "Secret(..)");
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Zeroizing<Vec<u8>>);
+
+impl Secret {
+    /// The value itself; the caller must not log it.
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(value: &str) -> Self {
+        Self(Zeroizing::new(value.as_bytes().to_vec()))
+    }
+}
+
+impl From<Cow<'_, str>> for Secret {
+    /// Takes an owned text over, so that no copy of it stays behind.
+    fn from(value: Cow<'_, str>) -> Self {
+        match value {
+            Cow::Borrowed(text) => Self::from(text),
+            Cow::Owned(text) => Self::from(text.into_bytes()),
+        }
+    }
+}
+
+impl From<Vec<u8>> for Secret {
+    fn from(value: Vec<u8>) -> Self {
+        Self(Zeroizing::new(value))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// Why [`read_bounded`] returned nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// There is more than the caller is ready to hold.
+    #[error("larger than {limit} bytes")]
+    TooLarge {
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// The reader failed.
+    #[error("read")]
+    Io(#[from] io::Error),
+}
+
+/// Reads to the end, at most `limit` bytes, into a buffer that is wiped when
+/// dropped; also the smaller buffers it outgrows on the way are wiped.
+///
+/// # Errors
+/// [`ReadError::TooLarge`] beyond `limit`, [`ReadError::Io`] as the reader says.
+pub fn read_bounded(mut reader: impl Read, limit: usize) -> Result<Zeroizing<Vec<u8>>, ReadError> {
+    const FIRST: usize = 8 * 1024;
+    let mut buffer = Zeroizing::new(vec![0; FIRST.min(limit.saturating_add(1))]);
+    let mut filled = 0;
+    loop {
+        let free = buffer.get_mut(filled..).unwrap_or_default();
+        if free.is_empty() {
+            if filled > limit {
+                return Err(ReadError::TooLarge { limit });
+            }
+            let size = filled.saturating_mul(2).min(limit.saturating_add(1));
+            let mut larger = Zeroizing::new(vec![0; size]);
+            for (to, from) in larger.iter_mut().zip(buffer.iter()) {
+                *to = *from;
+            }
+            buffer = larger;
+            continue;
+        }
+        match reader.read(free) {
+            Ok(0) => break,
+            Ok(n) => filled = filled.saturating_add(n),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if filled > limit {
+        return Err(ReadError::TooLarge { limit });
+    }
+    // The tail is zeros that were never written to: nothing is left behind.
+    buffer.truncate(filled);
+    Ok(buffer)
+}
+
+/// A JSON error without the offending text: kind, line and column alone.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} at line {line} column {column}")]
+pub struct DecodeError {
+    what: &'static str,
+    line: usize,
+    column: usize,
+}
+
+impl From<serde_json::Error> for DecodeError {
+    fn from(error: serde_json::Error) -> Self {
+        Self {
+            what: match error.classify() {
+                Category::Io => "unreadable JSON",
+                Category::Syntax => "malformed JSON",
+                Category::Data => "JSON of an unexpected type or with a missing field",
+                Category::Eof => "JSON that ends too early",
+            },
+            line: error.line(),
+            column: error.column(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reading_stops_at_the_limit() {
+        for (name, size, limit, fits) in [
+            ("empty", 0, 10, true),
+            ("below", 9, 10, true),
+            ("exact", 10, 10, true),
+            ("one more", 11, 10, false),
+            ("grown several times", 100_000, 100_000, true),
+            ("grown and one more", 100_001, 100_000, false),
+        ] {
+            let input = vec![b'x'; size];
+            match read_bounded(input.as_slice(), limit) {
+                Ok(read) => assert!(fits && read.as_slice() == input, "{name}"),
+                Err(ReadError::TooLarge { limit: said }) => {
+                    assert!(!fits && said == limit, "{name}");
+                }
+                Err(ReadError::Io(error)) => panic!("{name}: {error}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_decode_error_never_quotes_the_value() {
+        let error = serde_json::from_str::<u32>("\"aHVudGVyMg==\"").unwrap_err();
+        assert!(
+            error.to_string().contains("aHVudGVyMg=="),
+            "serde still quotes"
+        );
+        let redacted = DecodeError::from(error);
+        assert_eq!(
+            redacted.to_string(),
+            "JSON of an unexpected type or with a missing field at line 1 column 14"
+        );
+    }
+}
