@@ -283,12 +283,11 @@ fn parse_server(found: &Found) -> Result<Uri, DiscoverError> {
         origin: found.origin.clone(),
     };
     // client-go takes a bare host for https too where there is a CA to verify it.
-    let text = found.server.trim_end_matches('/');
-    let text = if text.contains("://") {
-        text.to_owned()
-    } else {
-        format!("https://{text}")
-    };
+    let (scheme, rest) = found
+        .server
+        .split_once("://")
+        .unwrap_or(("https", &found.server));
+    let text = format!("{scheme}://{}", rest.trim_end_matches('/'));
     let uri: Uri = text.parse().map_err(|_invalid| invalid())?;
     let has_user = uri
         .authority()

@@ -1,1 +1,241 @@
+use proptest::prelude::*;
 
+use super::*;
+use crate::credentials::{DockerConfig, Format};
+
+/// Offers `(origin, key, password)` in this order and says which one each source got.
+fn choose(sources: &[&str], offers: &[(Origin, &str, &str)]) -> Vec<(String, String)> {
+    let mut selection = Selection::new(sources.iter().map(|name| ImageName::parse(name).unwrap()));
+    for (origin, key, password) in offers {
+        let login = serde_json::json!({"username": "user", "password": password});
+        let text = serde_json::json!({ *key: login }).to_string();
+        let config = DockerConfig::parse(text.as_bytes(), Format::DockerCfg).unwrap();
+        for (key, entry) in config.auths.unwrap() {
+            selection.offer(origin, &key, entry, |_| true).unwrap();
+        }
+    }
+    let of = |(source, candidate): (&ImageName, &Candidate)| {
+        let password = candidate.credential.password.expose().to_vec();
+        (source.to_string(), String::from_utf8(password).unwrap())
+    };
+    selection.chosen().map(of).collect()
+}
+
+fn secret(name: &str) -> Origin {
+    Origin::Secret(name.to_owned())
+}
+
+fn file(index: usize) -> Origin {
+    Origin::GlobalFile(index, PathBuf::from(format!("/{index}.json")))
+}
+
+#[test]
+fn one_rule_decides_between_candidates() {
+    let winner = "winner";
+    for (name, mut offers) in [
+        (
+            "a Secret before a global file, however specific",
+            vec![
+                (secret("a"), "*.io", winner),
+                (file(0), "quay.io/org/app", "x"),
+            ],
+        ),
+        (
+            "more path components",
+            vec![
+                (secret("a"), "quay.io/org", winner),
+                (secret("b"), "quay.io", "x"),
+            ],
+        ),
+        (
+            "path components before the kind of host",
+            vec![
+                (secret("a"), "*.io/org", winner),
+                (secret("b"), "quay.io", "x"),
+            ],
+        ),
+        (
+            "an exact host before a glob",
+            vec![
+                (secret("a"), "quay.io", winner),
+                (secret("b"), "quay.*", "x"),
+            ],
+        ),
+        (
+            "the longer glob",
+            vec![(secret("a"), "qua*.io", winner), (secret("b"), "*.io", "x")],
+        ),
+        (
+            "the Secret whose name sorts last",
+            vec![
+                (secret("b"), "quay.io", winner),
+                (secret("a"), "quay.io", "x"),
+            ],
+        ),
+        (
+            "the key that sorts last, within a Secret",
+            vec![
+                (secret("a"), "quay.io", winner),
+                (secret("a"), "https://quay.io", "x"),
+            ],
+        ),
+        (
+            "the first global file",
+            vec![(file(0), "quay.io", winner), (file(1), "quay.io", "x")],
+        ),
+        (
+            "a more specific key of a later global file",
+            vec![(file(1), "quay.io/org", winner), (file(0), "quay.io", "x")],
+        ),
+    ] {
+        for _ in 0..2 {
+            let chosen = choose(&["quay.io/org/app"], &offers);
+            let expected = vec![("quay.io/org/app".to_owned(), winner.to_owned())];
+            assert_eq!(chosen, expected, "{name}: {offers:?}");
+            offers.reverse();
+        }
+    }
+}
+
+#[test]
+fn every_source_gets_its_own_and_no_other_repository_anything() {
+    let chosen = choose(
+        &[
+            "mirror.local/library/nginx",
+            "docker.io/library/nginx",
+            "mirror.local/library/nginx",
+        ],
+        &[
+            (secret("a"), "mirror.local/library", "mirror"),
+            (secret("b"), "https://index.docker.io/v1/", "hub"),
+            (secret("c"), "mirror.local/lib", "foreign"),
+            (secret("d"), "other.local", "foreign"),
+        ],
+    );
+    let expected = [
+        ("mirror.local/library/nginx", "mirror"),
+        ("docker.io/library/nginx", "hub"),
+    ];
+    assert_eq!(chosen, expected.map(|(a, b)| (a.to_owned(), b.to_owned())));
+}
+
+#[test]
+fn an_unusable_entry_leaves_the_selection_as_it_was() {
+    let source = ImageName::parse("quay.io/org/app").unwrap();
+    let mut selection = Selection::new([source]);
+    let text = br#"{"quay.io":{"username":"u"},"quay.io/org":{"auth":"*"},"other.io":{"auth":1}}"#;
+    let config = DockerConfig::parse(text, Format::DockerCfg).unwrap();
+    let outcomes: Vec<_> = config
+        .auths
+        .unwrap()
+        .into_iter()
+        .map(|(key, entry)| selection.offer(&secret("a"), &key, entry, |_| true))
+        .collect();
+    assert_eq!(outcomes, [Ok(()), Err(EntryError::Base64), Ok(())]);
+    let users: Vec<_> = selection
+        .chosen()
+        .map(|(_, candidate)| candidate.credential.username.as_str())
+        .collect();
+    assert_eq!(users, ["u"]);
+}
+
+prop_compose! {
+    /// Names and keys from one small alphabet, so that they often meet.
+    fn host()(labels in prop::collection::vec("[ab]", 1..3), port in prop::option::of(Just(5000))) -> String {
+        let port = port.map_or_else(String::new, |port| format!(":{port}"));
+        format!("{}.x{port}", labels.join("."))
+    }
+}
+
+prop_compose! {
+    fn path()(parts in prop::collection::vec("[ab]{1,2}", 1..4)) -> String { parts.join("/") }
+}
+
+prop_compose! {
+    fn source()(host in host(), path in path()) -> String { format!("{host}/{path}") }
+}
+
+prop_compose! {
+    fn key()(
+        scheme in prop::sample::select(vec!["", "https://", "http://"]),
+        host in host(),
+        glob in any::<bool>(),
+        version in prop::sample::select(vec!["", "/v1", "/v2"]),
+        path in prop::option::of(path()),
+        slash in prop::sample::select(vec!["", "/"]),
+    ) -> String {
+        let host = if glob { host.replacen(['a', 'b'], "*", 1) } else { host };
+        let path = path.map_or_else(String::new, |path| format!("/{path}"));
+        format!("{scheme}{host}{version}{path}{slash}")
+    }
+}
+
+fn origins() -> impl Strategy<Value = Origin> {
+    prop_oneof![
+        "[a-c]".prop_map(Origin::Secret),
+        (0..2_usize).prop_map(file)
+    ]
+}
+
+proptest! {
+    #[test]
+    fn the_order_of_offers_does_not_matter(
+        sources in prop::collection::vec(source(), 1..4),
+        offers in prop::collection::vec((origins(), key()), 0..8),
+        seed in any::<prop::sample::Index>(),
+    ) {
+        let sources: Vec<&str> = sources.iter().map(String::as_str).collect();
+        // The password tells the offers apart; of two with the same place only one can be.
+        let mut unique: Vec<(Origin, &str, &str)> = Vec::new();
+        for (origin, key) in &offers {
+            if unique.iter().all(|(o, k, _)| (o, *k) != (origin, key.as_str())) {
+                unique.push((origin.clone(), key, key));
+            }
+        }
+        let straight = choose(&sources, &unique);
+        if !unique.is_empty() {
+            let middle = seed.index(unique.len());
+            unique.rotate_left(middle);
+        }
+        unique.reverse();
+        prop_assert_eq!(straight, choose(&sources, &unique));
+    }
+
+    #[test]
+    fn the_chosen_entry_is_never_less_specific_than_another_that_matches(
+        source in source(),
+        offers in prop::collection::vec(key(), 1..8),
+    ) {
+        let name = ImageName::parse(&source).unwrap();
+        let offers: Vec<_> = offers.iter().map(|key| (secret("a"), key.as_str(), key.as_str())).collect();
+        let chosen = choose(&[&source], &offers);
+        let best = offers
+            .iter()
+            .map(|(_, key, _)| Key::parse(key))
+            .filter(|key| key.matches(&name))
+            .map(|key| key.specificity())
+            .max();
+        let chosen = chosen.first().map(|(_, key)| Key::parse(key).specificity());
+        prop_assert_eq!(chosen, best);
+    }
+
+    #[test]
+    fn an_entry_outside_every_source_changes_nothing(
+        sources in prop::collection::vec(source(), 1..4),
+        offers in prop::collection::vec((origins(), key()), 0..6),
+        foreign in prop::collection::vec((origins(), path()), 1..4),
+        at in any::<prop::sample::Index>(),
+    ) {
+        let sources: Vec<&str> = sources.iter().map(String::as_str).collect();
+        let offers: Vec<_> = offers.iter().map(|(origin, key)| (origin.clone(), key.as_str(), "u")).collect();
+        let foreign: Vec<_> = foreign
+            .into_iter()
+            .map(|(origin, path)| (origin, format!("foreign.example/{path}")))
+            .collect();
+        let mut more = offers.clone();
+        for (origin, key) in &foreign {
+            more.insert(at.index(more.len() + 1), (origin.clone(), key, "foreign"));
+        }
+        prop_assert_eq!(choose(&sources, &offers), choose(&sources, &more));
+    }
+}
