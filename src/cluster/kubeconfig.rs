@@ -149,7 +149,12 @@ impl Kubeconfig {
         Self::parse(path, &text)
     }
 
-    fn parse(path: &Path, text: &[u8]) -> Result<Self, KubeconfigError> {
+    /// Decodes the text of a kubeconfig; `path` is for messages and for the paths
+    /// in it that are relative.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn parse(path: &Path, text: &[u8]) -> Result<Self, KubeconfigError> {
         let path = path.to_owned();
         let Ok(text) = str::from_utf8(text) else {
             let at = String::new();

@@ -16,5 +16,5 @@ pub use client::{Client, ClientError, Refusal};
 pub use discover::{DiscoverError, Endpoint, EnvFileError, Settings, discover};
 pub use kubeconfig::{Kubeconfig, KubeconfigError};
 pub use proxy::{ProxyError, ProxySettings};
-pub use secrets::{SecretDoc, SecretsError, for_each_secret};
+pub use secrets::{PageEnd, SecretDoc, SecretsError, for_each_secret, read_page};
 pub use tls::{CaSource, TlsError, Trust};

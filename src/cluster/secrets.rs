@@ -38,20 +38,26 @@ const RESERVED: AsciiSet = NON_ALPHANUMERIC
 const TYPES: [SecretType; 2] = [
     SecretType {
         name: "kubernetes.io/dockerconfigjson",
-        data_key: ".dockerconfigjson",
         format: Format::DockerConfigJson,
     },
     SecretType {
         name: "kubernetes.io/dockercfg",
-        data_key: ".dockercfg",
         format: Format::DockerCfg,
     },
 ];
 
 struct SecretType {
     name: &'static str,
-    data_key: &'static str,
     format: Format,
+}
+
+/// What comes after a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageEnd {
+    /// How many Secrets the page had, usable or not.
+    pub secrets: usize,
+    /// What asks for the next page; `None`: this was the last.
+    pub continue_token: Option<String>,
 }
 
 /// The docker config of one Secret.
@@ -187,17 +193,9 @@ fn list(
             }
             Err(error) => return Err(explain(error, account)),
         };
-        let list = decode(&page)?;
-        for item in list.items.into_iter().flatten() {
-            count += 1;
-            if let Some(secret) = read_item(item, kind) {
-                visit(secret);
-            }
-        }
-        continue_token = list
-            .metadata
-            .continue_token
-            .filter(|token| !token.is_empty());
+        let read = read_page(&page, kind.format, visit)?;
+        count += read.secrets;
+        continue_token = read.continue_token;
         if continue_token.is_none() {
             return Ok(count);
         }
@@ -239,17 +237,36 @@ fn path(
     path
 }
 
-fn decode(page: &[u8]) -> Result<List<'_>, SecretsError> {
+/// Decodes one page of a list of Secrets of one type and hands each on. One that
+/// cannot be read is skipped with a warning that names it.
+///
+/// # Errors
+/// [`SecretsError::NoList`].
+pub fn read_page(
+    page: &[u8],
+    format: Format,
+    visit: &mut impl FnMut(SecretDoc),
+) -> Result<PageEnd, SecretsError> {
     let list: List<'_> =
         serde_json::from_slice(page).map_err(|error| SecretsError::NoList(Some(error.into())))?;
-    if list.kind == "SecretList" {
-        Ok(list)
-    } else {
-        Err(SecretsError::NoList(None))
+    if list.kind != "SecretList" {
+        return Err(SecretsError::NoList(None));
     }
+    let mut secrets = 0;
+    for item in list.items.into_iter().flatten() {
+        secrets += 1;
+        if let Some(secret) = read_item(item, format) {
+            visit(secret);
+        }
+    }
+    let continue_token = list.metadata.continue_token;
+    Ok(PageEnd {
+        secrets,
+        continue_token: continue_token.filter(|token| !token.is_empty()),
+    })
 }
 
-fn read_item(item: &RawValue, kind: &SecretType) -> Option<SecretDoc> {
+fn read_item(item: &RawValue, format: Format) -> Option<SecretDoc> {
     let item: Item<'_> = match serde_json::from_str(item.get()) {
         Ok(item) => item,
         Err(error) => {
@@ -258,11 +275,11 @@ fn read_item(item: &RawValue, kind: &SecretType) -> Option<SecretDoc> {
         }
     };
     let name = item.metadata.name;
-    match docker_config(item.data, kind) {
+    match docker_config(item.data, format) {
         Ok(docker_config) => Some(SecretDoc {
             name,
             docker_config,
-            format: kind.format,
+            format,
         }),
         Err(reason) => {
             warn!(secret = ?name, "skip secret: {reason}");
@@ -271,20 +288,120 @@ fn read_item(item: &RawValue, kind: &SecretType) -> Option<SecretDoc> {
     }
 }
 
-fn docker_config(data: Option<&RawValue>, kind: &SecretType) -> Result<Zeroizing<Vec<u8>>, String> {
+fn docker_config(data: Option<&RawValue>, format: Format) -> Result<Zeroizing<Vec<u8>>, String> {
     #[derive(Deserialize)]
     struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-    let missing = || format!("no {:?} in its data", kind.data_key);
+    let missing = || format!("no {:?} in its data", data_key(format));
     let data = data.ok_or_else(missing)?;
     let fields: std::collections::BTreeMap<Cow<'_, str>, &RawValue> =
         serde_json::from_str(data.get()).map_err(|e| DecodeError::from(e).to_string())?;
-    let value = fields.get(kind.data_key).ok_or_else(missing)?;
+    let value = fields.get(data_key(format)).ok_or_else(missing)?;
     let Text(text) =
         serde_json::from_str(value.get()).map_err(|e| DecodeError::from(e).to_string())?;
     let text = Zeroizing::new(text.into_owned());
     BASE64
         .decode(text.as_bytes())
         .map(Zeroizing::new)
-        .map_err(|_position| format!("{:?} is not base64", kind.data_key))
+        .map_err(|_position| format!("{:?} is not base64", data_key(format)))
+}
+
+fn data_key(format: Format) -> &'static str {
+    match format {
+        Format::DockerConfigJson => ".dockerconfigjson",
+        Format::DockerCfg => ".dockercfg",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The body of a recorded answer: what follows the request and the headers.
+    fn body(recording: &str) -> &[u8] {
+        let start = recording.find("\n{").unwrap();
+        recording.get(start..).unwrap().as_bytes()
+    }
+
+    fn read(page: &[u8], format: Format) -> (Vec<(String, String)>, Result<PageEnd, SecretsError>) {
+        let mut found = Vec::new();
+        let end = read_page(page, format, &mut |secret| {
+            let text = String::from_utf8(secret.docker_config.to_vec()).unwrap();
+            found.push((secret.name, text));
+        });
+        (found, end)
+    }
+
+    #[test]
+    fn recorded_pages_are_read() {
+        let recording =
+            include_str!("../../tests/data/recordings/02c-list-compact-non-curl-ua.txt");
+        let (found, end) = read(body(recording), Format::DockerConfigJson);
+        let names: Vec<_> = found.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["b-secret", "c-secret", "my-secret"]);
+        assert!(
+            found[2]
+                .1
+                .starts_with(r#"{"auths":{"http://localhost:5000""#)
+        );
+        assert_eq!(
+            end.unwrap(),
+            PageEnd {
+                secrets: 3,
+                continue_token: None
+            }
+        );
+
+        let recording = include_str!("../../tests/data/recordings/04-list-limit1-page1.txt");
+        let (_, end) = read(body(recording), Format::DockerConfigJson);
+        let token = include_str!("../../tests/data/recordings/continue-token-page2.txt");
+        assert_eq!(end.unwrap().continue_token.as_deref(), Some(token.trim()));
+
+        let recording = include_str!("../../tests/data/recordings/11-list-dockercfg.txt");
+        assert_eq!(read(body(recording), Format::DockerCfg).0.len(), 1);
+    }
+
+    #[test]
+    fn one_unusable_secret_leaves_the_others() {
+        let page = r#"{"kind":"SecretList","items":[5,{"metadata":{}},{"metadata":{"name":7}},
+            {"metadata":{"name":"none"}},{"metadata":{"name":"null"},"data":null},
+            {"metadata":{"name":"other"},"data":{"x":"eA=="}},
+            {"metadata":{"name":"type"},"data":{".dockerconfigjson":{"hunter2":1}}},
+            {"metadata":{"name":"base64"},"data":{".dockerconfigjson":"*"}},
+            {"metadata":{"name":"good"},"data":{".dockerconfigjson":"e30="}}]}"#;
+        let (found, end) = read(page.as_bytes(), Format::DockerConfigJson);
+        assert_eq!(found, [("good".to_owned(), "{}".to_owned())]);
+        assert_eq!(end.unwrap().secrets, 9);
+    }
+
+    #[test]
+    fn what_is_no_list_of_secrets_is_refused() {
+        for page in [
+            "",
+            "<html>",
+            "[]",
+            "{}",
+            r#"{"kind":"Status"}"#,
+            r#"{"kind":"PodList","items":[]}"#,
+        ] {
+            let (_, end) = read(page.as_bytes(), Format::DockerConfigJson);
+            assert!(matches!(end, Err(SecretsError::NoList(_))), "{page}");
+        }
+        let deep = format!(r#"{{"kind":"SecretList","items":{}"#, "[".repeat(100_000));
+        assert!(read(deep.as_bytes(), Format::DockerConfigJson).1.is_err());
+    }
+
+    #[test]
+    fn a_refusal_names_the_command_that_grants_the_permission() {
+        let error = SecretsError::Forbidden {
+            namespace: "team-a".to_owned(),
+            account: Some("$(reboot)".to_owned()),
+        };
+        let line = error.to_string();
+        assert!(line.contains("kubectl -n team-a create role"), "{line}");
+        assert!(
+            line.contains("--serviceaccount=team-a:SERVICEACCOUNT"),
+            "{line}"
+        );
+    }
 }

@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::slice::from_ref;
 
 use base64::Engine;
 use proptest::prelude::*;
@@ -34,6 +35,7 @@ fn auth_file(sources: &[&str], secrets: &[(&str, Value)], globals: &[Value]) -> 
     Some(serde_json::from_slice(&text).unwrap())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "called with literals")]
 fn auths(entries: Value) -> Value {
     json!({ "auths": entries })
 }
@@ -107,7 +109,7 @@ fn a_helper_of_the_node_goes_before_a_login_of_the_node() {
         "auths": {"mirror.local": {"auth": "dTpw"}},
         "credHelpers": {"mirror.local": "ecr-login"},
     });
-    assert_eq!(auth_file(&["mirror.local/a"], &[], &[global.clone()]), None);
+    assert_eq!(auth_file(&["mirror.local/a"], &[], from_ref(&global)), None);
     // The first file wins: its login is there before the helper of the second.
     let first = auths(json!({"mirror.local": {"auth": "eDp5"}}));
     let written = auth_file(&["mirror.local/a"], &[], &[first, global]).unwrap();
