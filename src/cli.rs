@@ -172,6 +172,11 @@ struct Options {
           env = "CRIO_CREDENTIAL_PROVIDER_NO_EMPTY_LOGIN")]
     no_empty_login: bool,
 
+    /// Do not confine the process with Landlock.
+    #[arg(long, global = true, value_parser = FalseyValueParser::new(),
+          env = "CRIO_CREDENTIAL_PROVIDER_NO_SANDBOX")]
+    no_sandbox: bool,
+
     /// Least severe lines to log.
     #[arg(long, global = true, value_enum, default_value_t = logging::Level::Info,
           env = "CRIO_CREDENTIAL_PROVIDER_LOG_LEVEL")]
@@ -200,6 +205,8 @@ pub struct Config {
     pub stale_after: Option<Duration>,
     /// Whether kubelet is told whose image it is.
     pub empty_login: bool,
+    /// Whether the process gives up what it does not need.
+    pub sandbox: bool,
     /// The least severe lines to log.
     pub log_level: logging::Level,
     /// How they look.
@@ -248,6 +255,7 @@ impl Cli {
             timeout: options.timeout,
             stale_after: Some(options.stale_after).filter(|age| !age.is_zero()),
             empty_login: !options.no_empty_login,
+            sandbox: !options.no_sandbox,
             log_level: options.log_level,
             log_format: options.log_format,
         })

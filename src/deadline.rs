@@ -1,4 +1,5 @@
-//! The moment by which everything must be done, and what is being done now.
+//! The moment by which everything must be done, what is being done now, and
+//! whether the run may be ended there.
 //!
 //! kubelet kills a provider after a minute, without a word to the pod's owner;
 //! we end before that, with a line that says what took so long.
@@ -39,6 +40,14 @@ pub struct Deadline {
     stage: Arc<AtomicUsize>,
 }
 
+/// In the place of a stage: the run was ended, and no other stage begins.
+const ENDED: usize = usize::MAX;
+
+/// The run was ended from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("terminated")]
+pub struct Ended;
+
 /// The time is up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{stage}: not done after {timeout:?} (--timeout)")]
@@ -64,8 +73,24 @@ impl Deadline {
     }
 
     /// Notes what comes next.
-    pub fn enter(&self, stage: Stage) {
-        self.stage.store(stage as usize, Ordering::Relaxed);
+    ///
+    /// # Errors
+    /// [`Ended`] after [`end`](Self::end) has said so: nothing may be begun.
+    pub fn enter(&self, stage: Stage) -> Result<(), Ended> {
+        let unless_ended = |now| (now != ENDED).then_some(stage as usize);
+        self.stage
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, unless_ended)
+            .map_or(Err(Ended), |_before| Ok(()))
+    }
+
+    /// Ends the run before its next stage. Returns whether the process may exit
+    /// at once: not while the auth file is written, which leaves no temporary
+    /// file behind if it is let finish.
+    pub fn end(&self) -> bool {
+        let unless_writing = |now| (now != Stage::AuthFile as usize).then_some(ENDED);
+        self.stage
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, unless_writing)
+            .is_ok()
     }
 
     /// The error that the time is up, which names the stage.
@@ -93,10 +118,26 @@ mod tests {
             (Stage::GlobalAuthFiles, "read the global auth files"),
             (Stage::AuthFile, "write the auth file"),
         ] {
-            worker.enter(stage);
+            worker.enter(stage).unwrap();
             let expected = format!("{said}: not done after 45s (--timeout)");
             assert_eq!(deadline.elapsed().to_string(), expected);
         }
+    }
+
+    #[test]
+    fn an_ended_run_begins_nothing_more() {
+        let deadline = Deadline::new(Duration::from_secs(45));
+        deadline.enter(Stage::Secrets).unwrap();
+        assert!(deadline.end());
+        assert_eq!(deadline.enter(Stage::AuthFile), Err(Ended));
+    }
+
+    #[test]
+    fn a_run_that_writes_is_not_ended() {
+        let deadline = Deadline::new(Duration::from_secs(45));
+        deadline.enter(Stage::AuthFile).unwrap();
+        assert!(!deadline.end());
+        assert_eq!(deadline.enter(Stage::AuthFile), Ok(()));
     }
 
     #[test]

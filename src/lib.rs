@@ -22,27 +22,29 @@
 //!
 //! [`provider`] tells it as a story. Beside the way: [`cli`] (flags to
 //! [`cli::Config`]), [`commands`] (what one runs by hand), [`deadline`],
-//! [`logging`], [`secret`] (what must not be seen) and [`version`].
+//! [`supervisor`] (signals), [`sandbox`], [`logging`], [`secret`] (what must not be seen) and
+//! [`version`].
 
-pub mod auth_file;
-pub mod cli;
-pub mod cluster;
-pub mod commands;
-pub mod credentials;
-pub mod deadline;
-pub mod kubelet;
-pub mod logging;
 pub mod provider;
-pub mod secret;
+pub mod kubelet;
 pub mod service_account;
 pub mod sources;
+pub mod cluster;
+pub mod credentials;
+pub mod auth_file;
+pub mod cli;
+pub mod commands;
+pub mod deadline;
+pub mod supervisor;
+pub mod sandbox;
+pub mod logging;
+pub mod secret;
 pub mod version;
 
 use std::env;
 use std::io::{self, Write, stdin, stdout};
 use std::panic;
 use std::process::ExitCode;
-use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 
 use anyhow::Context;
@@ -50,6 +52,7 @@ use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
 use crate::cli::{Cli, Command, Config};
 use crate::deadline::Deadline;
+use crate::supervisor::Supervisor;
 
 const FAILURE: u8 = 1;
 
@@ -92,19 +95,23 @@ fn guarded(cli: Cli, config: Config) -> anyhow::Result<()> {
         let place = panicked.location().map(ToString::to_string);
         tracing::error!("internal error at {}", place.unwrap_or_default());
     }));
+    if config.sandbox {
+        sandbox::restrict_writes(&config.auth_dir);
+    }
     let deadline = Deadline::new(config.timeout);
-    let (sender, receiver) = channel();
-    let shared = deadline.clone();
+    let mut supervisor = Supervisor::new().context("set up signals")?;
+    let (shared, done) = (deadline.clone(), supervisor.take_done());
     let worker = thread::Builder::new()
-        .spawn(move || sender.send(run(&cli, &config, &shared)).unwrap_or_default())
+        .spawn(move || {
+            let result = run(&cli, &config, &shared);
+            drop(done);
+            result
+        })
         .context("start a thread")?;
-    match receiver.recv_timeout(deadline.remaining()) {
+    supervisor.wait(&deadline)?;
+    match worker.join() {
         Ok(result) => result,
-        Err(RecvTimeoutError::Timeout) => Err(deadline.elapsed().into()),
-        Err(RecvTimeoutError::Disconnected) => {
-            drop(worker);
-            anyhow::bail!("internal error: please report it with the lines above")
-        }
+        Err(_panic) => anyhow::bail!("please report the internal error above"),
     }
 }
 

@@ -14,6 +14,7 @@ use crate::cluster::{self, Client, SecretDoc};
 use crate::credentials::{DockerConfig, Origin, Selection};
 use crate::deadline::{Deadline, Stage};
 use crate::kubelet::{Request, Response};
+use crate::sandbox;
 use crate::secret::Secret;
 use crate::service_account::ServiceAccount;
 use crate::sources::Sources;
@@ -61,51 +62,63 @@ fn serve(
     let namespace = &account.namespace;
     let name = FileName::new(namespace, image);
 
-    deadline.enter(Stage::Registries);
+    deadline.enter(Stage::Registries)?;
     let registries = Registries::load(&config.registries)?;
     let sources = Sources::of(image, &registries);
     let registry = sources.registry.map_or("", |registry| &registry.prefix);
     if !sources.need_login() {
-        deadline.enter(Stage::AuthFile);
-        withdraw(config, &name)?;
+        withdraw(config, deadline, &name)?;
         info!(%image, %namespace, registry, outcome = "no mirror", "{}", no_mirror(&registries));
         return Ok(Response::empty());
     }
 
-    deadline.enter(Stage::Secrets);
+    deadline.enter(Stage::Secrets)?;
     let mut selection = Selection::new(sources.names());
-    let endpoint = cluster::discover(&config.cluster)?;
-    let client = Client::new(&endpoint, token.clone(), deadline.clone())?;
-    cluster::for_each_secret(&client, &account, |secret| offer(&secret, &mut selection))
-        .with_context(|| {
-            format!(
-                "list secrets in namespace {:?} at API server {}",
-                namespace.as_str(),
-                endpoint.server
-            )
-        })?;
+    offer_secrets(config, deadline, &account, token, &mut selection)?;
 
-    deadline.enter(Stage::GlobalAuthFiles);
+    deadline.enter(Stage::GlobalAuthFiles)?;
     let texts = auth_file::read_global(&config.global_auth_files);
     let globals: Vec<_> = texts.iter().filter_map(GlobalText::decode).collect();
     auth_file::offer_global(&globals, &mut selection);
 
-    deadline.enter(Stage::AuthFile);
     let Some(content) = auth_file::encode(&selection, &globals) else {
-        withdraw(config, &name)?;
-        info!(%image, %namespace, registry, outcome = "no credential", "no login matches a pull source");
+        withdraw(config, deadline, &name)?;
+        info!(%image, %namespace, registry, outcome = "no login", "no login matches a pull source");
         return Ok(Response::empty());
     };
-    let directory = AuthDir::create(&config.auth_dir)?;
-    directory.write(&name, &content)?;
-    sweep(config, &directory);
-    for (source, candidate) in selection.chosen() {
-        info!(%image, %namespace, registry, %source, origin = %candidate.origin, key = ?candidate.key, outcome = "login written", "login for a pull source");
+    leave(config, deadline, &name, &content)?;
+    for (source, chosen) in selection.chosen() {
+        info!(%image, %namespace, registry, outcome = "login", %source, origin = %chosen.origin, key = ?chosen.key, "login for a pull source");
     }
-    if selection.has_namespaced() && config.empty_login {
-        return Ok(Response::owned(image.clone()));
+    let owned = selection.has_namespaced() && config.empty_login;
+    Ok(if owned {
+        Response::owned(image.clone())
+    } else {
+        Response::empty()
+    })
+}
+
+/// Asks the API server for the namespace's Secrets, and offers what they hold.
+fn offer_secrets(
+    config: &Config,
+    deadline: &Deadline,
+    account: &ServiceAccount,
+    token: &Secret,
+    selection: &mut Selection,
+) -> anyhow::Result<()> {
+    let endpoint = cluster::discover(&config.cluster)?;
+    let client = Client::new(&endpoint, token.clone(), deadline.clone())?;
+    if config.sandbox {
+        // From here on tenants write what is parsed.
+        let port = endpoint.connects_to();
+        sandbox::restrict_reads_and_ports(&config.global_auth_files, &config.auth_dir, port);
     }
-    Ok(Response::empty())
+    let listed = cluster::for_each_secret(&client, account, |secret| offer(&secret, selection));
+    listed.with_context(|| {
+        let namespace = account.namespace.as_str();
+        let server = &endpoint.server;
+        format!("list secrets in namespace {namespace:?} at API server {server}")
+    })
 }
 
 /// Offers the entries of one Secret; what cannot be used is a warning.
@@ -131,9 +144,24 @@ fn offer(secret: &SecretDoc, selection: &mut Selection) {
     }
 }
 
+/// Leaves the auth file for CRI-O.
+fn leave(
+    config: &Config,
+    deadline: &Deadline,
+    name: &FileName,
+    content: &[u8],
+) -> anyhow::Result<()> {
+    deadline.enter(Stage::AuthFile)?;
+    let directory = AuthDir::create(&config.auth_dir)?;
+    directory.write(name, content)?;
+    sweep(config, &directory);
+    Ok(())
+}
+
 /// Removes the auth file of an earlier run: a login that was revoked, or is no
 /// longer needed, must not be used.
-fn withdraw(config: &Config, name: &FileName) -> anyhow::Result<()> {
+fn withdraw(config: &Config, deadline: &Deadline, name: &FileName) -> anyhow::Result<()> {
+    deadline.enter(Stage::AuthFile)?;
     if let Some(directory) = AuthDir::open(&config.auth_dir)? {
         directory.remove(name)?;
         sweep(config, &directory);

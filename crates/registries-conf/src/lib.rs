@@ -10,31 +10,18 @@
 //! is the type of those names.
 
 mod load;
-
 mod config;
-
 mod file;
-
 mod validate;
-
 mod document;
-
 mod v1;
-
 mod tree;
-
 mod nesting;
-
 mod registry;
-
 mod pull_source;
-
 mod short_name;
-
 mod image_name;
-
 mod reference;
-
 mod error;
 
 pub use crate::config::{Config, Source};

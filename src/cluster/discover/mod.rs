@@ -24,6 +24,8 @@ use crate::secret::{ReadError, read_bounded};
 
 const FALLBACK_SERVER: &str = "https://localhost:6443";
 const FALLBACK_SERVER_NAME: &str = "kubernetes.default.svc";
+/// The port of a URL that names none.
+const HTTPS: u16 = 443;
 /// The largest environment file or command line that is read: 256 KiB.
 const MAX_BYTES: usize = 256 * 1024;
 
@@ -61,6 +63,14 @@ pub struct Endpoint {
     pub proxy: Option<ureq::Proxy>,
     /// Why this server, for people.
     pub why: String,
+}
+
+impl Endpoint {
+    /// The TCP port that is connected to: the proxy's, or the server's.
+    pub fn connects_to(&self) -> u16 {
+        let direct = || self.server.port_u16().unwrap_or(HTTPS);
+        self.proxy.as_ref().map_or_else(direct, ureq::Proxy::port)
+    }
 }
 
 /// Where distributions keep what we look for, below the root.
@@ -203,7 +213,7 @@ pub fn discover(settings: &Settings) -> Result<Endpoint, DiscoverError> {
         named.and_then(|kubeconfig| kubeconfig.proxy_url.as_deref()),
         &settings.proxy,
         &host,
-        server.port_u16().unwrap_or(443),
+        server.port_u16().unwrap_or(HTTPS),
     )?;
     let trust = trust(settings, named);
     let why = found.origin;
