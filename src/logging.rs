@@ -4,14 +4,21 @@
 //! Levels: `error` the request failed, `warn` something was skipped, `info` the
 //! outcome, `debug` each decision. A missing or full journal is no error.
 
-use std::io::stderr;
+use std::io::{self, stderr};
+use std::os::unix::net::UnixDatagram;
 
 use clap::ValueEnum;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tracing::level_filters::LevelFilter;
+use tracing::{Event, Subscriber};
+use tracing_journald::{Priority, PriorityMappings};
 use tracing_subscriber::fmt::layer;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::registry;
+use tracing_subscriber::layer::{Context, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry};
+
+const JOURNAL: &str = "/run/systemd/journal/socket";
 
 /// The least severe lines that are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -46,12 +53,8 @@ pub fn start(level: Level, format: Format) {
         Level::Debug => LevelFilter::DEBUG,
         Level::Trace => LevelFilter::TRACE,
     };
-    let journal = tracing_journald::layer().ok().map(|layer| {
-        layer
-            .with_field_prefix(None)
-            .with_syslog_identifier("crio-credential-provider".to_owned())
-    });
-    let registry = registry().with(level).with(journal);
+    let journal = Journal::connect().ok();
+    let registry = Registry::default().with(level).with(journal);
     let text = layer().with_writer(stderr).with_target(false);
     let started = match format {
         Format::Text => registry
@@ -61,4 +64,46 @@ pub fn start(level: Level, format: Format) {
     };
     // Only a second start fails, and the first one serves both.
     started.unwrap_or_default();
+}
+
+/// journald, as long as it takes lines: a journal that is stuck must not hold up
+/// a pull, and the library's socket would block.
+struct Journal {
+    lines: tracing_journald::Layer,
+    /// Connected to the same place, since only then does the kernel tell whether
+    /// there is room in its queue.
+    probe: UnixDatagram,
+}
+
+impl Journal {
+    fn connect() -> io::Result<Self> {
+        let probe = UnixDatagram::unbound()?;
+        probe.connect(JOURNAL)?;
+        if !has_room(&probe) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let lines = tracing_journald::layer()?
+            .with_field_prefix(None)
+            .with_syslog_identifier("crio-credential-provider".to_owned())
+            .with_priority_mappings(PriorityMappings {
+                info: Priority::Informational,
+                debug: Priority::Debug,
+                ..PriorityMappings::new()
+            });
+        Ok(Self { lines, probe })
+    }
+}
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Journal {
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        if has_room(&self.probe) {
+            self.lines.on_event(event, context);
+        }
+    }
+}
+
+fn has_room(probe: &UnixDatagram) -> bool {
+    let mut watched = [PollFd::new(probe, PollFlags::OUT)];
+    poll(&mut watched, Some(&Timespec::default())).is_ok()
+        && watched.iter().all(|fd| fd.revents() == PollFlags::OUT)
 }
