@@ -7,27 +7,27 @@
 //! 4. the kubelet kubeconfigs of well-known distributions;
 //! 5. `https://localhost:6443`, verified as `kubernetes.default.svc`.
 
-use std::fs::File;
-use std::io;
+mod env_file;
+mod parent;
+mod well_known;
+
 use std::path::{Path, PathBuf};
 
-use rustix::process::getppid;
 use rustls_pki_types::ServerName;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 use ureq::http::Uri;
 use ureq::http::uri::Scheme;
 
 use super::kubeconfig::{Kubeconfig, KubeconfigError};
 use super::proxy::{self, ProxyError, ProxySettings};
 use super::tls::{CaSource, Trust};
-use crate::secret::{ReadError, read_bounded};
+
+pub use env_file::EnvFileError;
 
 const FALLBACK_SERVER: &str = "https://localhost:6443";
 const FALLBACK_SERVER_NAME: &str = "kubernetes.default.svc";
 /// The port of a URL that names none.
 const HTTPS: u16 = 443;
-/// The largest environment file or command line that is read: 256 KiB.
-const MAX_BYTES: usize = 256 * 1024;
 
 /// What the administrator says of the API server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,13 +73,6 @@ impl Endpoint {
     }
 }
 
-/// Where distributions keep what we look for, below the root.
-struct Distribution {
-    names: &'static str,
-    kubeconfigs: &'static [&'static str],
-    certificate_authorities: &'static [&'static str],
-}
-
 /// Why there is no usable server.
 #[derive(Debug, thiserror::Error)]
 pub enum DiscoverError {
@@ -110,75 +103,6 @@ pub enum DiscoverError {
     #[error("connect through a proxy")]
     Proxy(#[from] ProxyError),
 }
-
-/// Why the environment file is unusable.
-#[derive(Debug, thiserror::Error)]
-pub enum EnvFileError {
-    /// It cannot be read.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    /// The port is no number.
-    #[error("KUBERNETES_SERVICE_PORT is not a port number")]
-    Port,
-    /// It says nothing of a host.
-    #[error("KUBERNETES_SERVICE_HOST is not set")]
-    NoHost,
-}
-
-/// SPEC section 4, the table: kubelet's kubeconfig and the API server's CA.
-const WELL_KNOWN: [Distribution; 8] = [
-    Distribution {
-        names: "kubeadm, kind",
-        kubeconfigs: &["etc/kubernetes/kubelet.conf"],
-        certificate_authorities: &["etc/kubernetes/pki/ca.crt"],
-    },
-    Distribution {
-        names: "OpenShift",
-        kubeconfigs: &["var/lib/kubelet/kubeconfig"],
-        // Not kubelet-ca.crt: that one signs clients.
-        certificate_authorities: &[],
-    },
-    Distribution {
-        names: "MicroShift",
-        kubeconfigs: &["var/lib/microshift/resources/kubelet/kubeconfig"],
-        certificate_authorities: &[],
-    },
-    Distribution {
-        names: "EKS, AKS, GKE",
-        kubeconfigs: &["var/lib/kubelet/kubeconfig"],
-        certificate_authorities: &[
-            "etc/kubernetes/pki/ca.crt",
-            "etc/kubernetes/certs/ca.crt",
-            "etc/srv/kubernetes/pki/ca-certificates.crt",
-        ],
-    },
-    Distribution {
-        names: "k3s, rke2",
-        kubeconfigs: &[
-            "var/lib/rancher/k3s/agent/kubelet.kubeconfig",
-            "var/lib/rancher/rke2/agent/kubelet.kubeconfig",
-        ],
-        certificate_authorities: &[
-            "var/lib/rancher/k3s/agent/server-ca.crt",
-            "var/lib/rancher/rke2/agent/server-ca.crt",
-        ],
-    },
-    Distribution {
-        names: "MicroK8s",
-        kubeconfigs: &["var/snap/microk8s/current/credentials/kubelet.config"],
-        certificate_authorities: &["var/snap/microk8s/current/certs/ca.crt"],
-    },
-    Distribution {
-        names: "k0s",
-        kubeconfigs: &["var/lib/k0s/kubelet.conf"],
-        certificate_authorities: &["var/lib/k0s/pki/ca.crt"],
-    },
-    Distribution {
-        names: "Talos",
-        kubeconfigs: &["etc/kubernetes/kubeconfig-kubelet"],
-        certificate_authorities: &["etc/kubernetes/pki/ca.crt"],
-    },
-];
 
 /// A server as one of the ways gave it.
 struct Found {
@@ -252,7 +176,7 @@ fn find(settings: &Settings) -> Result<Found, DiscoverError> {
             origin: settings.env_file.display().to_string(),
         });
     }
-    if let Some(path) = kubeconfig_of_parent(&settings.root) {
+    if let Some(path) = parent::kubeconfig(&settings.root) {
         match Kubeconfig::read(&path) {
             Ok(kubeconfig) => return Ok(found_in(kubeconfig, "the kubelet that started us")),
             Err(error) => {
@@ -261,7 +185,7 @@ fn find(settings: &Settings) -> Result<Found, DiscoverError> {
             }
         }
     }
-    if let Some((kubeconfig, distributions)) = well_known_kubeconfig(&settings.root) {
+    if let Some((kubeconfig, distributions)) = well_known::kubeconfig(&settings.root) {
         return Ok(found_in(kubeconfig, distributions));
     }
     Ok(Found {
@@ -319,7 +243,7 @@ fn trust(settings: &Settings, kubeconfig: Option<&Kubeconfig>) -> Trust {
         .clone()
         .map(CaSource::File)
         .or_else(|| kubeconfig.and_then(|kubeconfig| kubeconfig.ca.clone()))
-        .or_else(|| well_known_ca(&settings.root))
+        .or_else(|| well_known::certificate_authority(&settings.root))
         .map_or(Trust::System, Trust::Ca)
 }
 
@@ -333,122 +257,11 @@ fn describe(trust: &Trust) -> String {
     }
 }
 
-fn well_known_kubeconfig(root: &Path) -> Option<(Kubeconfig, &'static str)> {
-    WELL_KNOWN.iter().find_map(|row| {
-        let mut paths = row.kubeconfigs.iter();
-        let kubeconfig = paths.find_map(|path| read_well_known(&root.join(path)))?;
-        Some((kubeconfig, row.names))
-    })
-}
-
-fn well_known_ca(root: &Path) -> Option<CaSource> {
-    WELL_KNOWN.iter().find_map(|row| {
-        let mut kubeconfigs = row.kubeconfigs.iter();
-        let files = row.certificate_authorities.iter();
-        kubeconfigs
-            .find_map(|path| read_well_known(&root.join(path))?.ca)
-            .or_else(|| {
-                let mut paths = files.map(|path| root.join(path));
-                let path = paths.find(|path| path.is_file());
-                path.map(CaSource::File)
-            })
-    })
-}
-
-fn read_well_known(path: &Path) -> Option<Kubeconfig> {
-    match Kubeconfig::read(path) {
-        Ok(kubeconfig) => Some(kubeconfig),
-        Err(error) if error.is_not_found() => None,
-        Err(error) => {
-            let error = anyhow::Error::new(error);
-            debug!("passed over: {error:#}");
-            None
-        }
-    }
-}
-
-/// `KUBERNETES_SERVICE_HOST` and `KUBERNETES_SERVICE_PORT`, as OpenShift's
-/// machine-config-operator writes them for services of the node.
 fn server_of_env_file(path: &Path) -> Result<Option<String>, DiscoverError> {
-    let unusable = |source| DiscoverError::EnvFile {
+    env_file::server(path).map_err(|source| DiscoverError::EnvFile {
         path: path.to_owned(),
         source,
-    };
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(unusable(ReadError::Io(error).into())),
-    };
-    let text = read_bounded(file, MAX_BYTES).map_err(|error| unusable(error.into()))?;
-    server_of_env(&String::from_utf8_lossy(&text))
-        .map(Some)
-        .map_err(unusable)
-}
-
-fn server_of_env(text: &str) -> Result<String, EnvFileError> {
-    let (mut host, mut port) = ("", "6443");
-    for line in text.lines() {
-        let line = line.trim();
-        let line = line.strip_prefix("export ").unwrap_or(line);
-        let Some((name, value)) = line.split_once('=') else {
-            continue;
-        };
-        match name.trim() {
-            "KUBERNETES_SERVICE_HOST" => host = unquote(value),
-            "KUBERNETES_SERVICE_PORT" => port = unquote(value),
-            _ => {}
-        }
-    }
-    if host.is_empty() {
-        return Err(EnvFileError::NoHost);
-    }
-    let port: u16 = port.parse().map_err(|_invalid| EnvFileError::Port)?;
-    let bracketed = host.contains(':') && !host.starts_with('[');
-    Ok(if bracketed {
-        format!("https://[{host}]:{port}")
-    } else {
-        format!("https://{host}:{port}")
     })
-}
-
-fn unquote(value: &str) -> &str {
-    let value = value.trim();
-    ['"', '\'']
-        .into_iter()
-        .find_map(|quote| value.strip_prefix(quote)?.strip_suffix(quote))
-        .unwrap_or(value)
-        .trim()
-}
-
-/// The `--kubeconfig` of our parent process: kubelet runs us itself.
-fn kubeconfig_of_parent(root: &Path) -> Option<PathBuf> {
-    let parent = getppid()?.as_raw_nonzero();
-    let process = root.join(format!("proc/{parent}"));
-    let command_line = File::open(process.join("cmdline")).ok()?;
-    let command_line = read_bounded(command_line, MAX_BYTES).ok()?;
-    let path = kubeconfig_flag(&command_line)?;
-    if path.is_absolute() {
-        return Some(path);
-    }
-    let directory = std::fs::read_link(process.join("cwd")).ok()?;
-    Some(directory.join(path))
-}
-
-/// The value of the last `--kubeconfig`, as pflag takes it.
-fn kubeconfig_flag(command_line: &[u8]) -> Option<PathBuf> {
-    let mut arguments = command_line
-        .split(|&byte| byte == 0)
-        .map(String::from_utf8_lossy);
-    let mut last = None;
-    while let Some(argument) = arguments.next() {
-        if argument == "--kubeconfig" {
-            last = arguments.next();
-        } else if let Some(value) = argument.strip_prefix("--kubeconfig=") {
-            last = Some(value.to_owned().into());
-        }
-    }
-    last.filter(|path| !path.is_empty())
-        .map(|path| PathBuf::from(path.into_owned()))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use super::well_known::WELL_KNOWN;
 use super::*;
 
 const CA: &str = "certificate-authority-data: UEVN";
@@ -181,30 +182,6 @@ fn trust_comes_from_flags_then_the_kubeconfig_then_the_table() {
 }
 
 #[test]
-fn the_environment_file_is_read_as_it_is_written() {
-    for (text, expected) in [
-        (
-            "KUBERNETES_SERVICE_HOST=a\nKUBERNETES_SERVICE_PORT=1",
-            Some("https://a:1"),
-        ),
-        (
-            "# x\n KUBERNETES_SERVICE_HOST = 'a' \n",
-            Some("https://a:6443"),
-        ),
-        (
-            "export KUBERNETES_SERVICE_HOST=\"2001:db8::1\"",
-            Some("https://[2001:db8::1]:6443"),
-        ),
-        ("KUBERNETES_SERVICE_HOST=[::1]", Some("https://[::1]:6443")),
-        ("KUBERNETES_SERVICE_HOST=''", None),
-        ("KUBERNETES_SERVICE_HOST=a\nKUBERNETES_SERVICE_PORT=x", None),
-        ("", None),
-    ] {
-        assert_eq!(server_of_env(text).ok().as_deref(), expected, "{text:?}");
-    }
-}
-
-#[test]
 fn only_https_servers_are_asked() {
     for server in [
         "http://api",
@@ -224,20 +201,4 @@ fn only_https_servers_are_asked() {
     let (_root, mut settings) = node(&[]);
     settings.api_server = Some("api.example:6443".to_owned());
     assert_eq!(found(&settings).0, "https://api.example:6443");
-}
-
-#[test]
-fn the_last_kubeconfig_flag_of_the_parent_counts() {
-    for (command_line, expected) in [
-        ("/usr/bin/kubelet\0--kubeconfig\0/a\0", Some("/a")),
-        ("kubelet\0--kubeconfig=/a\0--kubeconfig=/b\0", Some("/b")),
-        ("kubelet\0--config=/x\0", None),
-        ("kubelet\0--kubeconfig=\0", None),
-        ("kubelet\0--kubeconfig", None),
-        ("sh\0-c\0kubelet --kubeconfig=/a\0", None),
-        ("kubelet\0--bootstrap-kubeconfig=/a\0", None),
-    ] {
-        let found = kubeconfig_flag(command_line.as_bytes());
-        assert_eq!(found, expected.map(PathBuf::from), "{command_line:?}");
-    }
 }
