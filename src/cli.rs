@@ -14,7 +14,7 @@ use clap::builder::{FalseyValueParser, OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use registries_conf::{Files, MissingMainFile};
 
-use crate::cluster::{ProxySettings, Settings};
+use crate::cluster::{ProxySettings, Settings, kubelet_kubeconfig};
 use crate::logging;
 
 /// `make REGISTRIES_CONF=...` sets another default.
@@ -249,6 +249,7 @@ impl Cli {
                 tls_server_name: text(&options.tls_server_name),
                 insecure_skip_tls_verify: options.insecure_skip_tls_verify,
                 env_file: absolute(&options.api_server_env_file)?,
+                kubelet_kubeconfig: self.kubelet_kubeconfig(),
                 proxy: proxies(),
                 root: PathBuf::from("/"),
             },
@@ -259,6 +260,15 @@ impl Cli {
             log_level: options.log_level,
             log_format: options.log_format,
         })
+    }
+}
+
+impl Cli {
+    /// Only looked for where nothing more important is given.
+    fn kubelet_kubeconfig(&self) -> Option<PathBuf> {
+        let options = &self.options;
+        let given = options.api_server.is_some() || options.kubeconfig.is_some();
+        if given { None } else { kubelet_kubeconfig() }
     }
 }
 

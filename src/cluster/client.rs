@@ -186,11 +186,14 @@ impl Client {
         let url = format!("{}{path_and_query}", self.base());
         let mut backoff = Backoff::new();
         let mut attempts = 0;
+        let mut last = None;
         loop {
             attempts += 1;
             let failure = match self.attempt(&url, limit) {
                 Ok(body) => return Ok(body),
                 Err(Failure::Final(error)) => return Err(error),
+                // The deadline cut it short: the one before says more.
+                Err(failure) if self.remaining().is_zero() => last.take().unwrap_or(failure),
                 Err(failure) => failure,
             };
             let asked = match &failure {
@@ -203,6 +206,7 @@ impl Client {
             }
             debug!(attempts, ?pause, "{}", failure.describe());
             thread::sleep(pause);
+            last = Some(failure);
         }
     }
 

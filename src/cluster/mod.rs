@@ -13,7 +13,7 @@ mod secrets;
 mod tls;
 
 pub use client::{Client, ClientError, Refusal};
-pub use discover::{DiscoverError, Endpoint, EnvFileError, Settings, discover};
+pub use discover::{DiscoverError, Endpoint, EnvFileError, Settings, discover, kubelet_kubeconfig};
 pub use kubeconfig::{Kubeconfig, KubeconfigError};
 pub use proxy::{ProxyError, ProxySettings};
 pub use secrets::{PageEnd, SecretDoc, SecretsError, for_each_secret, read_page};

@@ -37,6 +37,9 @@ pub enum RequestError {
     /// More than [`MAX_REQUEST_BYTES`], or a read error.
     #[error("read the {KIND} from stdin")]
     Read(#[source] ReadError),
+    /// An array.
+    #[error("stdin holds a JSON array, expected a {KIND}")]
+    Array,
     /// Not JSON, or of the wrong shape.
     #[error("decode the {KIND} from stdin")]
     Decode(#[source] DecodeError),
@@ -81,8 +84,11 @@ impl Request {
     /// [`RequestError`] for whatever cannot be a request of kubelet.
     pub fn read(stdin: impl Read) -> Result<Self, RequestError> {
         let text = read_bounded(stdin, MAX_REQUEST_BYTES).map_err(RequestError::Read)?;
-        if text.iter().all(u8::is_ascii_whitespace) {
-            return Err(RequestError::Empty);
+        match text.trim_ascii_start().first() {
+            None => return Err(RequestError::Empty),
+            // The decoder would take an array for an object's fields in order.
+            Some(b'[') => return Err(RequestError::Array),
+            Some(_) => {}
         }
         let wire: Wire<'_> =
             serde_json::from_slice(&text).map_err(|e| RequestError::Decode(e.into()))?;
@@ -153,6 +159,8 @@ mod tests {
             ("nothing", Vec::new(), "stdin is empty"),
             ("blank", b" \n".to_vec(), "stdin is empty"),
             ("broken", b"{".to_vec(), "ends too early"),
+            ("text", b"hello".to_vec(), "malformed JSON"),
+            ("array", b"[]".to_vec(), "a JSON array"),
             ("other kind", with(KIND, "Pod"), "kind \"Pod\""),
             ("no kind", with("\"kind\"", "\"kin\""), "kind \"\""),
             (

@@ -23,6 +23,7 @@ use super::proxy::{self, ProxyError, ProxySettings};
 use super::tls::{CaSource, Trust};
 
 pub use env_file::EnvFileError;
+pub use parent::kubelet_kubeconfig;
 
 const FALLBACK_SERVER: &str = "https://localhost:6443";
 const FALLBACK_SERVER_NAME: &str = "kubernetes.default.svc";
@@ -44,9 +45,11 @@ pub struct Settings {
     pub insecure_skip_tls_verify: bool,
     /// `--api-server-env-file`.
     pub env_file: PathBuf,
+    /// The `--kubeconfig` of the kubelet that started us.
+    pub kubelet_kubeconfig: Option<PathBuf>,
     /// Proxies of the environment.
     pub proxy: ProxySettings,
-    /// Where `/etc`, `/var` and `/proc` are: `/`, but in tests.
+    /// Where `/etc` and `/var` are: `/`, but in tests.
     pub root: PathBuf,
 }
 
@@ -176,8 +179,8 @@ fn find(settings: &Settings) -> Result<Found, DiscoverError> {
             origin: settings.env_file.display().to_string(),
         });
     }
-    if let Some(path) = parent::kubeconfig(&settings.root) {
-        match Kubeconfig::read(&path) {
+    if let Some(path) = &settings.kubelet_kubeconfig {
+        match Kubeconfig::read(path) {
             Ok(kubeconfig) => return Ok(found_in(kubeconfig, "the kubelet that started us")),
             Err(error) => {
                 let error = anyhow::Error::new(error);

@@ -12,17 +12,17 @@ use crate::secret::read_bounded;
 const MAX_BYTES: usize = 256 * 1024;
 
 /// The `--kubeconfig` of our parent process: kubelet runs us itself.
-pub(super) fn kubeconfig(root: &Path) -> Option<PathBuf> {
-    let parent = getppid()?.as_raw_nonzero();
-    let process = root.join(format!("proc/{parent}"));
+///
+/// To be asked before the sandbox is entered, from which another process's
+/// working directory cannot be seen.
+pub fn kubelet_kubeconfig() -> Option<PathBuf> {
+    let process = Path::new("/proc").join(getppid()?.as_raw_nonzero().to_string());
     let command_line = File::open(process.join("cmdline")).ok()?;
-    let command_line = read_bounded(command_line, MAX_BYTES).ok()?;
-    let path = kubeconfig_flag(&command_line)?;
+    let path = kubeconfig_flag(&read_bounded(command_line, MAX_BYTES).ok()?)?;
     if path.is_absolute() {
         return Some(path);
     }
-    let directory = read_link(process.join("cwd")).ok()?;
-    Some(directory.join(path))
+    Some(read_link(process.join("cwd")).ok()?.join(path))
 }
 
 /// The value of the last `--kubeconfig`, as pflag takes it.

@@ -22,6 +22,7 @@ fn node(files: &[(&str, &str)]) -> (tempfile::TempDir, Settings) {
         tls_server_name: None,
         insecure_skip_tls_verify: false,
         env_file: root.path().join("etc/kubernetes/apiserver-url.env"),
+        kubelet_kubeconfig: None,
         proxy: ProxySettings::default(),
         root: root.path().to_owned(),
     };
@@ -105,11 +106,21 @@ fn the_first_hit_wins() {
             &kubeconfig("https://table:6443", CA),
         ),
         ("etc/kubernetes/apiserver-url.env", env),
+        ("kubelet.conf", &kubeconfig("https://kubelet:6443", CA)),
         (
             "named.conf",
             &kubeconfig("https://named:6443/k8s/c-1/", "tls-server-name: inside"),
         ),
     ]);
+    let without_env_file = Settings {
+        env_file: root.path().join("none"),
+        kubelet_kubeconfig: Some(root.path().join("kubelet.conf")),
+        ..settings.clone()
+    };
+    assert_eq!(found(&without_env_file).0, "https://kubelet:6443");
+    settings
+        .kubelet_kubeconfig
+        .clone_from(&without_env_file.kubelet_kubeconfig);
     assert_eq!(found(&settings).0, "https://api-int.example:6443");
     settings.kubeconfig = Some(root.path().join("named.conf"));
     let (server, name, _) = found(&settings);

@@ -1,0 +1,561 @@
+//! The auth file, its directory, and the node's own logins (SPEC section 6).
+
+use std::fs;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
+use std::os::unix::net::UnixListener;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{Cluster, EMPTY, NGINX, Node, base64, docker_config, login, owned};
+
+const AUTH_DIR: &str = "etc/crio/auth";
+const HOUR: Duration = Duration::from_secs(60 * 60);
+/// An auth file's name for some other image.
+const OTHER: &str = "team-b-0000000000000000000000000000000000000000000000000000000000000000.json";
+
+fn cluster() -> Cluster {
+    Cluster::with([login("pull", "mirror.example", "user:hunter2")])
+}
+
+/// The entry that [`cluster`] gives for the mirror.
+fn ours() -> Value {
+    json!({"auth": base64("user:hunter2")})
+}
+
+/// The auth file on a node with that global auth file.
+fn merged_with(global: &Value) -> Value {
+    let node = Node::with_mirror().and_global_auth(&global.to_string());
+    let outcome = node.provider(&cluster()).pull(NGINX);
+    outcome.answers(&owned(NGINX));
+    node.auth_file(NGINX).unwrap()
+}
+
+#[test]
+fn global_entries_are_carried_over_unchanged() {
+    let theirs = json!({
+        "auth": "dTpw", "email": "a@b", "identitytoken": "t", "x": {"y": [1, 2.50, null]},
+    });
+    let global = json!({
+        "auths": {"quay.io/org": theirs, "https://gcr.io/v2/": {"auth": ""}, "ghcr.io": {}},
+        "credHelpers": {"ecr.example": "ecr-login"},
+        "credsStore": "secretservice",
+        "HttpHeaders": {"User-Agent": "x"},
+    });
+    let expected = json!({
+        "auths": {
+            "mirror.example/library/nginx": ours(),
+            "quay.io/org": theirs,
+            "https://gcr.io/v2/": {"auth": ""},
+            "ghcr.io": {},
+        },
+        "credHelpers": {"ecr.example": "ecr-login"},
+        "credsStore": "secretservice",
+        "HttpHeaders": {"User-Agent": "x"},
+    });
+    assert_eq!(merged_with(&global), expected);
+}
+
+#[test]
+fn an_exact_name_of_ours_stands_before_the_same_global_key() {
+    let source = "mirror.example/library/nginx";
+    let global = json!({"auths": {source: {"auth": "dTpw"}, "mirror.example": {"auth": "dTpw"}}});
+    let expected = json!({"auths": {source: ours(), "mirror.example": {"auth": "dTpw"}}});
+    assert_eq!(merged_with(&global), expected);
+}
+
+#[test]
+fn of_several_global_files_the_first_wins() {
+    let node = Node::with_mirror();
+    let first = json!({
+        "auths": {"quay.io": {"auth": "Zmlyc3Q6cA=="}},
+        "credHelpers": {"ecr.example": "first"},
+        "credsStore": "first",
+    });
+    let second = json!({
+        "auths": {"quay.io": {"auth": "c2Vjb25kOnA="}, "gcr.io": {"auth": "c2Vjb25kOnA="}},
+        "credHelpers": {"ecr.example": "second", "gar.example": "second"},
+        "credsStore": "second",
+    });
+    node.write("first.json", first.to_string());
+    node.write("second.json", second.to_string());
+
+    node.provider(&cluster())
+        .flag("--global-auth-file", node.path("first.json"))
+        .another("--global-auth-file", node.path("missing.json"))
+        .another("--global-auth-file", node.path("second.json"))
+        .pull(NGINX)
+        .answers(&owned(NGINX));
+
+    let expected = json!({
+        "auths": {
+            "mirror.example/library/nginx": ours(),
+            "quay.io": {"auth": "Zmlyc3Q6cA=="},
+            "gcr.io": {"auth": "c2Vjb25kOnA="},
+        },
+        "credHelpers": {"ecr.example": "first", "gar.example": "second"},
+        "credsStore": "first",
+    });
+    assert_eq!(node.auth_file(NGINX), Some(expected));
+}
+
+#[test]
+fn of_equal_keys_in_global_files_the_first_file_serves_a_source() {
+    let node = Node::with_mirror();
+    node.write(
+        "first.json",
+        docker_config(&[("https://mirror.example", "first:p")]),
+    );
+    node.write(
+        "second.json",
+        docker_config(&[("mirror.example", "second:p")]),
+    );
+
+    node.provider(&Cluster::new())
+        .flag("--global-auth-file", node.path("first.json"))
+        .another("--global-auth-file", node.path("second.json"))
+        .pull(NGINX)
+        .answers(EMPTY);
+
+    let file = node.auth_file(NGINX).unwrap();
+    let entry = &file["auths"]["mirror.example/library/nginx"];
+    assert_eq!(entry, &json!({"auth": base64("first:p")}));
+}
+
+#[test]
+fn a_helper_that_would_be_asked_before_our_login_is_left_out() {
+    let global = json!({
+        "auths": {},
+        "credHelpers": {"mirror.example": "ecr-login", "quay.io": "ecr-login"},
+    });
+    let expected = json!({
+        "auths": {"mirror.example/library/nginx": ours()},
+        "credHelpers": {"quay.io": "ecr-login"},
+    });
+    assert_eq!(merged_with(&global), expected);
+}
+
+#[test]
+fn a_helper_for_a_source_without_a_login_stays() {
+    let global = json!({"credHelpers": {"docker.io": "hub-login"}});
+    let expected = json!({
+        "auths": {"mirror.example/library/nginx": ours()},
+        "credHelpers": {"docker.io": "hub-login"},
+    });
+    assert_eq!(merged_with(&global), expected);
+}
+
+#[test]
+fn a_global_glob_also_gives_the_exact_name() {
+    let node = Node::with_mirror().and_global_auth(&docker_config(&[("*.example", "glob:p")]));
+
+    node.provider(&Cluster::new()).pull(NGINX).answers(EMPTY);
+
+    let entry = json!({"auth": base64("glob:p")});
+    let expected = json!({"auths": {"mirror.example/library/nginx": entry, "*.example": entry}});
+    assert_eq!(node.auth_file(NGINX), Some(expected));
+}
+
+#[test]
+fn a_global_login_in_two_fields_serves_a_source_as_auth() {
+    let theirs = json!({"username": "u", "password": "p", "identitytoken": "t"});
+    let global = json!({"auths": {"mirror.example": theirs}});
+    let node = Node::with_mirror().and_global_auth(&global.to_string());
+
+    node.provider(&Cluster::new()).pull(NGINX).answers(EMPTY);
+
+    let expected = json!({"auths": {
+        "mirror.example/library/nginx": {"auth": "dTpw", "identitytoken": "t"},
+        "mirror.example": theirs,
+    }});
+    assert_eq!(node.auth_file(NGINX), Some(expected));
+}
+
+#[test]
+fn a_missing_global_file_is_normal() {
+    let node = Node::with_mirror();
+    let outcome = node.provider(&cluster()).pull(NGINX);
+    outcome.answers(&owned(NGINX));
+    outcome.is_quiet();
+}
+
+#[test]
+fn a_broken_global_file_is_a_warning_without_its_content() {
+    for text in [
+        "",
+        "hunter3",
+        "\"hunter3\"",
+        "[\"hunter3\"]",
+        "{\"auths\":\"hunter3\"}",
+        "{\"auths\":{\"quay.io\":{\"auth\":\"hunter3",
+        "{\"auths\":{},\"credHelpers\":\"hunter3\"}",
+    ] {
+        let node = Node::with_mirror().and_global_auth(text);
+        let outcome = node.provider(&cluster()).pull(NGINX);
+
+        outcome.answers(&owned(NGINX));
+        outcome.warns_with(&["config.json"]);
+        outcome.never_says(&["hunter3"]);
+        let expected = json!({"auths": {"mirror.example/library/nginx": ours()}});
+        assert_eq!(node.auth_file(NGINX), Some(expected), "{text}");
+    }
+}
+
+#[test]
+fn a_global_file_that_is_a_directory_is_a_warning() {
+    let node = Node::with_mirror();
+    node.write("var/lib/kubelet/config.json/file", "");
+    let outcome = node.provider(&cluster()).pull(NGINX);
+    outcome.answers(&owned(NGINX));
+    outcome.warns_with(&["config.json"]);
+}
+
+#[test]
+fn a_broken_global_entry_does_not_hide_the_others() {
+    let global = json!({"auths": {"mirror.example": {"auth": 1}, "*.example": {"auth": "dTpw"}}});
+    let node = Node::with_mirror().and_global_auth(&global.to_string());
+
+    let outcome = node.provider(&Cluster::new()).pull(NGINX);
+
+    outcome.answers(EMPTY);
+    outcome.warns_with(&["config.json", "mirror.example"]);
+    let file = node.auth_file(NGINX).unwrap();
+    assert_eq!(
+        file["auths"]["mirror.example/library/nginx"],
+        json!({"auth": "dTpw"})
+    );
+}
+
+#[test]
+fn a_global_file_of_other_hosts_alone_is_no_reason_for_a_file() {
+    let node = Node::with_mirror().and_global_auth(&docker_config(&[("quay.io", "u:p")]));
+    node.leave_auth_file(NGINX);
+
+    node.provider(&Cluster::new()).pull(NGINX).answers(EMPTY);
+
+    assert_eq!(node.auth_file(NGINX), None);
+}
+
+#[test]
+fn the_modes_are_the_same_whatever_the_umask() {
+    for umask in ["000", "022", "077"] {
+        let node = Node::with_mirror();
+        let script = format!("umask {umask}; \"$PROVIDER\"; exit $?");
+        let cluster = cluster();
+
+        let outcome = node.provider(&cluster).pull_in_script(&script, &[], NGINX);
+
+        outcome.answers(&owned(NGINX));
+        assert_eq!(node.mode(AUTH_DIR), 0o700, "{umask}");
+        assert_eq!(node.mode(node.auth_path(NGINX)), 0o600, "{umask}");
+    }
+}
+
+#[test]
+fn nothing_but_the_file_is_left_in_the_directory() {
+    let node = Node::with_mirror();
+    let cluster = cluster();
+    let provider = node.provider(&cluster);
+    for _ in 0..3 {
+        provider.pull(NGINX);
+    }
+    assert_eq!(node.auth_dir_names().len(), 1);
+}
+
+#[test]
+fn an_earlier_file_is_replaced_and_not_written_over() {
+    let node = Node::with_mirror();
+    node.leave_auth_file(NGINX);
+    node.set_mode(node.auth_path(NGINX), 0o644);
+    let link = node.path("in-use-by-a-reader");
+    fs::hard_link(node.auth_path(NGINX), &link).unwrap();
+    let before = node.read(&link);
+    let cluster = cluster();
+
+    node.provider(&cluster).pull(NGINX).answers(&owned(NGINX));
+
+    assert_eq!(node.read(&link), before);
+    assert_eq!(node.mode(node.auth_path(NGINX)), 0o600);
+    let (old, new) = (fs::metadata(&link), fs::metadata(node.auth_path(NGINX)));
+    assert_ne!(old.unwrap().ino(), new.unwrap().ino());
+}
+
+#[test]
+fn a_reader_sees_whole_files_alone_however_many_write() {
+    let node = Node::with_mirror();
+    let cluster = cluster();
+    let provider = node.provider(&cluster);
+    provider.pull(NGINX).answers(&owned(NGINX));
+    let writing = AtomicUsize::new(8);
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                provider.pull(NGINX).answers(&owned(NGINX));
+                writing.fetch_sub(1, Ordering::Relaxed);
+            });
+        }
+        while writing.load(Ordering::Relaxed) > 0 {
+            let expected = json!({"auths": {"mirror.example/library/nginx": ours()}});
+            assert_eq!(node.auth_file(NGINX), Some(expected));
+        }
+    });
+    assert_eq!(node.auth_dir_names().len(), 1);
+}
+
+#[test]
+fn a_symbolic_link_at_the_target_is_replaced_and_not_followed() {
+    for target in ["victim.json", "missing.json", "etc"] {
+        let node = Node::with_mirror();
+        node.leave_auth_file(NGINX);
+        node.write("victim.json", "untouched");
+        let path = node.auth_path(NGINX);
+        fs::remove_file(&path).unwrap();
+        symlink(node.path(target), &path).unwrap();
+
+        node.provider(&cluster()).pull(NGINX).answers(&owned(NGINX));
+
+        assert!(fs::symlink_metadata(&path).unwrap().is_file(), "{target}");
+        assert_eq!(node.mode(&path), 0o600);
+        assert_eq!(node.read("victim.json"), "untouched");
+        assert!(!node.path("missing.json").exists());
+    }
+}
+
+#[test]
+fn a_symbolic_link_that_is_withdrawn_leaves_its_target() {
+    let node = Node::with_mirror();
+    node.leave_auth_file(NGINX);
+    node.write("victim.json", "untouched");
+    let path = node.auth_path(NGINX);
+    fs::remove_file(&path).unwrap();
+    symlink(node.path("victim.json"), &path).unwrap();
+
+    node.provider(&Cluster::new()).pull(NGINX).answers(EMPTY);
+
+    assert!(fs::symlink_metadata(&path).is_err());
+    assert_eq!(node.read("victim.json"), "untouched");
+}
+
+#[test]
+fn a_directory_at_the_target_is_an_error() {
+    let node = Node::with_mirror();
+    let path = node.auth_path(NGINX);
+    fs::create_dir_all(path.join("inside")).unwrap();
+    node.set_mode(AUTH_DIR, 0o700);
+
+    let outcome = node.provider(&cluster()).pull(NGINX);
+
+    outcome.fails_with(&["auth file", path.to_str().unwrap()]);
+    assert!(path.join("inside").exists());
+    assert_eq!(node.auth_dir_names().len(), 1, "no temporary file is left");
+}
+
+#[test]
+fn a_file_in_place_of_the_directory_is_an_error() {
+    for file in ["etc/crio/auth", "etc/crio"] {
+        let node = Node::with_mirror();
+        node.write(file, "");
+        let outcome = node.provider(&cluster()).pull(NGINX);
+        outcome.fails_with(&["auth directory", "etc/crio/auth"]);
+        assert_eq!(node.read(file), "");
+    }
+}
+
+#[test]
+fn a_directory_that_others_may_write_to_is_not_trusted_as_it_is() {
+    let node = Node::with_mirror();
+    fs::create_dir_all(node.path(AUTH_DIR)).unwrap();
+    node.set_mode(AUTH_DIR, 0o777);
+
+    let outcome = node.provider(&cluster()).pull(NGINX);
+
+    outcome.answers(&owned(NGINX));
+    outcome.warns_with(&["etc/crio/auth"]);
+    assert_eq!(node.mode(AUTH_DIR) & 0o022, 0);
+}
+
+#[test]
+fn a_shared_directory_is_refused() {
+    let node = Node::with_mirror();
+    fs::create_dir_all(node.path(AUTH_DIR)).unwrap();
+    node.set_mode(AUTH_DIR, 0o1777);
+
+    let outcome = node.provider(&cluster()).pull(NGINX);
+
+    outcome.fails_with(&["etc/crio/auth", "0700"]);
+    assert_eq!(node.auth_dir_names(), [""; 0]);
+}
+
+#[test]
+fn a_directory_that_exists_keeps_its_mode() {
+    for mode in [0o700, 0o750, 0o711] {
+        let node = Node::with_mirror();
+        fs::create_dir_all(node.path(AUTH_DIR)).unwrap();
+        node.set_mode(AUTH_DIR, mode);
+        node.provider(&cluster()).pull(NGINX).answers(&owned(NGINX));
+        assert_eq!(node.mode(AUTH_DIR), mode);
+    }
+}
+
+#[test]
+fn what_was_left_over_is_swept() {
+    let node = Node::with_mirror();
+    node.leave_auth_file(NGINX);
+    let temporary = format!(".{OTHER}.4711-0.tmp");
+    let old = |name: &str| format!("{AUTH_DIR}/{name}");
+    for (name, age) in [
+        (OTHER, 25 * HOUR),
+        (&temporary, 25 * HOUR),
+        (&OTHER.replace("team-b", "fresh"), 23 * HOUR),
+        (
+            &format!(".{}.4711-0.tmp", OTHER.replace("team-b", "fresh")),
+            HOUR,
+        ),
+    ] {
+        node.write(old(name), "{}");
+        node.age(old(name), age);
+    }
+
+    node.provider(&cluster()).pull(NGINX).answers(&owned(NGINX));
+
+    let own = node.auth_path(NGINX);
+    let own = own.file_name().unwrap().to_str().unwrap();
+    let fresh = OTHER.replace("team-b", "fresh");
+    let expected = [format!(".{fresh}.4711-0.tmp"), fresh, own.to_owned()];
+    assert_eq!(node.auth_dir_names(), expected);
+}
+
+#[test]
+fn what_is_not_ours_is_never_swept() {
+    let node = Node::with_mirror();
+    let foreign = [
+        format!("in-use/{OTHER}"),
+        "in-use/uuid.json".to_owned(),
+        "config.json".to_owned(),
+        ".lock".to_owned(),
+        "notes.tmp".to_owned(),
+        format!("{OTHER}.bak"),
+        OTHER.to_uppercase(),
+        OTHER.replace("team-b", "Team.B"),
+        "team-a-7e59ad64.json".to_owned(),
+        format!("directory/{OTHER}"),
+    ];
+    for name in &foreign {
+        let path = format!("{AUTH_DIR}/{name}");
+        node.write(&path, "{}");
+        node.age(&path, 1000 * HOUR);
+    }
+    fs::create_dir(node.path(format!("{AUTH_DIR}/{OTHER}"))).unwrap();
+    node.set_mode(AUTH_DIR, 0o700);
+    let socket = node.path(format!("{AUTH_DIR}/socket"));
+    let _listener = UnixListener::bind(&socket).unwrap();
+
+    let cluster = cluster();
+    let provider = node.provider(&cluster).flag("--stale-after", "1s");
+    provider.pull(NGINX).answers(&owned(NGINX));
+
+    for name in &foreign {
+        assert!(node.path(format!("{AUTH_DIR}/{name}")).is_file(), "{name}");
+    }
+    assert!(node.path(format!("{AUTH_DIR}/{OTHER}")).is_dir());
+    let kind = fs::symlink_metadata(socket).unwrap().file_type();
+    assert!(kind.is_socket());
+}
+
+#[test]
+fn the_age_is_a_flag_and_zero_sweeps_nothing() {
+    for (stale_after, stays) in [("1h", false), ("3h", true), ("0", true), ("0s", true)] {
+        let node = Node::with_mirror();
+        let path = format!("{AUTH_DIR}/{OTHER}");
+        node.write(&path, "{}");
+        node.set_mode(AUTH_DIR, 0o700);
+        node.age(&path, 2 * HOUR);
+
+        let cluster = cluster();
+        let provider = node.provider(&cluster).flag("--stale-after", stale_after);
+        provider.pull(NGINX).answers(&owned(NGINX));
+
+        assert_eq!(node.path(path).exists(), stays, "{stale_after}");
+    }
+}
+
+#[test]
+fn sweeping_also_happens_where_nothing_is_written() {
+    let node = Node::with_mirror();
+    let path = format!("{AUTH_DIR}/{OTHER}");
+    node.write(&path, "{}");
+    node.set_mode(AUTH_DIR, 0o700);
+    node.age(&path, 25 * HOUR);
+
+    node.provider(&Cluster::new()).pull(NGINX).answers(EMPTY);
+
+    assert_eq!(node.auth_dir_names(), [""; 0]);
+}
+
+#[test]
+fn an_old_file_of_the_same_image_is_replaced_and_not_swept() {
+    let node = Node::with_mirror();
+    node.leave_auth_file(NGINX);
+    node.age(node.auth_path(NGINX), 1000 * HOUR);
+
+    node.provider(&cluster()).pull(NGINX).answers(&owned(NGINX));
+
+    let expected = json!({"auths": {"mirror.example/library/nginx": ours()}});
+    assert_eq!(node.auth_file(NGINX), Some(expected));
+}
+
+#[test]
+fn links_to_the_directory_and_to_the_nodes_logins_are_followed() {
+    let node = Node::with_mirror();
+    node.write("elsewhere/auth/in-use/x", "");
+    node.set_mode("elsewhere/auth", 0o700);
+    node.write(
+        "elsewhere/config.json",
+        docker_config(&[("quay.io", "u:p")]),
+    );
+    for (from, to) in [
+        ("elsewhere/auth", AUTH_DIR),
+        ("elsewhere/config.json", "var/lib/kubelet/config.json"),
+    ] {
+        let link = node.path(to);
+        fs::create_dir_all(link.parent().unwrap()).unwrap();
+        symlink(node.path(from), link).unwrap();
+    }
+
+    node.provider(&cluster()).pull(NGINX).answers(&owned(NGINX));
+
+    let expected = json!({"auths": {
+        "mirror.example/library/nginx": ours(),
+        "quay.io": {"auth": base64("u:p")},
+    }});
+    assert_eq!(node.auth_file(NGINX), Some(expected));
+}
+
+#[test]
+fn the_same_file_is_written_without_the_sandbox() {
+    let node = Node::with_mirror().and_global_auth(&docker_config(&[("quay.io", "u:p")]));
+    let cluster = cluster();
+    let provider = node.provider(&cluster);
+    provider.pull(NGINX).answers(&owned(NGINX));
+    let inside = node.auth_file(NGINX);
+
+    let outside = provider.switch("--no-sandbox").pull(NGINX);
+
+    outside.answers(&owned(NGINX));
+    assert_eq!(node.auth_file(NGINX), inside);
+}
+
+#[test]
+fn a_directory_that_may_not_be_written_to_is_an_error() {
+    let node = Node::with_mirror();
+    fs::create_dir_all(node.path(AUTH_DIR)).unwrap();
+    node.set_mode(AUTH_DIR, 0o500);
+    if fs::File::create(node.path(AUTH_DIR).join("probe")).is_ok() {
+        // Root may write everywhere: there is nothing to see here.
+        return;
+    }
+    let outcome = node.provider(&cluster()).pull(NGINX);
+    outcome.fails_with(&["auth file", AUTH_DIR]);
+}

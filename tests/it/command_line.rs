@@ -1,0 +1,244 @@
+//! Flags, their environment variables, and what is said of the program (SPEC
+//! section 7).
+
+use serde_json::Value;
+
+use crate::support::{Cluster, EMPTY, NGINX, Node, Outcome, Provider, docker_config, login, owned};
+
+const VALUES: [&str; 12] = [
+    "--registries-conf",
+    "--registries-conf-dir",
+    "--auth-dir",
+    "--global-auth-file",
+    "--kubeconfig",
+    "--api-server",
+    "--certificate-authority",
+    "--tls-server-name",
+    "--api-server-env-file",
+    "--timeout",
+    "--stale-after",
+    "--log-level",
+];
+
+fn cluster() -> Cluster {
+    Cluster::with([login("pull", "mirror.example", "user:hunter2")])
+}
+
+/// Runs without any environment and stdin.
+fn run(arguments: &[&str]) -> Outcome {
+    Node::new().provider_without_cluster().run_with(arguments)
+}
+
+#[test]
+fn the_environment_serves_as_well_as_flags() {
+    let node = Node::new();
+    node.write(
+        "first.d/a.conf",
+        "[[registry]]\nlocation = \"docker.io\"\n[[registry.mirror]]\nlocation = \"mirror.example\"\n",
+    );
+    node.write(
+        "second.d/b.conf",
+        "[[registry]]\nlocation = \"quay.io\"\n[[registry.mirror]]\nlocation = \"mirror.example\"\n",
+    );
+    node.write("first.json", docker_config(&[("a.example", "u:p")]));
+    node.write("second.json", docker_config(&[("b.example", "u:p")]));
+    let cluster = cluster();
+    let by_flags = node
+        .provider(&cluster)
+        .flag("--registries-conf-dir", node.path("first.d"))
+        .another("--registries-conf-dir", node.path("second.d"))
+        .flag("--global-auth-file", node.path("first.json"))
+        .another("--global-auth-file", node.path("second.json"))
+        .flag("--tls-server-name", "localhost")
+        .flag("--stale-after", "1h")
+        .flag("--log-level", "debug")
+        .flag("--log-format", "json");
+    for (name, provider) in [
+        ("flags", by_flags.clone()),
+        ("environment", by_flags.in_environment()),
+    ] {
+        for image in [NGINX, "quay.io/org/app"] {
+            let outcome = provider.pull(image);
+
+            outcome.answers(&owned(image));
+            let file = node.auth_file(image).unwrap();
+            assert_eq!(file["auths"].as_object().unwrap().len(), 3, "{name}");
+            assert!(outcome.stderr.starts_with('{'), "{name}: {outcome}");
+            std::fs::remove_file(node.auth_path(image)).unwrap();
+        }
+        let requests = cluster.server.requests();
+        assert_eq!(requests[0].sni.as_deref(), Some("localhost"), "{name}");
+        cluster.server.clear_requests();
+    }
+}
+
+#[test]
+fn switches_have_variables_too() {
+    let node = Node::with_mirror();
+    let provider = node
+        .provider(&cluster())
+        .switch("--no-empty-login")
+        .switch("--insecure-skip-tls-verify")
+        .in_environment();
+    let cluster = cluster();
+
+    let outcome = provider
+        .token(&cluster.token)
+        .env("CRIO_CREDENTIAL_PROVIDER_API_SERVER", cluster.server.url())
+        .pull(NGINX);
+
+    outcome.answers(EMPTY);
+    assert!(node.auth_file(NGINX).is_some());
+}
+
+#[test]
+fn a_flag_counts_more_than_its_variable() {
+    let node = Node::with_mirror();
+    let outcome = node
+        .provider(&cluster())
+        .env("CRIO_CREDENTIAL_PROVIDER_API_SERVER", "https://127.0.0.1:9")
+        .env("CRIO_CREDENTIAL_PROVIDER_AUTH_DIR", node.path("elsewhere"))
+        .pull(NGINX);
+
+    outcome.answers(&owned(NGINX));
+    assert!(!node.path("elsewhere").exists());
+}
+
+#[test]
+fn relative_paths_are_meant_from_the_working_directory() {
+    let node = Node::with_mirror();
+    let outcome = node
+        .provider(&cluster())
+        .flag("--registries-conf", "etc/containers/registries.conf")
+        .flag("--auth-dir", "etc/crio/auth")
+        .flag("--certificate-authority", "etc/kubernetes/pki/ca.crt")
+        .pull(NGINX);
+
+    outcome.answers(&owned(NGINX));
+    assert!(node.auth_file(NGINX).is_some());
+}
+
+#[test]
+fn an_empty_value_switches_a_list_off() {
+    let node = Node::with_mirror().and_global_auth(&docker_config(&[("quay.io", "u:p")]));
+    let outcome = node
+        .provider(&cluster())
+        .flag("--global-auth-file", "")
+        .flag("--registries-conf-dir", "")
+        .pull(NGINX);
+
+    outcome.answers(&owned(NGINX));
+    let file = node.auth_file(NGINX).unwrap();
+    assert_eq!(file["auths"].as_object().unwrap().len(), 1, "{file}");
+}
+
+#[test]
+fn durations_are_written_as_in_go() {
+    let node = Node::with_mirror();
+    let cluster = cluster();
+    for timeout in ["30s", "1m", "1m30s", "29000ms", "1h", "30"] {
+        let provider = node.provider(&cluster).flag("--timeout", timeout);
+        provider.pull(NGINX).answers(&owned(NGINX));
+    }
+}
+
+#[test]
+fn wrong_usage_exits_with_two() {
+    let node = Node::new();
+    for arguments in [
+        &["--no-such-flag"][..],
+        &["no-such-command"],
+        &["--timeout", "soon"],
+        &["--timeout", "-1s"],
+        &["--timeout", "0"],
+        &["--stale-after", "1d"],
+        &["--log-level", "loud"],
+        &["--log-format", "xml"],
+        &["--auth-dir"],
+        &["--api-server", "https://a", "--api-server", "https://b"],
+        &["--insecure-skip-tls-verify=perhaps"],
+        &["resolve"],
+        &["resolve", "--output", "yaml", "nginx"],
+    ] {
+        // No flag of its own but those, since a flag given twice is wrong too.
+        let outcome = Provider::new(node.path("")).run_with(arguments);
+        assert_eq!(outcome.code, Some(2), "{arguments:?}: {outcome}");
+        assert_eq!(outcome.stdout, "", "{arguments:?}");
+        assert_ne!(outcome.stderr, "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_wrong_value_in_the_environment_is_wrong_usage_too() {
+    let node = Node::with_mirror();
+    let outcome = node
+        .provider(&cluster())
+        .env("CRIO_CREDENTIAL_PROVIDER_STALE_AFTER", "soon")
+        .pull(NGINX);
+    assert_eq!(outcome.code, Some(2), "{outcome}");
+    assert_eq!(outcome.stdout, "", "{outcome}");
+}
+
+#[test]
+fn help_names_every_flag_and_its_variable() {
+    let outcome = run(&["--help"]);
+    assert_eq!(outcome.code, Some(0), "{outcome}");
+    let switches = [
+        "--log-format",
+        "--insecure-skip-tls-verify",
+        "--no-empty-login",
+    ];
+    for flag in VALUES.iter().chain(&switches) {
+        assert!(outcome.stdout.contains(flag), "{flag}: {outcome}");
+        let variable = flag.trim_start_matches("--").replace('-', "_");
+        let variable = format!("CRIO_CREDENTIAL_PROVIDER_{}", variable.to_uppercase());
+        assert!(outcome.stdout.contains(&variable), "{variable}: {outcome}");
+    }
+    for flag in ["--version", "--version-json", "resolve"] {
+        assert!(outcome.stdout.contains(flag), "{flag}: {outcome}");
+    }
+}
+
+#[test]
+fn the_version_is_one_line() {
+    let outcome = run(&["--version"]);
+    let expected = format!("crio-credential-provider {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(outcome.stdout, expected);
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn the_version_as_json_says_what_the_build_is_made_of() {
+    let outcome = run(&["--version-json"]);
+    assert_eq!(outcome.code, Some(0), "{outcome}");
+    let info: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let mut fields: Vec<_> = info.as_object().unwrap().keys().cloned().collect();
+    fields.sort();
+    assert_eq!(
+        fields,
+        [
+            "buildDate",
+            "dependencies",
+            "gitCommit",
+            "gitCommitDate",
+            "platform",
+            "rustVersion",
+            "target",
+            "version"
+        ]
+    );
+    assert_eq!(info["version"], env!("CARGO_PKG_VERSION"));
+    for field in ["platform", "rustVersion", "target"] {
+        assert_ne!(info[field].as_str().unwrap(), "", "{field}");
+    }
+    let dependencies = info["dependencies"].as_array().unwrap();
+    let names: Vec<_> = dependencies.iter().map(|d| d.as_str().unwrap()).collect();
+    assert!(
+        names.iter().any(|name| name.starts_with("rustls")),
+        "{names:?}"
+    );
+    assert!(
+        !names.iter().any(|name| name.starts_with("proptest")),
+        "{names:?}"
+    );
+}

@@ -1,0 +1,207 @@
+//! What the API server is asked for, and how lists come page by page (SPEC
+//! section 4).
+
+use serde_json::json;
+use test_cluster::{AnswerFault, ApiServer, Fault, RecordedRequest, Secret};
+
+use crate::support::{
+    ACCOUNT, Cluster, EMPTY, NAMESPACE, NGINX, Node, base64, docker_config, login, owned,
+};
+
+const TYPES: [&str; 2] = [
+    "type=kubernetes.io/dockerconfigjson",
+    "type=kubernetes.io/dockercfg",
+];
+
+/// One value of a request's query.
+fn query<'a>(request: &'a RecordedRequest, name: &str) -> Option<&'a str> {
+    let mut pairs = request.query.iter();
+    pairs.find_map(|(key, value)| (key == name).then_some(value.as_str()))
+}
+
+/// One header of a request.
+fn header<'a>(request: &'a RecordedRequest, name: &str) -> Option<&'a str> {
+    let mut headers = request.headers.iter();
+    headers.find_map(|(key, value)| key.eq_ignore_ascii_case(name).then_some(value.as_str()))
+}
+
+/// The type that each request lists, and whether it continues a list.
+fn lists(cluster: &Cluster) -> Vec<(String, bool)> {
+    let requests = cluster.server.requests();
+    let of = |request: &RecordedRequest| {
+        let selector = query(request, "fieldSelector").unwrap().to_owned();
+        (selector, query(request, "continue").is_some())
+    };
+    requests.iter().map(of).collect()
+}
+
+#[test]
+fn both_types_are_listed_over_one_connection_with_the_pods_token() {
+    let cluster = Cluster::with([login("pull", "mirror.example", "user:hunter2")]);
+
+    let outcome = Node::with_mirror().provider(&cluster).pull(NGINX);
+
+    outcome.answers(&owned(NGINX));
+    let requests = cluster.server.requests();
+    assert_eq!(requests.len(), 2);
+    for (request, selector) in requests.iter().zip(TYPES) {
+        assert_eq!(request.method, "GET");
+        assert_eq!(
+            request.path,
+            format!("/api/v1/namespaces/{NAMESPACE}/secrets")
+        );
+        assert_eq!(query(request, "fieldSelector"), Some(selector));
+        let limit: usize = query(request, "limit").unwrap().parse().unwrap();
+        assert!(limit > 0);
+        assert_eq!(request.query.len(), 2, "{request:?}");
+        assert_eq!(request.token.as_ref(), Some(&cluster.token));
+        assert_eq!(header(request, "accept"), Some("application/json"));
+        let agent = format!("crio-credential-provider/{}", env!("CARGO_PKG_VERSION"));
+        assert_eq!(header(request, "user-agent"), Some(agent.as_str()));
+        assert_eq!(request.connection, requests[0].connection);
+        assert_eq!(request.status, Some(200));
+        assert!(request.body.is_empty());
+    }
+    assert_eq!(cluster.server.connections(), 1);
+}
+
+#[test]
+fn neither_other_types_nor_other_namespaces_count() {
+    let config = docker_config(&[("mirror.example", "user:hunter2")]);
+    let cluster = Cluster::with([Secret::opaque("opaque", ".dockerconfigjson", &config)]);
+    let elsewhere = Secret::docker_config_json("pull", &config);
+    cluster.server.put_secret("team-b", elsewhere);
+    let node = Node::with_mirror();
+
+    node.provider(&cluster).pull(NGINX).answers(EMPTY);
+
+    assert_eq!(node.auth_file(NGINX), None);
+}
+
+#[test]
+fn the_secrets_of_every_page_count() {
+    for sparse in [false, true] {
+        let builder = ApiServer::builder().max_page(2).sparse_pages(sparse);
+        let cluster = Cluster::of(builder);
+        for number in 0..5 {
+            let other = login(&format!("b-{number}"), "elsewhere.example", "u:p");
+            cluster.put(other);
+            cluster.put(Secret::opaque(&format!("c-{number}"), "k", "v"));
+        }
+        cluster.put(login("a-first", "one.example", "first:hunter2"));
+        cluster.put(login("z-last", "two.example", "last:hunter2"));
+        let old = json!({"three.example": {"auth": base64("old:hunter2")}}).to_string();
+        cluster.put(Secret::dockercfg("z-older", &old));
+        let node = Node::with_mirrors(&["one.example", "two.example", "three.example"]);
+
+        node.provider(&cluster).pull(NGINX).answers(&owned(NGINX));
+
+        let expected = json!({"auths": {
+            "one.example/library/nginx": {"auth": base64("first:hunter2")},
+            "two.example/library/nginx": {"auth": base64("last:hunter2")},
+            "three.example/library/nginx": {"auth": base64("old:hunter2")},
+        }});
+        assert_eq!(node.auth_file(NGINX), Some(expected), "sparse: {sparse}");
+        assert_eq!(cluster.server.connections(), 1, "sparse: {sparse}");
+        let mut continued = false;
+        for (selector, continues) in lists(&cluster) {
+            let first_of_its_list = !continues;
+            assert!(TYPES.contains(&selector.as_str()));
+            continued |= !first_of_its_list;
+        }
+        assert!(continued, "sparse: {sparse}");
+    }
+}
+
+#[test]
+fn a_list_whose_continue_token_expired_starts_again() {
+    let cluster = Cluster::of(ApiServer::builder().max_page(1));
+    for name in ["a", "b", "c"] {
+        cluster.put(login(name, &format!("{name}.example"), "user:hunter2"));
+    }
+    cluster.server.fault(AnswerFault::ExpiredContinue);
+    let node = Node::with_mirrors(&["a.example", "b.example", "c.example"]);
+
+    node.provider(&cluster).pull(NGINX).answers(&owned(NGINX));
+
+    let json_list = |continues| (TYPES[0].to_owned(), continues);
+    assert_eq!(
+        lists(&cluster),
+        [
+            json_list(false),
+            json_list(true),
+            json_list(false),
+            json_list(true),
+            json_list(true),
+            (TYPES[1].to_owned(), false),
+        ]
+    );
+    let file = node.auth_file(NGINX).unwrap();
+    assert_eq!(file["auths"].as_object().unwrap().len(), 3);
+}
+
+#[test]
+fn a_list_that_expires_for_ever_is_an_error_in_the_end() {
+    let cluster = Cluster::of(ApiServer::builder().max_page(1));
+    cluster.put(login("a", "mirror.example", "user:hunter2"));
+    cluster.put(login("b", "mirror.example", "user:hunter2"));
+    let fault = Fault::from(AnswerFault::ExpiredContinue).forever();
+    cluster.server.fault(fault);
+    let node = Node::with_mirror();
+    node.leave_auth_file(NGINX);
+    let earlier = node.auth_file(NGINX);
+
+    let outcome = node.provider(&cluster).flag("--timeout", "5s").pull(NGINX);
+
+    outcome.fails_with(&[NAMESPACE]);
+    assert_eq!(node.auth_file(NGINX), earlier);
+}
+
+#[test]
+fn a_page_that_is_too_large_is_asked_for_in_smaller_ones() {
+    let cluster = Cluster::with([login("pull", "mirror.example", "user:hunter2")]);
+    let padding = "x".repeat(9 * 1024 * 1024);
+    let huge = json!({"kind": "SecretList", "items": [{"metadata": {"name": padding}}]});
+    cluster.server.fault(AnswerFault::Custom {
+        code: 200,
+        content_type: "application/json".to_owned(),
+        body: huge.to_string().into_bytes(),
+    });
+    let node = Node::with_mirror();
+
+    node.provider(&cluster).pull(NGINX).answers(&owned(NGINX));
+
+    let requests = cluster.server.requests();
+    let limit = |request| query(request, "limit").unwrap().parse::<usize>().unwrap();
+    assert!(limit(&requests[1]) < limit(&requests[0]), "{requests:?}");
+    assert_eq!(requests.len(), 3);
+}
+
+#[test]
+fn a_namespace_of_a_thousand_secrets_is_read_to_the_end() {
+    let cluster = Cluster::new();
+    for number in 0..1001 {
+        let name = format!("s-{number:04}");
+        cluster.put(login(&name, "mirror.example", &format!("user-{number}:p")));
+    }
+    let node = Node::with_mirror();
+
+    node.provider(&cluster).pull(NGINX).answers(&owned(NGINX));
+
+    let entry = json!({"auth": base64("user-1000:p")});
+    let expected = json!({"auths": {"mirror.example/library/nginx": entry}});
+    assert_eq!(node.auth_file(NGINX), Some(expected));
+    assert_eq!(cluster.server.connections(), 1);
+}
+
+#[test]
+fn a_service_account_that_may_only_get_is_told_to_list() {
+    let cluster = Cluster::with([login("pull", "mirror.example", "user:hunter2")]);
+    cluster.server.revoke(NAMESPACE, ACCOUNT);
+    cluster.server.grant_get(NAMESPACE, ACCOUNT, &["pull"]);
+
+    let outcome = Node::with_mirror().provider(&cluster).pull(NGINX);
+
+    outcome.fails_with(&["list", "secrets", NAMESPACE, ACCOUNT]);
+    assert_eq!(cluster.server.requests().len(), 1);
+}

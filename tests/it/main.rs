@@ -1,0 +1,37 @@
+//! The contract: the real executable on a node of its own, against a TLS server
+//! that answers like an API server. Given that node and those Secrets, when
+//! kubelet asks for an image, then the auth file, the response, the exit code and
+//! the requests are exactly these.
+//!
+//! Everything is in modules under `cfg(test)`, since clippy takes no other
+//! function of an integration test for a part of a test.
+
+#[cfg(test)]
+mod support;
+
+#[cfg(test)]
+mod command_line;
+#[cfg(test)]
+mod contract;
+#[cfg(test)]
+mod lists;
+#[cfg(test)]
+mod mirrors;
+#[cfg(test)]
+mod requests;
+#[cfg(test)]
+mod resolve;
+#[cfg(test)]
+mod selection;
+#[cfg(test)]
+mod auth_file;
+#[cfg(test)]
+mod cluster;
+#[cfg(test)]
+mod proxies;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod redaction;
+#[cfg(test)]
+mod hostile;

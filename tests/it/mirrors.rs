@@ -1,0 +1,241 @@
+//! What registries.conf makes of a request (SPEC section 3).
+
+use serde_json::json;
+use test_cluster::Secret;
+
+use crate::support::{Cluster, EMPTY, NGINX, Node, base64, docker_config, login, owned};
+
+const DROP_IN: &str = "etc/containers/registries.conf.d/50-mirror.conf";
+const MIRROR: &str =
+    "[[registry]]\nlocation = \"docker.io\"\n[[registry.mirror]]\nlocation = \"mirror.example\"\n";
+
+fn cluster() -> Cluster {
+    Cluster::with([
+        login("mirror", "mirror.example", "user:hunter2"),
+        login("hub", "docker.io", "hub:hunter2"),
+    ])
+}
+
+#[test]
+fn without_anything_but_the_image_to_pull_from_no_request_leaves_the_node() {
+    for (name, registries) in [
+        ("nothing in it", ""),
+        ("comments", "# nothing\n"),
+        (
+            "another registry",
+            "[[registry]]\nlocation = \"quay.io\"\n[[registry.mirror]]\nlocation = \"mirror.example\"\n",
+        ),
+        ("no mirror", "[[registry]]\nlocation = \"docker.io\"\n"),
+        (
+            "a mirror that is the image itself",
+            "[[registry]]\nlocation = \"docker.io\"\n[[registry.mirror]]\nlocation = \"docker.io\"\n",
+        ),
+        (
+            "blocked",
+            "[[registry]]\nlocation = \"docker.io\"\nblocked = true\n[[registry.mirror]]\nlocation = \"mirror.example\"\n",
+        ),
+        (
+            "blocked by a longer prefix",
+            "[[registry]]\nlocation = \"docker.io\"\n[[registry.mirror]]\nlocation = \"mirror.example\"\n\
+             [[registry]]\nlocation = \"docker.io/library\"\nblocked = true\n",
+        ),
+        (
+            "prefix inside a component",
+            "[[registry]]\nlocation = \"docker.io/library/ng\"\n[[registry.mirror]]\nlocation = \"mirror.example\"\n",
+        ),
+    ] {
+        let node = Node::with_registries(registries)
+            .and_global_auth(&docker_config(&[("docker.io", "u:p")]));
+        node.leave_auth_file(NGINX);
+        let cluster = cluster();
+
+        let outcome = node.provider(&cluster).pull(NGINX);
+
+        outcome.answers(EMPTY);
+        assert_eq!(node.auth_file(NGINX), None, "{name}");
+        assert_eq!(cluster.server.connections(), 0, "{name}");
+    }
+}
+
+#[test]
+fn without_any_registries_conf_the_response_is_empty() {
+    let node = Node::new();
+    node.leave_auth_file(NGINX);
+    let cluster = cluster();
+
+    node.provider(&cluster).pull(NGINX).answers(EMPTY);
+
+    assert_eq!(node.auth_file(NGINX), None);
+    assert_eq!(cluster.server.connections(), 0);
+}
+
+#[test]
+fn the_file_of_an_earlier_run_for_another_image_stays() {
+    let node = Node::with_registries("");
+    node.leave_auth_file("docker.io/library/redis");
+
+    node.provider(&cluster()).pull(NGINX).answers(EMPTY);
+
+    assert!(node.auth_file("docker.io/library/redis").is_some());
+}
+
+#[test]
+fn drop_ins_count_without_a_main_file() {
+    let node = Node::new();
+    node.write(DROP_IN, MIRROR);
+
+    node.provider(&cluster()).pull(NGINX).answers(&owned(NGINX));
+
+    let expected = json!({"auths": {
+        "mirror.example/library/nginx": {"auth": base64("user:hunter2")},
+        "docker.io/library/nginx": {"auth": base64("hub:hunter2")},
+    }});
+    assert_eq!(node.auth_file(NGINX), Some(expected));
+}
+
+#[test]
+fn drop_in_directories_are_read_one_after_the_other() {
+    let node = Node::with_registries("");
+    node.write("one/10-a.conf", MIRROR);
+    node.write(
+        "two/05-a.conf",
+        MIRROR.replace("mirror.example", "later.example"),
+    );
+    let cluster = Cluster::with([login("later", "later.example", "user:hunter2")]);
+    let provider = node.provider(&cluster);
+
+    let outcome = provider
+        .flag("--registries-conf-dir", node.path("one"))
+        .another("--registries-conf-dir", node.path("two"))
+        .pull(NGINX);
+
+    outcome.answers(&owned(NGINX));
+    let entry = json!({"auth": base64("user:hunter2")});
+    let expected = json!({"auths": {"later.example/library/nginx": entry}});
+    assert_eq!(node.auth_file(NGINX), Some(expected));
+}
+
+#[test]
+fn a_location_other_than_the_prefix_is_a_pull_source_too() {
+    let node = Node::with_registries(
+        "[[registry]]\nprefix = \"docker.io/library\"\nlocation = \"cache.example/hub\"\n",
+    );
+    let cluster = Cluster::with([login("pull", "cache.example/hub", "user:hunter2")]);
+
+    node.provider(&cluster).pull(NGINX).answers(&owned(NGINX));
+
+    let entry = json!({"auth": base64("user:hunter2")});
+    let expected = json!({"auths": {"cache.example/hub/nginx": entry}});
+    assert_eq!(node.auth_file(NGINX), Some(expected));
+}
+
+#[test]
+fn mirrors_for_tags_and_for_digests_all_count() {
+    let node = Node::with_registries(
+        "[[registry]]\nlocation = \"docker.io\"\n\
+         [[registry.mirror]]\nlocation = \"digests.example\"\npull-from-mirror = \"digest-only\"\n\
+         [[registry.mirror]]\nlocation = \"tags.example\"\npull-from-mirror = \"tag-only\"\n\
+         [[registry.mirror]]\nlocation = \"all.example\"\n",
+    );
+    let cluster = Cluster::with([Secret::docker_config_json(
+        "pull",
+        &docker_config(&[("*.example", "user:hunter2")]),
+    )]);
+
+    node.provider(&cluster).pull(NGINX).answers(&owned(NGINX));
+
+    let entry = json!({"auth": base64("user:hunter2")});
+    let expected = json!({"auths": {
+        "digests.example/library/nginx": entry,
+        "tags.example/library/nginx": entry,
+        "all.example/library/nginx": entry,
+    }});
+    assert_eq!(node.auth_file(NGINX), Some(expected));
+}
+
+#[test]
+fn a_mirror_whose_name_does_not_parse_is_left_out_with_a_warning() {
+    let node = Node::with_mirrors(&["mirror.example/UPPER", "mirror.example"]);
+
+    let outcome = node.provider(&cluster()).pull(NGINX);
+
+    outcome.answers(&owned(NGINX));
+    outcome.warns_with(&["mirror.example/UPPER"]);
+    let file = node.auth_file(NGINX).unwrap();
+    assert!(
+        file["auths"]["mirror.example/library/nginx"].is_object(),
+        "{file}"
+    );
+}
+
+#[test]
+fn the_first_of_two_equal_mirrors_is_enough() {
+    let node = Node::with_mirrors(&["mirror.example", "mirror.example"]);
+
+    node.provider(&cluster()).pull(NGINX).answers(&owned(NGINX));
+
+    let text = node.read(node.auth_path(NGINX));
+    assert_eq!(text.matches("mirror.example").count(), 1, "{text}");
+}
+
+#[test]
+fn files_that_cri_o_refuses_are_errors_that_name_file_line_and_reason() {
+    for (name, file, text, words) in [
+        (
+            "broken",
+            "etc/containers/registries.conf",
+            "\n[[registry]\n",
+            ["registries.conf", ":2: ", ""],
+        ),
+        (
+            "wrong type",
+            "etc/containers/registries.conf",
+            "\n\n[[registry]]\nlocation = 5\n",
+            ["registries.conf", ":4: ", "location"],
+        ),
+        (
+            "scheme",
+            "etc/containers/registries.conf",
+            "[[registry]]\nlocation = \"https://docker.io\"\n",
+            ["registries.conf", ":2: ", "https://docker.io"],
+        ),
+        (
+            "nothing named",
+            "etc/containers/registries.conf",
+            "[[registry]]\nblocked = true\n",
+            ["registries.conf", ":1: ", "location"],
+        ),
+        (
+            "mirror use",
+            "etc/containers/registries.conf",
+            "[[registry]]\nlocation = \"docker.io\"\n[[registry.mirror]]\nlocation = \"m.example\"\npull-from-mirror = \"sometimes\"\n",
+            ["registries.conf", ":5: ", "sometimes"],
+        ),
+        (
+            "v1 drop-in",
+            DROP_IN,
+            "[registries.search]\nregistries = [\"docker.io\"]\n",
+            ["50-mirror.conf", ":1: ", "v2 format"],
+        ),
+        (
+            "broken drop-in",
+            DROP_IN,
+            "[[registry]]\nlocation = \"docker.io\"\nblocked = maybe\n",
+            ["50-mirror.conf", ":3: ", ""],
+        ),
+    ] {
+        let node = Node::with_registries(MIRROR);
+        node.write(file, text);
+        node.leave_auth_file(NGINX);
+        let cluster = cluster();
+
+        let outcome = node.provider(&cluster).pull(NGINX);
+
+        assert_eq!(outcome.code, Some(1), "{name}: {outcome}");
+        outcome.fails_with(&words);
+        let path = node.path(file);
+        outcome.fails_with(&[path.to_str().unwrap()]);
+        assert_eq!(cluster.server.connections(), 0, "{name}");
+        assert!(node.auth_file(NGINX).is_some(), "{name}");
+    }
+}

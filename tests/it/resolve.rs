@@ -1,0 +1,229 @@
+//! `resolve` against the answers of CRI-O's own library (SPEC sections 3 and 7).
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::support::{Node, Outcome};
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    files: BTreeMap<String, String>,
+    images: Vec<String>,
+    load_error: Option<String>,
+    #[serde(default)]
+    results: Vec<Answer>,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    image: String,
+    prefix: Option<String>,
+    #[serde(default)]
+    location: String,
+    #[serde(default)]
+    blocked: bool,
+    tag_sources: Option<Vec<String>>,
+    digest_sources: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+struct Name {
+    input: String,
+    name: Option<String>,
+}
+
+/// What CRI-O's library has no name for, and so never hands to kubelet.
+fn parses(image: &str) -> bool {
+    !image.starts_with('[')
+}
+
+fn resolve(node: &Node, format: &str, images: &[&str]) -> Outcome {
+    let arguments = ["resolve", "-o", format, "--"];
+    let provider = node.provider_without_cluster();
+    provider.run_with(&[&arguments, images].concat())
+}
+
+/// The names of the sources that a pull of that kind contacts.
+fn contacted(resolved: &Value, kind: &str) -> Vec<String> {
+    let sources = resolved["sources"].as_array().unwrap().iter();
+    sources
+        .filter(|source| source["pull"] == "all" || source["pull"] == kind)
+        .map(|source| source["name"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn registries_and_sources_are_those_of_cri_o() {
+    let cases: Vec<Case> =
+        serde_json::from_str(include_str!("../data/vectors/registries.json")).unwrap();
+    assert!(cases.len() > 100);
+    for case in cases {
+        let node = Node::new();
+        for (file, text) in &case.files {
+            node.write(format!("etc/containers/{file}"), text);
+        }
+        let images: Vec<_> = case.images.iter().map(String::as_str).collect();
+        let images: Vec<_> = images.into_iter().filter(|image| parses(image)).collect();
+        let outcome = resolve(&node, "json", &images);
+        // CRI-O refuses to go on with the drop-ins alone, we do not.
+        if case.load_error.is_some() && case.name != "missing main file" {
+            assert_eq!(outcome.code, Some(1), "{}: {outcome}", case.name);
+            outcome.fails_with(&["etc/containers/"]);
+            continue;
+        }
+        assert_eq!(outcome.code, Some(0), "{}: {outcome}", case.name);
+        let resolved: Vec<Value> = serde_json::from_str(&outcome.stdout).unwrap();
+        let names: Vec<_> = resolved.iter().map(|one| one["image"].as_str()).collect();
+        let expected: Vec<_> = images.iter().copied().map(Some).collect();
+        assert_eq!(names, expected, "{}", case.name);
+        let answers = case.results.iter().filter(|answer| parses(&answer.image));
+        for (resolved, answer) in resolved.iter().zip(answers) {
+            check(&case.name, resolved, answer);
+        }
+    }
+}
+
+fn check(case: &str, resolved: &Value, answer: &Answer) {
+    let context = format!("{case}: {resolved:#}");
+    assert_eq!(resolved["image"], json!(answer.image), "{context}");
+    let Some(prefix) = &answer.prefix else {
+        let expected = json!({"image": answer.image, "registry": null, "sources": []});
+        assert_eq!(resolved, &expected, "{context}");
+        return;
+    };
+    let registry = json!({
+        "prefix": prefix, "location": answer.location, "blocked": answer.blocked,
+    });
+    assert_eq!(resolved["registry"], registry, "{context}");
+    for (kind, expected) in [
+        ("tag-only", &answer.tag_sources),
+        ("digest-only", &answer.digest_sources),
+    ] {
+        // A source whose name does not parse fails the whole pull in CRI-O, and is
+        // left out by us: no answer to compare with.
+        if let Some(expected) = expected {
+            assert_eq!(&contacted(resolved, kind), expected, "{kind} {context}");
+        }
+    }
+    for source in resolved["sources"].as_array().unwrap() {
+        let mut fields: Vec<_> = source.as_object().unwrap().keys().collect();
+        fields.sort();
+        assert_eq!(fields, ["insecure", "kind", "name", "pull"], "{context}");
+    }
+    let kinds = resolved["sources"].as_array().unwrap().iter();
+    let kinds: Vec<_> = kinds
+        .map(|source| source["kind"].as_str().unwrap())
+        .collect();
+    let mirrors_first = kinds.iter().skip_while(|kind| **kind == "mirror");
+    assert!(
+        mirrors_first.clone().all(|kind| *kind == "primary"),
+        "{context}"
+    );
+    assert!(mirrors_first.count() <= 1, "{context}");
+}
+
+#[test]
+fn drop_ins_count_where_the_main_file_is_missing() {
+    let node = Node::new();
+    node.write(
+        "etc/containers/registries.conf.d/10-a.conf",
+        "[[registry]]\nlocation=\"docker.io\"\n[[registry.mirror]]\nlocation=\"m.local\"\n",
+    );
+    let outcome = resolve(&node, "json", &["nginx"]);
+    let resolved: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let mirror = json!({
+        "name": "m.local/library/nginx", "kind": "mirror", "pull": "all", "insecure": false,
+    });
+    assert_eq!(resolved[0]["sources"][0], mirror);
+}
+
+#[test]
+fn the_json_is_exactly_this() {
+    let node = Node::with_registries(
+        "[[registry]]\nprefix = \"docker.io/library\"\nlocation = \"hub.example/lib\"\ninsecure = true\n\
+         [[registry.mirror]]\nlocation = \"mirror.example:5000\"\npull-from-mirror = \"digest-only\"\n\
+         [[registry]]\nlocation = \"quay.io\"\nblocked = true\n",
+    );
+    let outcome = resolve(
+        &node,
+        "json",
+        &["nginx:1.27", "quay.io/org/app", "gcr.io/a"],
+    );
+    let resolved: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let expected = json!([
+        {
+            "image": "docker.io/library/nginx",
+            "registry": {"prefix": "docker.io/library", "location": "hub.example/lib", "blocked": false},
+            "sources": [
+                {"name": "mirror.example:5000/nginx", "kind": "mirror", "pull": "digest-only", "insecure": false},
+                {"name": "hub.example/lib/nginx", "kind": "primary", "pull": "all", "insecure": true},
+            ],
+        },
+        {
+            "image": "quay.io/org/app",
+            "registry": {"prefix": "quay.io", "location": "quay.io", "blocked": true},
+            "sources": [
+                {"name": "quay.io/org/app", "kind": "primary", "pull": "all", "insecure": false},
+            ],
+        },
+        {"image": "gcr.io/a", "registry": null, "sources": []},
+    ]);
+    assert_eq!(resolved, expected);
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn the_text_has_every_image_registry_and_source() {
+    let node = Node::with_mirrors(&["one.example", "two.example"]);
+    let outcome = resolve(&node, "text", &["nginx", "quay.io/org/app"]);
+    assert_eq!(outcome.code, Some(0), "{outcome}");
+    let mut rest = outcome.stdout.as_str();
+    for expected in [
+        "docker.io/library/nginx",
+        "one.example/library/nginx",
+        "two.example/library/nginx",
+        "docker.io/library/nginx",
+        "quay.io/org/app",
+    ] {
+        let (_, after) = rest
+            .split_once(expected)
+            .unwrap_or_else(|| panic!("{expected}: {outcome}"));
+        rest = after;
+    }
+    let path = node.path("etc/containers/registries.conf");
+    assert!(outcome.stdout.contains(path.to_str().unwrap()), "{outcome}");
+    let default =
+        node.provider_without_cluster()
+            .run_with(&["resolve", "nginx", "quay.io/org/app"]);
+    assert_eq!(default.stdout, outcome.stdout);
+}
+
+#[test]
+fn image_names_are_normalised_as_in_go() {
+    let names: Vec<Name> =
+        serde_json::from_str(include_str!("../data/vectors/image_names.json")).unwrap();
+    let (good, bad): (Vec<_>, Vec<_>) = names.iter().partition(|name| name.name.is_some());
+    let node = Node::with_registries("");
+    let inputs: Vec<_> = good.iter().map(|name| name.input.as_str()).collect();
+    let outcome = resolve(&node, "json", &inputs);
+    assert_eq!(outcome.code, Some(0), "{outcome}");
+    let resolved: Vec<Value> = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(resolved.len(), good.len());
+    for (resolved, name) in resolved.iter().zip(good) {
+        assert_eq!(
+            resolved["image"].as_str(),
+            name.name.as_deref(),
+            "{:?}",
+            name.input
+        );
+    }
+    assert!(!bad.is_empty());
+    for Name { input, .. } in bad.into_iter().filter(|name| !name.input.contains('\0')) {
+        let outcome = resolve(&node, "json", &["nginx", input]);
+        assert_eq!(outcome.code, Some(1), "{input:?}: {outcome}");
+        outcome.fails_with(&["image"]);
+    }
+}

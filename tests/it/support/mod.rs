@@ -1,0 +1,38 @@
+//! What the tests are told with: a node in a temporary directory, a cluster with
+//! one pod's token, the provider as kubelet runs it, and what came of it.
+
+mod cluster;
+mod node;
+mod outcome;
+mod provider;
+mod proxy;
+mod request;
+
+pub(crate) use cluster::{ACCOUNT, Cluster, NAMESPACE, docker_config, login};
+pub(crate) use node::Node;
+pub(crate) use outcome::{EMPTY, Outcome, owned};
+pub(crate) use provider::Provider;
+pub(crate) use proxy::RecordingProxy;
+pub(crate) use request::{Request, token_with_claims};
+
+use std::thread;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+/// The image most tests pull, as kubelet names it.
+pub(crate) const NGINX: &str = "docker.io/library/nginx";
+
+/// What `auth` holds for `user:password`.
+pub(crate) fn base64(login: &str) -> String {
+    STANDARD.encode(login)
+}
+
+/// Checks the cases side by side: nearly all they do is wait.
+pub(crate) fn all_at_once<T: Sync>(cases: &[T], check: impl Fn(&T) + Sync) {
+    thread::scope(|scope| {
+        for case in cases {
+            scope.spawn(|| check(case));
+        }
+    });
+}
