@@ -329,6 +329,7 @@ fn unusable(text: &str) -> Outcome {
     let provider = node.provider_without_cluster().token(&cluster.token);
     let outcome = provider
         .flag("--kubeconfig", node.path(KUBECONFIG))
+        .flag("--timeout", "10m")
         .pull(NGINX);
     outcome.fails_with(&[KUBECONFIG]);
     outcome.never_says(&["n0de"]);

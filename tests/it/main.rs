@@ -35,3 +35,7 @@ mod faults;
 mod redaction;
 #[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod killed;
+#[cfg(test)]
+mod threats;

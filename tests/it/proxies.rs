@@ -109,7 +109,7 @@ fn no_proxy_is_read_as_go_reads_it() {
         |&(variable, (no_proxy, server, proxied))| {
             let (node, cluster) = (Node::with_mirror(), cluster());
             let proxy = RecordingProxy::to(cluster.server.address());
-            let timeout = if proxied { "30s" } else { "500ms" };
+            let timeout = if proxied { "1m" } else { "500ms" };
             let provider = provider(&node, &cluster)
                 .flag("--api-server", server)
                 .flag("--timeout", timeout)

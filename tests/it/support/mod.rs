@@ -7,6 +7,7 @@ mod outcome;
 mod provider;
 mod proxy;
 mod request;
+mod run;
 
 pub(crate) use cluster::{ACCOUNT, Cluster, NAMESPACE, docker_config, login};
 pub(crate) use node::Node;
@@ -14,6 +15,7 @@ pub(crate) use outcome::{EMPTY, Outcome, owned};
 pub(crate) use provider::Provider;
 pub(crate) use proxy::RecordingProxy;
 pub(crate) use request::{Request, token_with_claims};
+pub(crate) use run::Run;
 
 use std::thread;
 

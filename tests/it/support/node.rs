@@ -25,6 +25,8 @@ pub(crate) const GLOBAL: &str = "var/lib/kubelet/config.json";
 pub(crate) const ENV_FILE: &str = "etc/kubernetes/apiserver-url.env";
 pub(crate) const CA: &str = "etc/kubernetes/pki/ca.crt";
 
+const EARLIER: &str = r#"{"auths":{"earlier.example":{"auth":"dTpw"}}}"#;
+
 /// The root directory of a node.
 pub(crate) struct Node {
     root: TempDir,
@@ -82,7 +84,7 @@ impl Node {
             .flag("--auth-dir", self.path(AUTH_DIR))
             .flag("--global-auth-file", self.path(GLOBAL))
             .flag("--api-server-env-file", self.path(ENV_FILE))
-            .flag("--timeout", "30s")
+            .flag("--timeout", "1m")
     }
 
     /// A path below the node's root.
@@ -118,9 +120,28 @@ impl Node {
     /// Leaves an auth file as an earlier run would have.
     pub(crate) fn leave_auth_file(&self, image: &str) {
         let path = self.auth_path(image);
-        self.write(&path, r#"{"auths":{"earlier.example":{"auth":"dTpw"}}}"#);
+        self.write(&path, EARLIER);
         self.set_mode(AUTH_DIR, 0o700);
         self.set_mode(path, 0o600);
+    }
+
+    /// What [`leave_auth_file`](Self::leave_auth_file) leaves.
+    pub(crate) fn earlier_auth_file() -> Value {
+        serde_json::from_str(EARLIER).unwrap()
+    }
+
+    /// Takes the auth file away, as CRI-O does.
+    pub(crate) fn remove_auth_file(&self, image: &str) {
+        fs::remove_file(self.auth_path(image)).unwrap_or_default();
+    }
+
+    /// Removes whatever temporary files a killed run has left.
+    pub(crate) fn remove_temporary_files(&self) {
+        for name in self.auth_dir_names() {
+            if name.starts_with('.') {
+                fs::remove_file(self.path(AUTH_DIR).join(name)).unwrap();
+            }
+        }
     }
 
     /// The text of a file.

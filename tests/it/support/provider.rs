@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{Outcome, Request};
+use super::{Outcome, Request, Run};
 
 /// The executable under test.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_crio-credential-provider");
@@ -160,6 +160,14 @@ impl Provider {
         let request = self.request(image).to_string();
         stdin.write_all(request.as_bytes()).unwrap();
         (child, stdin)
+    }
+
+    /// kubelet has sent its request, and waits.
+    pub(crate) fn begin(&self, image: &str) -> Run {
+        let started = Instant::now();
+        let (child, stdin) = self.start(image);
+        drop(stdin);
+        Run::new(child, started)
     }
 
     fn request(&self, image: &str) -> Request {

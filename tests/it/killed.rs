@@ -1,0 +1,115 @@
+//! Runs that are ended from outside, or that meet each other: CRI-O sees no file,
+//! the old one, or the whole new one, and never a part.
+
+use std::os::unix::process::ExitStatusExt;
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use test_cluster::{AnswerFault, Fault};
+
+use crate::support::{Cluster, NGINX, Node, base64, login, owned};
+
+/// How often a run is ended, spread evenly over its time.
+const TIMES: u32 = 500;
+
+fn cluster() -> Cluster {
+    Cluster::with([login("new", "mirror.example", "new:password")])
+}
+
+fn whole_new_file() -> Value {
+    json!({"auths": {"mirror.example/library/nginx": {"auth": base64("new:password")}}})
+}
+
+/// Ends runs at every moment and says what was left each time: the auth file, and
+/// the names in its directory. Every other run begins with an old file.
+fn end_at_every_moment(signal: Signal, mut check: impl FnMut(&Node, Option<Value>)) {
+    let cluster = cluster();
+    let node = Node::with_mirror();
+    let provider = node.provider(&cluster);
+    // The slowest of three is the time over which the ends are spread.
+    let whole = (0..3)
+        .map(|_| provider.pull(NGINX).elapsed)
+        .max()
+        .unwrap_or_default();
+    for time in 0..TIMES {
+        if time % 2 == 0 {
+            node.leave_auth_file(NGINX);
+        } else {
+            node.remove_auth_file(NGINX);
+        }
+        let mut run = provider.begin(NGINX);
+        thread::sleep(whole.mul_f64(f64::from(time) / f64::from(TIMES)));
+        run.signal(signal);
+        let status = run.wait();
+        assert!(
+            status.signal() == Some(signal.as_raw()) || matches!(status.code(), Some(0 | 1)),
+            "{status:?}"
+        );
+        check(&node, node.auth_file(NGINX));
+        node.remove_temporary_files();
+    }
+}
+
+#[test]
+fn a_killed_run_leaves_the_old_file_or_the_whole_new_one() {
+    let mut seen = [0; 3];
+    end_at_every_moment(Signal::KILL, |_node, found| {
+        let kind = match found {
+            None => 0,
+            Some(file) if file == Node::earlier_auth_file() => 1,
+            Some(file) => {
+                assert_eq!(file, whole_new_file());
+                2
+            }
+        };
+        seen[kind] += 1;
+    });
+    // The moments were spread over the whole run, not all before or after it.
+    assert!(seen.iter().all(|&times| times > 0), "{seen:?}");
+}
+
+#[test]
+fn a_terminated_run_leaves_no_temporary_file() {
+    end_at_every_moment(Signal::TERM, |node, found| {
+        let names = node.auth_dir_names();
+        assert_eq!(names.len(), usize::from(found.is_some()), "{names:?}");
+    });
+}
+
+#[test]
+fn sixty_four_runs_at_once_leave_whole_files() {
+    let cluster = cluster();
+    let node = Node::with_mirror();
+    let provider = node.provider(&cluster).flag("--timeout", "45s");
+    thread::scope(|scope| {
+        for run in 0..64 {
+            let provider = &provider;
+            // Half of them for one image, the others each for its own.
+            let image = match run % 2 {
+                0 => NGINX.to_owned(),
+                _ => format!("docker.io/library/app-{run}"),
+            };
+            scope.spawn(move || provider.pull(&image).answers(&owned(&image)));
+        }
+    });
+    assert_eq!(node.auth_file(NGINX), Some(whole_new_file()));
+    assert_eq!(node.auth_dir_names().len(), 33);
+}
+
+#[test]
+fn a_signal_ends_a_run_that_waits() {
+    let cluster = cluster();
+    let node = Node::with_mirror();
+    let hang = Fault::from(AnswerFault::HangBeforeHeaders).forever();
+    cluster.server.fault(hang);
+    let mut run = node.provider(&cluster).begin(NGINX);
+    while cluster.server.requests().is_empty() {
+        thread::sleep(Duration::from_millis(5));
+    }
+    run.signal(Signal::TERM);
+    let outcome = run.outcome();
+    outcome.fails_with(&["terminated"]);
+    assert!(outcome.elapsed < Duration::from_secs(10), "{outcome}");
+}

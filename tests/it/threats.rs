@@ -1,0 +1,178 @@
+//! What a tenant, a broken node or another user of it may do, and what the
+//! process itself gives up. See docs/threat-model.md.
+
+use std::os::unix::fs::{chown, symlink};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::json;
+use test_cluster::{AnswerFault, Fault, Secret};
+
+use crate::support::{Cluster, NGINX, Node, Provider, Run, base64, login, owned};
+
+const AUTH_DIR: &str = "etc/crio/auth";
+
+fn cluster() -> Cluster {
+    Cluster::with([login("pull", "mirror.example", "tenant:hunter2-password")])
+}
+
+/// A run that has sent its request and now waits for an answer that never comes.
+fn waiting_run(cluster: &Cluster, provider: &Provider) -> Run {
+    let hang = Fault::from(AnswerFault::HangBeforeHeaders).forever();
+    cluster.server.fault(hang);
+    let run = provider.begin(NGINX);
+    while cluster.server.requests().is_empty() {
+        thread::sleep(Duration::from_millis(5));
+    }
+    run
+}
+
+#[test]
+fn a_secret_cannot_name_a_program() {
+    let config = json!({
+        "auths": {"mirror.example": {"auth": base64("tenant:password")}},
+        "credHelpers": {"mirror.example": "evil"},
+        "credsStore": "evil",
+        "HttpHeaders": {"X-Evil": "1"},
+    });
+    let cluster = Cluster::with([Secret::docker_config_json("pull", &config.to_string())]);
+    let node = Node::with_mirror();
+    node.provider(&cluster).pull(NGINX).answers(&owned(NGINX));
+    let login = json!({"auth": base64("tenant:password")});
+    let expected = json!({"auths": {"mirror.example/library/nginx": login}});
+    assert_eq!(node.auth_file(NGINX), Some(expected));
+}
+
+#[test]
+fn five_thousand_secrets_fit_into_32_mebibytes() {
+    let cluster = Cluster::new();
+    for number in 0..5_000 {
+        let name = format!("s-{number:04}");
+        cluster.put(match number {
+            2_501 => {
+                let padding = "x".repeat(1_000_000);
+                let config = json!({"auths": {"other.example": {"auth": padding}}});
+                Secret::docker_config_json(&name, &config.to_string())
+            }
+            number if number % 10 == 0 => login(&name, "mirror.example", &format!("u{number}:p")),
+            number => login(&name, &format!("r{number}.example"), "u:p"),
+        });
+    }
+    let node = Node::with_mirror();
+    // The limit counts everything that is writable: heap, stacks, thread arenas.
+    let script = r#"ulimit -d 32768 && exec "$PROVIDER""#;
+    let outcome = node.provider(&cluster).pull_in_script(script, &[], NGINX);
+    outcome.answers(&owned(NGINX));
+    let last = json!({"auth": base64("u4990:p")});
+    let expected = json!({"auths": {"mirror.example/library/nginx": last}});
+    assert_eq!(node.auth_file(NGINX), Some(expected));
+}
+
+#[test]
+fn a_full_disk_leaves_nothing_behind() {
+    let cluster = cluster();
+    let node = Node::with_mirror();
+    node.leave_auth_file(NGINX);
+    // No file may grow: what a full disk does, without filling one.
+    let script = r#"trap '' XFSZ && ulimit -f 0 && exec "$PROVIDER""#;
+    let outcome = node.provider(&cluster).pull_in_script(script, &[], NGINX);
+    outcome.fails_with(&["write temporary auth file"]);
+    assert_eq!(node.auth_file(NGINX), Some(Node::earlier_auth_file()));
+    assert_eq!(node.auth_dir_names().len(), 1);
+}
+
+#[test]
+fn a_directory_of_another_user_is_refused() {
+    let cluster = cluster();
+    let node = Node::with_mirror();
+    node.leave_auth_file(NGINX);
+    if chown(node.path(AUTH_DIR), Some(65_534), None).is_err() {
+        eprintln!("skipped: only root can give a directory away");
+        return;
+    }
+    let outcome = node.provider(&cluster).pull(NGINX);
+    outcome.fails_with(&["belongs to user 65534", "root"]);
+    assert_eq!(node.auth_file(NGINX), Some(Node::earlier_auth_file()));
+}
+
+#[test]
+fn an_auth_directory_may_be_a_link_to_a_directory_of_ours() {
+    let cluster = cluster();
+    let node = Node::with_mirror();
+    node.write("run/auth/keep", "");
+    node.set_mode("run/auth", 0o700);
+    node.write("etc/crio/keep", "");
+    symlink(node.path("run/auth"), node.path(AUTH_DIR)).unwrap();
+    node.provider(&cluster).pull(NGINX).answers(&owned(NGINX));
+    assert_eq!(node.auth_dir_names().len(), 2);
+}
+
+#[test]
+fn neither_arguments_nor_environment_hold_a_secret() {
+    let (node, cluster) = (Node::with_mirror(), cluster());
+    let run = waiting_run(&cluster, &node.provider(&cluster));
+    for file in ["cmdline", "environ"] {
+        let content = run.proc(file);
+        assert!(!content.contains(&cluster.token), "{file}");
+        assert!(!content.contains("hunter2"), "{file}");
+    }
+    run.kill(Signal::KILL);
+}
+
+#[test]
+fn the_process_has_no_new_privileges_but_where_the_sandbox_is_turned_off() {
+    let node = Node::with_mirror();
+    for (switch, expected) in [("--log-level=info", "1"), ("--no-sandbox", "0")] {
+        let cluster = cluster();
+        let run = waiting_run(&cluster, &node.provider(&cluster).switch(switch));
+        let status = run.proc("status");
+        assert!(
+            status.contains(&format!("NoNewPrivs:\t{expected}")),
+            "{switch}: {status}"
+        );
+        run.kill(Signal::KILL);
+    }
+}
+
+#[test]
+fn the_process_leaves_no_core_file() {
+    let node = Node::with_mirror();
+    let cluster = cluster();
+    let hang = Fault::from(AnswerFault::HangBeforeHeaders).forever();
+    cluster.server.fault(hang);
+    // In a folder where nothing else writes one.
+    let cores = |program: &str| {
+        node.write("cores/keep", "");
+        let script = format!(
+            "ulimit -c unlimited; cd cores; exec 3<&0; {program} <&3 & sleep 1; kill -ABRT $!; wait $!; ls >&2; rm -f core*"
+        );
+        // Without the sandbox, which would keep it from writing one anywhere.
+        let provider = node.provider(&cluster).switch("--no-sandbox");
+        let outcome = provider.pull_in_script(&script, &[], NGINX);
+        outcome.stderr.contains("core")
+    };
+    if !cores("sleep 5") {
+        eprintln!("skipped: this machine writes no core files to the working directory");
+        return;
+    }
+    assert!(!cores("\"$PROVIDER\""));
+}
+
+#[test]
+fn a_registries_conf_without_end_is_refused() {
+    let node = Node::with_mirror();
+    let provider = node.provider(&cluster());
+    let outcome = provider.flag("--registries-conf", "/dev/zero").pull(NGINX);
+    outcome.fails_with(&["/dev/zero", "16777216"]);
+}
+
+#[test]
+fn a_fifo_as_registries_conf_does_not_outlast_the_deadline() {
+    let node = Node::with_mirror();
+    let script = r#"mkfifo fifo && CRIO_CREDENTIAL_PROVIDER_REGISTRIES_CONF=fifo exec "$PROVIDER""#;
+    let provider = node.provider(&cluster()).without("--registries-conf");
+    let provider = provider.flag("--timeout", "1s");
+    let outcome = provider.pull_in_script(script, &[], NGINX);
+    outcome.fails_with(&["read registries.conf", "1s"]);
+}
