@@ -23,6 +23,10 @@ const REGISTRIES_CONF: &str = match option_env!("REGISTRIES_CONF") {
     _ => "/etc/containers/registries.conf",
 };
 
+const USAGE: &str = "\
+crio-credential-provider [OPTIONS] < REQUEST
+       crio-credential-provider [OPTIONS] COMMAND";
+
 const AFTER_HELP: &str = "\
 Without a subcommand it is the plugin: kubelet runs it, writes a CredentialProviderRequest to stdin \
 and reads a CredentialProviderResponse from stdout.
@@ -32,7 +36,7 @@ Exit codes: 0 a response on stdout; 1 a failure, told in one line on stderr; 2 w
 /// kubelet image credential provider for CRI-O: pulls through registry mirrors
 /// that need a login, with the login in a Secret of the pod's namespace.
 #[derive(Debug, Parser)]
-#[command(name = "crio-credential-provider", version, after_help = AFTER_HELP)]
+#[command(name = "crio-credential-provider", version, override_usage = USAGE, after_help = AFTER_HELP)]
 pub struct Cli {
     #[command(flatten)]
     options: Options,

@@ -114,11 +114,14 @@ fn offer_secrets(
         sandbox::restrict_reads_and_ports(&config.global_auth_files, &config.auth_dir, port);
     }
     let listed = cluster::for_each_secret(&client, account, |secret| offer(&secret, selection));
+    let (server, why, trust) = (&endpoint.server, &endpoint.why, &endpoint.trust);
     listed.with_context(|| {
         let namespace = account.namespace.as_str();
-        let server = &endpoint.server;
-        format!("list secrets in namespace {namespace:?} at API server {server}")
-    })
+        format!("list secrets in namespace {namespace:?} at API server {server} (from {why}; trusts {trust})")
+    })?;
+    // Only now: a failure is told in one line, which says all this too.
+    info!(%server, why, %trust, "listed secrets");
+    Ok(())
 }
 
 /// Offers the entries of one Secret; what cannot be used is a warning.

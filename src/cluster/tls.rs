@@ -4,6 +4,7 @@
 //! is sent over the finished handshake only, so never before the certificate is
 //! verified.
 
+use std::fmt;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -38,6 +39,18 @@ pub enum Trust {
     System,
     /// Not at all: `--insecure-skip-tls-verify`.
     Nothing,
+}
+
+impl fmt::Display for Trust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => f.write_str("anybody"),
+            Self::System => f.write_str("the system's roots"),
+            Self::Ca(CaSource::File(path) | CaSource::Inline(path, _)) => {
+                write!(f, "the CA in {}", path.display())
+            }
+        }
+    }
 }
 
 /// Why there is nobody to trust.

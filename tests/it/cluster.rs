@@ -1,16 +1,15 @@
-//! The way to the API server, and whether it is the right one (SPEC section 4).
+//! The way to the API server (SPEC section 4).
 
 use std::fmt::Write;
-use std::time::Duration;
 
-use test_cluster::{ApiServer, CertificateKind, Fault, TlsVersion};
+use test_cluster::ApiServer;
 
 use crate::support::{ACCOUNT, Cluster, NAMESPACE, NGINX, Node, Outcome, base64, login, owned};
 
-const KUBECONFIG: &str = "var/lib/kubelet/kubeconfig";
+pub(crate) const KUBECONFIG: &str = "var/lib/kubelet/kubeconfig";
 
 /// A cluster with a login for the mirror, whose server differs in some way.
-fn cluster(builder: test_cluster::Builder) -> Cluster {
+pub(crate) fn cluster(builder: test_cluster::Builder) -> Cluster {
     let cluster = Cluster::of(builder);
     cluster.put(login("pull", "mirror.example", "user:hunter2"));
     cluster
@@ -18,7 +17,7 @@ fn cluster(builder: test_cluster::Builder) -> Cluster {
 
 /// A kubeconfig with these lines in its current cluster, and a user that must
 /// never be used.
-fn kubeconfig(cluster_fields: &[String]) -> String {
+pub(crate) fn kubeconfig(cluster_fields: &[String]) -> String {
     let fields = cluster_fields.join("\n    ");
     format!(
         "apiVersion: v1\nkind: Config\ncurrent-context: here\n\
@@ -35,17 +34,17 @@ fn kubeconfig(cluster_fields: &[String]) -> String {
     )
 }
 
-fn server(cluster: &Cluster) -> String {
+pub(crate) fn server(cluster: &Cluster) -> String {
     format!("server: {}", cluster.server.url())
 }
 
-fn authority_data(cluster: &Cluster) -> String {
+pub(crate) fn authority_data(cluster: &Cluster) -> String {
     let pem = base64(&cluster.server.ca_pem());
     format!("certificate-authority-data: {pem}")
 }
 
 /// A pull on a node that knows the cluster by that kubeconfig alone.
-fn pull_with_kubeconfig(cluster: &Cluster, text: &str) -> Outcome {
+pub(crate) fn pull_with_kubeconfig(cluster: &Cluster, text: &str) -> Outcome {
     let node = Node::with_mirror();
     node.write(KUBECONFIG, text);
     node.write("var/lib/kubelet/pki/ca.crt", cluster.server.ca_pem());
@@ -101,34 +100,6 @@ fn the_user_of_a_kubeconfig_is_never_used() {
 }
 
 #[test]
-fn a_kubeconfig_may_name_what_the_certificate_is_for() {
-    let cluster = cluster(ApiServer::builder().certificate(CertificateKind::WrongName));
-    let name = "tls-server-name: some-other.example".to_owned();
-    let text = kubeconfig(&[server(&cluster), authority_data(&cluster), name]);
-
-    pull_with_kubeconfig(&cluster, &text).answers(&owned(NGINX));
-
-    let sni = cluster.server.requests()[0].sni.clone();
-    assert_eq!(sni.as_deref(), Some("some-other.example"));
-}
-
-#[test]
-fn the_name_of_the_certificate_is_a_flag_too() {
-    let cluster = cluster(ApiServer::builder().certificate(CertificateKind::WrongName));
-    let node = Node::with_mirror();
-    let provider = node.provider(&cluster);
-    let right = provider
-        .clone()
-        .flag("--tls-server-name", "some-other.example");
-    right.pull(NGINX).answers(&owned(NGINX));
-
-    cluster.server.clear_requests();
-    let wrong = provider.flag("--tls-server-name", "another.example");
-    wrong.pull(NGINX).fails_with(&["another.example"]);
-    assert!(cluster.server.requests().is_empty());
-}
-
-#[test]
 fn flags_count_more_than_the_kubeconfig() {
     let cluster = cluster(ApiServer::builder());
     let node = Node::with_mirror();
@@ -140,27 +111,6 @@ fn flags_count_more_than_the_kubeconfig() {
         .flag("--kubeconfig", node.path(KUBECONFIG))
         .pull(NGINX);
     outcome.answers(&owned(NGINX));
-}
-
-#[test]
-fn a_ca_by_flag_counts_more_than_the_kubeconfigs() {
-    let right = cluster(ApiServer::builder());
-    let other = ApiServer::start();
-    for (of_flag, of_kubeconfig, trusted) in [
-        (right.server.ca_pem(), other.ca_pem(), true),
-        (other.ca_pem(), right.server.ca_pem(), false),
-    ] {
-        let node = Node::with_mirror();
-        let data = format!("certificate-authority-data: {}", base64(&of_kubeconfig));
-        node.write(KUBECONFIG, kubeconfig(&[server(&right), data]));
-        node.write("ca.crt", of_flag);
-        let provider = node.provider_without_cluster().token(&right.token);
-        let outcome = provider
-            .flag("--kubeconfig", node.path(KUBECONFIG))
-            .flag("--certificate-authority", node.path("ca.crt"))
-            .pull(NGINX);
-        assert_eq!(outcome.code, Some(i32::from(!trusted)), "{outcome}");
-    }
 }
 
 #[test]
@@ -433,115 +383,4 @@ fn a_server_that_is_not_https_is_refused() {
         outcome.fails_with(&["https"]);
     }
     assert_eq!(cluster.server.connections(), 0);
-}
-
-#[test]
-fn a_server_that_cannot_be_verified_never_sees_the_token() {
-    for (name, builder) in [
-        (
-            "other CA",
-            ApiServer::builder().certificate(CertificateKind::OtherCa),
-        ),
-        (
-            "expired",
-            ApiServer::builder().certificate(CertificateKind::Expired),
-        ),
-        (
-            "wrong name",
-            ApiServer::builder().certificate(CertificateKind::WrongName),
-        ),
-        ("too old", ApiServer::builder().tls(TlsVersion::TooOld)),
-    ] {
-        let cluster = cluster(builder);
-        let node = Node::with_mirror();
-        node.leave_auth_file(NGINX);
-        let earlier = node.auth_file(NGINX);
-
-        let outcome = node.provider(&cluster).pull(NGINX);
-
-        assert_eq!(outcome.code, Some(1), "{name}: {outcome}");
-        outcome.fails_with(&["TLS", &cluster.server.address().to_string()]);
-        // Not tried again until the deadline: that would not help.
-        assert!(
-            outcome.elapsed < Duration::from_secs(15),
-            "{name}: {outcome}"
-        );
-        assert!(cluster.server.requests().is_empty(), "{name}");
-        assert_eq!(node.auth_file(NGINX), earlier, "{name}");
-    }
-}
-
-#[test]
-fn a_kubeconfig_cannot_turn_verification_off() {
-    let builder = ApiServer::builder().certificate(CertificateKind::OtherCa);
-    let cluster = cluster(builder);
-    let insecure = "insecure-skip-tls-verify: true".to_owned();
-    for fields in [
-        vec![server(&cluster), authority_data(&cluster), insecure.clone()],
-        vec![server(&cluster), insecure],
-    ] {
-        let outcome = pull_with_kubeconfig(&cluster, &kubeconfig(&fields));
-        outcome.fails_with(&[&cluster.server.address().to_string()]);
-        outcome.warns_with(&["insecure-skip-tls-verify"]);
-        assert!(cluster.server.requests().is_empty());
-    }
-}
-
-#[test]
-fn verification_can_be_turned_off_by_flag_with_a_warning() {
-    for certificate in [
-        CertificateKind::OtherCa,
-        CertificateKind::Expired,
-        CertificateKind::WrongName,
-    ] {
-        let cluster = cluster(ApiServer::builder().certificate(certificate));
-        let node = Node::with_mirror();
-        let provider = node.provider(&cluster).switch("--insecure-skip-tls-verify");
-        let outcome = provider.pull(NGINX);
-        outcome.answers(&owned(NGINX));
-        outcome.warns_with(&["insecure-skip-tls-verify"]);
-    }
-}
-
-#[test]
-fn both_current_versions_of_tls_are_spoken() {
-    for version in [TlsVersion::Only12, TlsVersion::Only13] {
-        let cluster = cluster(ApiServer::builder().tls(version));
-        let node = Node::with_mirror();
-        node.provider(&cluster).pull(NGINX).answers(&owned(NGINX));
-    }
-}
-
-#[test]
-fn a_redirect_is_not_followed() {
-    for code in [301, 302, 303, 307, 308] {
-        let cluster = cluster(ApiServer::builder());
-        let elsewhere = ApiServer::start();
-        elsewhere.grant(NAMESPACE, ACCOUNT);
-        let location = format!("{}/api/v1/namespaces/{NAMESPACE}/secrets", elsewhere.url());
-        cluster
-            .server
-            .fault(Fault::redirect(code, &location).forever());
-        let node = Node::with_mirror();
-        node.leave_auth_file(NGINX);
-
-        let outcome = node.provider(&cluster).pull(NGINX);
-
-        outcome.fails_with(&["redirect", &code.to_string()]);
-        assert_eq!(cluster.server.requests().len(), 1, "{code}");
-        assert_eq!(elsewhere.connections(), 0, "{code}");
-        assert!(node.auth_file(NGINX).is_some(), "{code}");
-    }
-}
-
-#[test]
-fn a_redirect_within_the_server_is_not_followed_either() {
-    let cluster = cluster(ApiServer::builder());
-    cluster.server.fault(Fault::redirect(302, "/login"));
-    let node = Node::with_mirror();
-    node.provider(&cluster)
-        .pull(NGINX)
-        .fails_with(&["redirect"]);
-    assert_eq!(cluster.server.requests().len(), 1);
-    assert_eq!(node.auth_file(NGINX), None);
 }

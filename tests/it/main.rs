@@ -8,34 +8,41 @@
 
 #[cfg(test)]
 mod support;
-
-#[cfg(test)]
-mod command_line;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
-mod lists;
+mod requests;
 #[cfg(test)]
 mod mirrors;
 #[cfg(test)]
-mod requests;
-#[cfg(test)]
 mod resolve;
+#[cfg(test)]
+mod lists;
 #[cfg(test)]
 mod selection;
 #[cfg(test)]
+mod unusable;
+#[cfg(test)]
 mod auth_file;
 #[cfg(test)]
+mod global_auth;
+#[cfg(test)]
 mod cluster;
+#[cfg(test)]
+mod trust;
 #[cfg(test)]
 mod proxies;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod killed;
+#[cfg(test)]
 mod redaction;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
-mod killed;
-#[cfg(test)]
 mod threats;
+#[cfg(test)]
+mod command_line;
+#[cfg(test)]
+mod documents;

@@ -14,7 +14,7 @@ mod well_known;
 use std::path::{Path, PathBuf};
 
 use rustls_pki_types::ServerName;
-use tracing::{info, warn};
+use tracing::{debug, warn};
 use ureq::http::Uri;
 use ureq::http::uri::Scheme;
 
@@ -144,7 +144,7 @@ pub fn discover(settings: &Settings) -> Result<Endpoint, DiscoverError> {
     )?;
     let trust = trust(settings, named);
     let why = found.origin;
-    info!(%server, why, trust = describe(&trust), "API server");
+    debug!(%server, why, trust = %trust, "API server");
     Ok(Endpoint {
         server,
         server_name,
@@ -195,7 +195,7 @@ fn find(settings: &Settings) -> Result<Found, DiscoverError> {
         server: FALLBACK_SERVER.to_owned(),
         kubeconfig: None,
         server_name: Some(FALLBACK_SERVER_NAME),
-        origin: "nothing else was found".to_owned(),
+        origin: "the default, as nothing else was found".to_owned(),
     })
 }
 
@@ -248,16 +248,6 @@ fn trust(settings: &Settings, kubeconfig: Option<&Kubeconfig>) -> Trust {
         .or_else(|| kubeconfig.and_then(|kubeconfig| kubeconfig.ca.clone()))
         .or_else(|| well_known::certificate_authority(&settings.root))
         .map_or(Trust::System, Trust::Ca)
-}
-
-fn describe(trust: &Trust) -> String {
-    match trust {
-        Trust::Nothing => "nothing is verified".to_owned(),
-        Trust::System => "the system's roots".to_owned(),
-        Trust::Ca(CaSource::File(path) | CaSource::Inline(path, _)) => {
-            format!("CA of {}", path.display())
-        }
-    }
 }
 
 fn server_of_env_file(path: &Path) -> Result<Option<String>, DiscoverError> {

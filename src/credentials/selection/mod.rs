@@ -2,7 +2,7 @@
 //! section 5):
 //!
 //! 1. entries from the namespace's Secrets before entries from global auth files;
-//! 2. then the more specific key ([`Specificity`](super::Specificity));
+//! 2. then the more specific key ([`Specificity`]);
 //! 3. then the Secret whose name sorts last, or the global file that is named
 //!    first; within one of them the key that sorts last.
 //!

@@ -1,0 +1,50 @@
+//! What the documents say of the code is so.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "reads the project's own text files"
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn project() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The text of every Rust file below a folder of the project.
+fn sources(folder: &Path, found: &mut String) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push_str(&fs::read_to_string(path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn every_test_that_the_threat_model_names_is_there() {
+    let model = fs::read_to_string(project().join("docs/threat-model.md")).unwrap();
+    let mut code = String::new();
+    sources(&project().join("src"), &mut code);
+    sources(&project().join("tests/it"), &mut code);
+    let named = model.split('`').skip(1).step_by(2);
+    let named: Vec<_> = named.filter(|word| word.contains("::")).collect();
+    assert!(named.len() > 30, "{named:?}");
+    for name in named {
+        let (module, test) = name.rsplit_once("::").unwrap();
+        if test == "*" || test == "test" {
+            continue;
+        }
+        assert!(code.contains(&format!("fn {test}(")), "{name}");
+        if !module.contains("::") {
+            let file = project().join(format!("tests/it/{module}.rs"));
+            let there =
+                fs::read_to_string(file).is_ok_and(|text| text.contains(&format!("fn {test}(")));
+            let unit = code.contains(&format!("mod {module};"));
+            assert!(there || unit, "{name} is somewhere else");
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! What of a Secret cannot be used is skipped, and named (SPEC section 5).
+
+use serde_json::{Value, json};
+use test_cluster::Secret;
+
+use crate::selection::{chosen, chosen_for_mirror, entry};
+use crate::support::{Cluster, EMPTY, NGINX, Node, base64, login, owned};
+
+#[test]
+fn an_entry_that_cannot_be_used_is_skipped_by_name_and_the_others_count() {
+    for (name, given) in [
+        ("a number", json!({"auth": 1})),
+        ("not base64", json!({"auth": "hunter2!!hunter2"})),
+        ("no colon", json!({"auth": base64("hunter2")})),
+        ("no user", json!({"auth": base64(":hunter2")})),
+        ("not UTF-8", json!({"auth": "/zpodW50ZXIy"})),
+        ("empty", json!({})),
+        ("null fields", json!({"auth": null, "username": null})),
+        ("a text", json!("hunter2")),
+        ("a list", json!(["hunter2"])),
+        ("null", json!(null)),
+        ("password alone", json!({"password": "hunter2"})),
+        (
+            "wrong types",
+            json!({"username": ["hunter2"], "password": {"hunter2": 1}}),
+        ),
+        ("identity token alone", json!({"identitytoken": "hunter2"})),
+        (
+            "identity token of a wrong type",
+            json!({"auth": base64("u:p"), "identitytoken": 5}),
+        ),
+    ] {
+        let broken = entry("z-broken", &given);
+        let good = login("a-good", "mirror.example", "good:p");
+
+        let (chosen, outcome) = chosen_for_mirror([broken, good]);
+
+        assert_eq!(chosen.as_deref(), Some("good:p"), "{name}: {outcome}");
+        outcome.warns_with(&["z-broken", "mirror.example"]);
+        outcome.never_says(&[
+            "hunter2",
+            &base64("hunter2"),
+            &base64(":hunter2"),
+            "/zpodW50ZXIy",
+        ]);
+    }
+}
+
+#[test]
+fn the_other_entries_of_the_same_secret_count() {
+    let node = Node::with_mirrors(&["one.example", "two.example"]);
+    let config = json!({"auths": {
+        "one.example": {"auth": 1},
+        "two.example": {"auth": base64("user:hunter2")},
+    }});
+    let secret = Secret::docker_config_json("pull", &config.to_string());
+
+    let outcome = node.provider(&Cluster::with([secret])).pull(NGINX);
+
+    outcome.answers(&owned(NGINX));
+    outcome.warns_with(&["pull", "one.example"]);
+    let login = chosen(&node, "two.example/library/nginx");
+    assert_eq!(login.as_deref(), Some("user:hunter2"));
+}
+
+#[test]
+fn a_broken_entry_for_another_host_is_nobodys_business() {
+    let config = json!({"auths": {
+        "elsewhere.example": {"auth": 1},
+        "mirror.example": {"auth": base64("user:hunter2")},
+    }});
+    let secret = Secret::docker_config_json("pull", &config.to_string());
+    let (chosen, _) = chosen_for_mirror([secret]);
+    assert_eq!(chosen.as_deref(), Some("user:hunter2"));
+}
+
+#[test]
+fn a_secret_that_cannot_be_used_is_skipped_by_name_and_the_others_count() {
+    let kind = "kubernetes.io/dockerconfigjson";
+    let raw = |json: Value| {
+        let mut whole = json!({"metadata": {"name": "z-broken"}, "type": kind});
+        whole
+            .as_object_mut()
+            .unwrap()
+            .extend(json.as_object().unwrap().clone());
+        Secret::raw_json("z-broken", whole)
+    };
+    let json = |text: &str| Secret::docker_config_json("z-broken", text);
+    let key = ".dockerconfigjson";
+    for (name, broken) in [
+        ("not JSON", json("hunter2")),
+        (
+            "cut",
+            json("{\"auths\":{\"mirror.example\":{\"auth\":\"hunter2"),
+        ),
+        ("a list", json("[\"hunter2\"]")),
+        ("a text", json("\"hunter2\"")),
+        ("null", json("null")),
+        ("empty", json("")),
+        (
+            "no auths",
+            json("{\"mirror.example\":{\"auth\":\"hunter2\"}}"),
+        ),
+        ("auths is a list", json("{\"auths\":[\"hunter2\"]}")),
+        ("auths is a text", json("{\"auths\":\"hunter2\"}")),
+        ("deep", json(&format!("{{\"auths\":{}", "[".repeat(50_000)))),
+        (
+            "old format, not JSON",
+            Secret::dockercfg("z-broken", "hunter2"),
+        ),
+        (
+            "old format, a list",
+            Secret::dockercfg("z-broken", "[\"hunter2\"]"),
+        ),
+        ("no data", raw(json!({}))),
+        ("null data", raw(json!({"data": null}))),
+        (
+            "other key",
+            raw(json!({"data": {"hunter2": "aHVudGVyMg=="}})),
+        ),
+        ("data is a list", raw(json!({"data": ["hunter2"]}))),
+        ("data is a text", raw(json!({"data": "hunter2"}))),
+        ("value is a number", raw(json!({"data": {key: 5}}))),
+        ("value is a list", raw(json!({"data": {key: ["hunter2"]}}))),
+        ("value is null", raw(json!({"data": {key: null}}))),
+        (
+            "value is not base64",
+            raw(json!({"data": {key: "hunter2!"}})),
+        ),
+        (
+            "stringData",
+            raw(json!({"stringData": {key: "{\"auths\":{}}"}})),
+        ),
+    ] {
+        let good = login("a-good", "mirror.example", "good:p");
+
+        let (chosen, outcome) = chosen_for_mirror([broken, good]);
+
+        assert_eq!(chosen.as_deref(), Some("good:p"), "{name}: {outcome}");
+        outcome.answers(&owned(NGINX));
+        outcome.warns_with(&["z-broken"]);
+        outcome.never_says(&["hunter2", "aHVudGVyMg"]);
+    }
+}
+
+#[test]
+fn an_item_without_a_name_is_skipped_and_the_others_count() {
+    let kind = "kubernetes.io/dockerconfigjson";
+    for item in [
+        json!({"type": kind}),
+        json!({"type": kind, "metadata": {"name": 7}}),
+        json!({"type": kind, "metadata": "hunter2"}),
+        json!({"type": kind, "metadata": {"name": "x"}, "data": {".dockerconfigjson": {"hunter2": 1}}}),
+    ] {
+        let broken = Secret::raw_json("z-broken", item.clone());
+        let good = login("a-good", "mirror.example", "good:p");
+        let (chosen, outcome) = chosen_for_mirror([broken, good]);
+        assert_eq!(chosen.as_deref(), Some("good:p"), "{item}: {outcome}");
+        outcome.warns_with(&["skip"]);
+        outcome.never_says(&["hunter2"]);
+    }
+}
+
+#[test]
+fn an_empty_docker_config_is_normal() {
+    for secret in [
+        Secret::docker_config_json("empty", r#"{"auths":{}}"#),
+        Secret::dockercfg("empty", "{}"),
+    ] {
+        let (chosen, outcome) = chosen_for_mirror([secret]);
+        assert_eq!(chosen, None);
+        outcome.answers(EMPTY);
+        outcome.is_quiet();
+    }
+}
+
+#[test]
+fn names_of_secrets_and_keys_cannot_forge_log_lines() {
+    let kind = "kubernetes.io/dockerconfigjson";
+    let key = "mirror.example/library\nERROR forged";
+    let config =
+        base64(&json!({"auths": {key: {"auth": 1}, "mirror.example": {"auth": 1}}}).to_string());
+    let item = json!({
+        "type": kind,
+        "metadata": {"name": "x\nERROR forged\u{1b}[2J"},
+        "data": {".dockerconfigjson": config},
+    });
+    let (_, outcome) = chosen_for_mirror([Secret::raw_json("x", item)]);
+    outcome.answers(EMPTY);
+    assert!(!outcome.stderr.contains('\u{1b}'), "{outcome}");
+}
