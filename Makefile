@@ -1,0 +1,150 @@
+# make help lists the targets; longer work is in scripts under test/.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := build
+
+# Where rustup puts cargo, for shells that do not know it yet.
+export CARGO_HOME ?= $(HOME)/.cargo
+export PATH := $(CARGO_HOME)/bin:$(PATH)
+export CARGO_TARGET_DIR ?= $(CURDIR)/target
+
+CARGO ?= cargo
+NAME := crio-credential-provider
+BUILD_DIR := build
+BINARY := $(BUILD_DIR)/$(NAME)
+
+PREFIX ?= /usr
+PLUGIN_DIR ?= $(PREFIX)/libexec/kubelet-image-credential-provider-plugins
+
+# The same commit gives the same binary.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
+ifneq ($(SOURCE_DATE_EPOCH),)
+export SOURCE_DATE_EPOCH
+endif
+
+# The default of --registries-conf.
+ifneq ($(REGISTRIES_CONF),)
+export REGISTRIES_CONF
+endif
+
+# GOOS and GOARCH as the Go toolchain names them; TARGET, a Rust target, wins.
+target.linux.amd64 := x86_64-unknown-linux-gnu
+target.linux.arm64 := aarch64-unknown-linux-gnu
+target.linux.ppc64le := powerpc64le-unknown-linux-gnu
+target.linux.s390x := s390x-unknown-linux-gnu
+ifneq ($(GOARCH),)
+TARGET ?= $(or $(target.$(or $(GOOS),linux).$(GOARCH)),$(unsupported))
+else ifneq ($(filter-out linux,$(GOOS)),)
+TARGET ?= $(unsupported)
+endif
+unsupported = $(error GOOS=$(or $(GOOS),linux) GOARCH=$(GOARCH) is not supported: \
+	take linux, and amd64, arm64, ppc64le or s390x, or name a Rust target with TARGET=)
+
+# The test programs; PROVIDER may be any build of the provider.
+PROVIDER ?= $(CARGO_TARGET_DIR)/debug/$(NAME)
+TEST_CLUSTER ?= $(CARGO_TARGET_DIR)/debug/test-cluster
+export PROVIDER TEST_CLUSTER
+
+SHELL_FILES = $$(shfmt -f test .ci)
+
+.PHONY: help
+help: ## Show this help
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@printf '\nVariables\n'
+	@printf '  %-16s %s\n' \
+		'GOOS, GOARCH' 'platform to build for: linux, and amd64, arm64, ppc64le or s390x' \
+		TARGET 'the same as a Rust target, such as aarch64-unknown-linux-musl' \
+		REGISTRIES_CONF 'default of --registries-conf, compiled in' \
+		'DESTDIR, PREFIX' 'where "make install" puts the binary' \
+		PROVIDER 'the binary that "make local-e2e" and "make demo" try'
+
+##@ Build
+
+.PHONY: build
+build: ## Build the release binary, build/crio-credential-provider
+	@test/setup rust cc
+	@test/build "$(TARGET)" $(BINARY)
+
+$(BINARY):
+	@$(MAKE) build
+
+.PHONY: install
+install: $(BINARY) ## Install the binary where kubelet looks for it
+	install -D -m 0755 $(BINARY) $(DESTDIR)$(PLUGIN_DIR)/$(NAME)
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf $(BUILD_DIR)
+	$(CARGO) clean
+
+##@ Test
+
+.PHONY: test
+test: ## Run all tests that need no cluster and no registry
+	@test/setup rust cc
+	$(CARGO) test --workspace --locked
+
+.PHONY: debug-build
+debug-build:
+	@test/setup rust cc
+	$(CARGO) build --locked --package $(NAME) --package test-cluster
+
+.PHONY: local-e2e
+local-e2e: debug-build ## Pull with a real registry and a real skopeo, without a cluster
+	@test/setup bats jq skopeo registry htpasswd
+	bats $(BATS_ARGS) test/local.bats
+
+.PHONY: demo
+demo: debug-build ## Show one pull through a mirror that wants a login, step by step
+	@test/setup jq skopeo registry htpasswd
+	@test/demo
+
+.PHONY: coverage
+coverage: ## Measure test coverage: build/coverage/lcov.info and html/index.html
+	@test/coverage $(BUILD_DIR)/coverage
+
+##@ Check
+
+.PHONY: lint
+lint: fmt clippy doc deny ## Run fmt, clippy, doc and deny
+
+.PHONY: fmt
+fmt: ## Check the formatting of Rust code
+	@test/setup rust rustfmt
+	$(CARGO) fmt --all --check
+
+.PHONY: clippy
+clippy: ## Run clippy, warnings are errors
+	@test/setup rust cc clippy
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+.PHONY: doc
+doc: ## Build the documentation, private items included, warnings are errors
+	@test/setup rust cc
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --locked --no-deps --document-private-items
+
+.PHONY: deny
+deny: ## Check licences, sources, duplicates and advisories of dependencies
+	@test/deny
+
+.PHONY: dependencies
+dependencies: ## Check that versions are consistent, and report newer ones
+	@test/setup rust jq
+	@test/dependencies
+
+.PHONY: shellcheck
+shellcheck: ## Check shell scripts and bats files
+	@test/setup shfmt shellcheck
+	shellcheck --external-sources $(SHELL_FILES)
+
+.PHONY: shfmt
+shfmt: ## Check the formatting of shell scripts and bats files
+	@test/setup shfmt
+	shfmt -d $(SHELL_FILES)
+
+.PHONY: ci
+ci: ## Do what the CI does
+	.ci/run
