@@ -39,6 +39,8 @@ mod killed;
 #[cfg(test)]
 mod redaction;
 #[cfg(test)]
+mod journal;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod threats;

@@ -1,6 +1,7 @@
 //! What a tenant, a broken node or another user of it may do, and what the
 //! process itself gives up. See docs/threat-model.md.
 
+use std::net::UdpSocket;
 use std::os::unix::fs::{chown, symlink};
 use std::thread;
 use std::time::Duration;
@@ -175,4 +176,29 @@ fn a_fifo_as_registries_conf_does_not_outlast_the_deadline() {
     let provider = provider.flag("--timeout", "1s");
     let outcome = provider.pull_in_script(script, &[], NGINX);
     outcome.fails_with(&["read registries.conf", "1s"]);
+}
+
+#[test]
+fn a_resolver_that_hangs_does_not_outlast_the_deadline() {
+    // An address of this machine's own on which nobody else listens.
+    let Ok(silent) = UdpSocket::bind("127.0.0.99:53") else {
+        eprintln!("skipped: only root can listen on a port below 1024");
+        return;
+    };
+    let node = Node::with_mirror();
+    node.write("resolv.conf", "nameserver 127.0.0.99\n");
+    let script = r#"exec unshare --mount sh -c 'mount --bind resolv.conf /etc/resolv.conf || exit 77; exec "$PROVIDER"'"#;
+    let provider = node.provider(&cluster()).flag("--timeout", "3s");
+    let provider = provider.flag("--api-server", "https://api.example.test:6443");
+    let outcome = provider.pull_in_script(script, &[], NGINX);
+    if outcome.stderr.contains("unshare") || outcome.code == Some(77) {
+        eprintln!("skipped: we may not lay out a resolver of our own: {outcome}");
+        return;
+    }
+    outcome.fails_with(&["api.example.test", "resolve"]);
+    silent.set_nonblocking(true).unwrap();
+    assert!(
+        silent.recv(&mut [0; 512]).is_ok(),
+        "the resolver was not asked"
+    );
 }
