@@ -42,7 +42,7 @@ pub mod secret;
 pub mod version;
 
 use std::env;
-use std::io::{self, Write, stdin, stdout};
+use std::io::{self, IsTerminal, Write, stdin, stdout};
 use std::panic;
 use std::process::ExitCode;
 use std::thread;
@@ -120,6 +120,9 @@ fn run(cli: &Cli, config: &Config, deadline: &Deadline) -> anyhow::Result<()> {
         return print_build_info().context("write to stdout");
     }
     match &cli.command {
+        None if stdin().is_terminal() => anyhow::bail!(
+            "stdin is a terminal: kubelet runs this program and writes a CredentialProviderRequest to its stdin; by hand, try \"resolve IMAGE\" or --help"
+        ),
         None => provider::run(config, deadline, stdin(), stdout()),
         Some(Command::Resolve(command)) => commands::resolve(config, command, stdout()),
     }

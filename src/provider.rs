@@ -8,7 +8,7 @@ use anyhow::Context;
 use registries_conf::Config as Registries;
 use tracing::{info, warn};
 
-use crate::auth_file::{self, AuthDir, FileName, GlobalText};
+use crate::auth_file::{self, AuthDir, FileName, GlobalText, StoreError};
 use crate::cli::Config;
 use crate::cluster::{self, Client, SecretDoc};
 use crate::credentials::{DockerConfig, Origin, Selection};
@@ -67,7 +67,12 @@ fn serve(
     let sources = Sources::of(image, &registries);
     let registry = sources.registry.map_or("", |registry| &registry.prefix);
     if !sources.need_login() {
-        withdraw(config, deadline, &name)?;
+        deadline.enter(Stage::AuthFile)?;
+        // Nothing is pulled from a mirror, so a directory that cannot be used is no
+        // reason for this pod not to start.
+        if let Err(error) = withdraw(config, &name) {
+            warn!("an earlier auth file may still be there: {error:#}");
+        }
         info!(%image, %namespace, registry, outcome = "no mirror", "{}", no_mirror(&registries));
         return Ok(Response::empty());
     }
@@ -81,12 +86,14 @@ fn serve(
     let globals: Vec<_> = texts.iter().filter_map(GlobalText::decode).collect();
     auth_file::offer_global(&globals, &mut selection);
 
-    let Some(content) = auth_file::encode(&selection, &globals) else {
-        withdraw(config, deadline, &name)?;
+    let content = auth_file::encode(&selection, &globals);
+    deadline.enter(Stage::AuthFile)?;
+    let Some(content) = content else {
+        withdraw(config, &name)?;
         info!(%image, %namespace, registry, outcome = "no login", "no login matches a pull source");
         return Ok(Response::empty());
     };
-    leave(config, deadline, &name, &content)?;
+    leave(config, &name, &content)?;
     for (source, chosen) in selection.chosen() {
         info!(%image, %namespace, registry, outcome = "login", %source, origin = %chosen.origin, key = ?chosen.key, "login for a pull source");
     }
@@ -148,13 +155,7 @@ fn offer(secret: &SecretDoc, selection: &mut Selection) {
 }
 
 /// Leaves the auth file for CRI-O.
-fn leave(
-    config: &Config,
-    deadline: &Deadline,
-    name: &FileName,
-    content: &[u8],
-) -> anyhow::Result<()> {
-    deadline.enter(Stage::AuthFile)?;
+fn leave(config: &Config, name: &FileName, content: &[u8]) -> Result<(), StoreError> {
     let directory = AuthDir::create(&config.auth_dir)?;
     directory.write(name, content)?;
     sweep(config, &directory);
@@ -163,8 +164,7 @@ fn leave(
 
 /// Removes the auth file of an earlier run: a login that was revoked, or is no
 /// longer needed, must not be used.
-fn withdraw(config: &Config, deadline: &Deadline, name: &FileName) -> anyhow::Result<()> {
-    deadline.enter(Stage::AuthFile)?;
+fn withdraw(config: &Config, name: &FileName) -> anyhow::Result<()> {
     if let Some(directory) = AuthDir::open(&config.auth_dir)? {
         directory.remove(name)?;
         sweep(config, &directory);

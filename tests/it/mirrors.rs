@@ -239,3 +239,12 @@ fn files_that_cri_o_refuses_are_errors_that_name_file_line_and_reason() {
         assert!(node.auth_file(NGINX).is_some(), "{name}");
     }
 }
+
+#[test]
+fn without_a_mirror_an_unusable_auth_directory_is_a_warning() {
+    let node = Node::with_registries("[[registry]]\nlocation = \"docker.io\"\n");
+    node.write("etc/crio/auth", "a file, and no directory");
+    let outcome = node.provider(&cluster()).pull(NGINX);
+    outcome.answers(EMPTY);
+    outcome.warns_with(&["earlier auth file", "etc/crio/auth"]);
+}
