@@ -39,6 +39,7 @@ pub mod supervisor;
 pub mod sandbox;
 pub mod logging;
 pub mod secret;
+mod json;
 pub mod version;
 
 use std::env;

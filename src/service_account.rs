@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use zeroize::Zeroizing;
 
+use crate::json::Object;
 use crate::secret::{DecodeError, Secret};
 
 /// A namespace's name: always a DNS-1123 label, so it is safe as a path segment
@@ -94,7 +95,7 @@ pub enum TokenError {
 #[derive(Deserialize)]
 struct Claims<'a> {
     #[serde(rename = "kubernetes.io", default, borrow)]
-    kubernetes: Option<Kubernetes<'a>>,
+    kubernetes: Option<Object<Kubernetes<'a>>>,
     #[serde(default, deserialize_with = "audiences")]
     aud: Vec<String>,
 }
@@ -104,7 +105,7 @@ struct Kubernetes<'a> {
     #[serde(default, borrow)]
     namespace: Option<Cow<'a, str>>,
     #[serde(default, borrow)]
-    serviceaccount: Option<Named<'a>>,
+    serviceaccount: Option<Object<Named<'a>>>,
 }
 
 #[derive(Deserialize)]
@@ -131,15 +132,15 @@ impl ServiceAccount {
                 .decode(claims)
                 .map_err(|_position| TokenError::Base64)?,
         );
-        let claims: Claims<'_> =
+        let Object(claims): Object<Claims<'_>> =
             serde_json::from_slice(&text).map_err(|e| TokenError::Claims(e.into()))?;
-        let kubernetes = claims.kubernetes.ok_or(TokenError::NoNamespace)?;
+        let Object(kubernetes) = claims.kubernetes.ok_or(TokenError::NoNamespace)?;
         let namespace = kubernetes.namespace.ok_or(TokenError::NoNamespace)?;
         Ok(Self {
             namespace: Namespace::parse(&namespace).map_err(TokenError::Namespace)?,
             name: kubernetes
                 .serviceaccount
-                .and_then(|account| account.name)
+                .and_then(|Object(account)| account.name)
                 .map(Cow::into_owned),
             audiences: claims.aud,
         })
@@ -241,11 +242,17 @@ mod tests {
         ] {
             assert_eq!(ServiceAccount::from_token(&given), Err(expected), "{name}");
         }
-        let wrong_type = ServiceAccount::from_token(&token(r#"{"kubernetes.io":{"namespace":7}}"#));
-        assert!(
-            matches!(wrong_type, Err(TokenError::Claims(_))),
-            "{wrong_type:?}"
-        );
+        for claims in [
+            r#"{"kubernetes.io":{"namespace":7}}"#,
+            r#"{"kubernetes.io":["default"]}"#,
+            r#"[{"namespace":"default"}]"#,
+        ] {
+            let refused = ServiceAccount::from_token(&token(claims));
+            assert!(
+                matches!(refused, Err(TokenError::Claims(_))),
+                "{claims}: {refused:?}"
+            );
+        }
     }
 
     #[test]

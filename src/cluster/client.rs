@@ -20,6 +20,7 @@ use super::discover::Endpoint;
 use super::retry::{Backoff, retry_after};
 use super::tls::{self, TlsError};
 use crate::deadline::Deadline;
+use crate::json::Object;
 use crate::secret::{ReadError, Secret, read_bounded};
 
 /// The limit of one attempt to connect, TLS included.
@@ -263,7 +264,7 @@ impl Client {
             message: String,
         }
         let text = read_bounded(response.body_mut().as_reader(), MAX_STATUS_BYTES).ok()?;
-        let status: Status = serde_json::from_slice(&text).ok()?;
+        let Object(status): Object<Status> = serde_json::from_slice(&text).ok()?;
         let token = String::from_utf8_lossy(self.token.expose());
         (!status.message.contains(&*token)).then_some(status.message)
     }

@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 
 use super::client::{Client, ClientError};
 use crate::credentials::{BASE64, Format};
+use crate::json::Object;
 use crate::secret::DecodeError;
 use crate::service_account::ServiceAccount;
 
@@ -121,7 +122,7 @@ fn grant(namespace: &str, account: Option<&str>) -> String {
 struct List<'a> {
     kind: Cow<'a, str>,
     #[serde(default)]
-    metadata: ListMeta,
+    metadata: Object<ListMeta>,
     #[serde(default, borrow)]
     items: Option<Vec<&'a RawValue>>,
 }
@@ -134,7 +135,7 @@ struct ListMeta {
 
 #[derive(Deserialize)]
 struct Item<'a> {
-    metadata: ItemMeta,
+    metadata: Object<ItemMeta>,
     #[serde(default, borrow)]
     data: Option<&'a RawValue>,
 }
@@ -247,7 +248,7 @@ pub fn read_page(
     format: Format,
     visit: &mut impl FnMut(SecretDoc),
 ) -> Result<PageEnd, SecretsError> {
-    let list: List<'_> =
+    let Object(list): Object<List<'_>> =
         serde_json::from_slice(page).map_err(|error| SecretsError::NoList(Some(error.into())))?;
     if list.kind != "SecretList" {
         return Err(SecretsError::NoList(None));
@@ -259,7 +260,7 @@ pub fn read_page(
             visit(secret);
         }
     }
-    let continue_token = list.metadata.continue_token;
+    let continue_token = list.metadata.0.continue_token;
     Ok(PageEnd {
         secrets,
         continue_token: continue_token.filter(|token| !token.is_empty()),
@@ -267,14 +268,14 @@ pub fn read_page(
 }
 
 fn read_item(item: &RawValue, format: Format) -> Option<SecretDoc> {
-    let item: Item<'_> = match serde_json::from_str(item.get()) {
+    let Object(item): Object<Item<'_>> = match serde_json::from_str(item.get()) {
         Ok(item) => item,
         Err(error) => {
             warn!("skip a secret without a name: {}", DecodeError::from(error));
             return None;
         }
     };
-    let name = item.metadata.name;
+    let name = item.metadata.0.name;
     match docker_config(item.data, format) {
         Ok(docker_config) => Some(SecretDoc {
             name,

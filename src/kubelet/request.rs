@@ -8,6 +8,7 @@ use registries_conf::{ImageName, ImageNameError};
 use serde::Deserialize;
 
 use super::API_VERSION;
+use crate::json::Object;
 use crate::secret::{DecodeError, ReadError, Secret, read_bounded};
 
 /// The largest request that is read: 1 MiB. A token has a few KiB.
@@ -37,9 +38,6 @@ pub enum RequestError {
     /// More than [`MAX_REQUEST_BYTES`], or a read error.
     #[error("read the {KIND} from stdin")]
     Read(#[source] ReadError),
-    /// An array.
-    #[error("stdin holds a JSON array, expected a {KIND}")]
-    Array,
     /// Not JSON, or of the wrong shape.
     #[error("decode the {KIND} from stdin")]
     Decode(#[source] DecodeError),
@@ -84,13 +82,10 @@ impl Request {
     /// [`RequestError`] for whatever cannot be a request of kubelet.
     pub fn read(stdin: impl Read) -> Result<Self, RequestError> {
         let text = read_bounded(stdin, MAX_REQUEST_BYTES).map_err(RequestError::Read)?;
-        match text.trim_ascii_start().first() {
-            None => return Err(RequestError::Empty),
-            // The decoder would take an array for an object's fields in order.
-            Some(b'[') => return Err(RequestError::Array),
-            Some(_) => {}
+        if text.trim_ascii().is_empty() {
+            return Err(RequestError::Empty);
         }
-        let wire: Wire<'_> =
+        let Object(wire): Object<Wire<'_>> =
             serde_json::from_slice(&text).map_err(|e| RequestError::Decode(e.into()))?;
         let kind = wire.kind.unwrap_or_default();
         if kind != KIND {
@@ -160,7 +155,7 @@ mod tests {
             ("blank", b" \n".to_vec(), "stdin is empty"),
             ("broken", b"{".to_vec(), "ends too early"),
             ("text", b"hello".to_vec(), "malformed JSON"),
-            ("array", b"[]".to_vec(), "a JSON array"),
+            ("array", b"[]".to_vec(), "unexpected type"),
             ("other kind", with(KIND, "Pod"), "kind \"Pod\""),
             ("no kind", with("\"kind\"", "\"kin\""), "kind \"\""),
             (

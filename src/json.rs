@@ -1,0 +1,60 @@
+//! JSON objects, and nothing else in their place.
+//!
+//! serde's derived decoders also take an array, as the fields in order. Neither
+//! kubelet nor an API server means that; somebody who forges a token may.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, Visitor};
+
+/// A `T` that was written as a JSON object.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Object<T>(pub(crate) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = Object<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use super::*;
+
+    #[derive(Deserialize, Debug, PartialEq)]
+    struct Named<'a> {
+        #[serde(borrow)]
+        name: Cow<'a, str>,
+    }
+
+    #[test]
+    fn an_object_is_taken_and_an_array_is_not() {
+        let Object(named): Object<Named<'_>> = serde_json::from_str(r#"{"name":"a"}"#).unwrap();
+        assert!(matches!(named.name, Cow::Borrowed("a")));
+        for other in [r#"["a"]"#, "null", r#""a""#, "5"] {
+            assert!(
+                serde_json::from_str::<Object<Named<'_>>>(other).is_err(),
+                "{other}"
+            );
+        }
+    }
+}
