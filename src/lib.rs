@@ -44,8 +44,8 @@ pub mod version;
 
 use std::env;
 use std::io::{self, IsTerminal, Write, stdin, stdout};
-use std::panic;
-use std::process::ExitCode;
+use std::panic::{self, AssertUnwindSafe};
+use std::process::{ExitCode, exit};
 use std::thread;
 
 use anyhow::Context;
@@ -56,6 +56,8 @@ use crate::deadline::Deadline;
 use crate::supervisor::Supervisor;
 
 const FAILURE: u8 = 1;
+/// Enough to format one line: 256 KiB, of which a few are ever touched.
+const WATCH_STACK: usize = 256 * 1024;
 
 /// The process: arguments, log, deadline, exit code. Everything else is
 /// [`provider::run`] or one of [`commands`].
@@ -71,7 +73,7 @@ pub fn main() -> ExitCode {
     match cli.config().context("the working directory") {
         Ok(config) => {
             logging::start(config.log_level, config.log_format);
-            report(guarded(cli, config))
+            report(guarded(&cli, &config))
         }
         Err(error) => report(Err(error)),
     }
@@ -87,9 +89,9 @@ fn report(result: anyhow::Result<()>) -> ExitCode {
     }
 }
 
-/// Runs in a thread of its own, so that whatever blocks (stdin, a slow disk, the
-/// resolver) cannot outlast the deadline, and a panic is a failure like others.
-fn guarded(cli: Cli, config: Config) -> anyhow::Result<()> {
+/// Runs under watch, so that whatever blocks (stdin, a slow disk, the resolver)
+/// cannot outlast the deadline, and a panic is a failure like others.
+fn guarded(cli: &Cli, config: &Config) -> anyhow::Result<()> {
     // The process holds tokens and passwords: no core file, no reading from outside.
     set_dumpable_behavior(DumpableBehavior::NotDumpable).unwrap_or_default();
     panic::set_hook(Box::new(|panicked| {
@@ -100,20 +102,29 @@ fn guarded(cli: Cli, config: Config) -> anyhow::Result<()> {
         sandbox::restrict_writes(&config.auth_dir);
     }
     let deadline = Deadline::new(config.timeout);
-    let mut supervisor = Supervisor::new().context("set up signals")?;
-    let (shared, done) = (deadline.clone(), supervisor.take_done());
-    let worker = thread::Builder::new()
-        .spawn(move || {
-            let result = run(&cli, &config, &shared);
-            drop(done);
-            result
-        })
-        .context("start a thread")?;
-    supervisor.wait(&deadline)?;
-    match worker.join() {
-        Ok(result) => result,
-        Err(_panic) => anyhow::bail!("please report the internal error above"),
-    }
+    watch(deadline.clone()).context("set up signals")?;
+    let outcome = panic::catch_unwind(AssertUnwindSafe(|| run(cli, config, &deadline)));
+    outcome.unwrap_or_else(|_panic| {
+        anyhow::bail!("please report the internal error above");
+    })
+}
+
+/// Ends the process when its time is up, or when it is told to: from a thread
+/// beside the one that works, which may be blocked for good.
+#[expect(
+    clippy::exit,
+    reason = "the thread that works cannot be made to return"
+)]
+fn watch(deadline: Deadline) -> io::Result<()> {
+    let supervisor = Supervisor::new()?;
+    let end = move || {
+        report(Err(supervisor.wait(&deadline)));
+        exit(i32::from(FAILURE));
+    };
+    thread::Builder::new()
+        .stack_size(WATCH_STACK)
+        .spawn(end)
+        .map(drop)
 }
 
 fn run(cli: &Cli, config: &Config, deadline: &Deadline) -> anyhow::Result<()> {
