@@ -71,6 +71,21 @@ build: ## Build the release binary, build/crio-credential-provider
 $(BINARY):
 	@$(MAKE) build
 
+.PHONY: auditable
+auditable: ## Build it with the list of its dependencies inside, for "cargo audit bin"
+	@test/setup rust cc cargo-auditable
+	@AUDITABLE=yes test/build "$(TARGET)" $(BINARY)
+
+.PHONY: sbom
+sbom: ## Write its bill of materials, build/crio-credential-provider.cdx.json (CycloneDX)
+	@test/setup rust git jq cargo-cyclonedx
+	@test/sbom "$(TARGET)" $(BINARY).cdx.json
+
+.PHONY: reproducible
+reproducible: ## Build it twice in two folders: the same bytes
+	@test/setup rust cc git
+	@test/reproducible
+
 .PHONY: install
 install: $(BINARY) ## Install the binary where kubelet looks for it
 	install -D -m 0755 $(BINARY) $(DESTDIR)$(PLUGIN_DIR)/$(NAME)
@@ -105,6 +120,16 @@ demo: debug-build ## Show one pull through a mirror that wants a login, step by 
 .PHONY: coverage
 coverage: ## Measure test coverage: build/coverage/lcov.info and html/index.html
 	@test/coverage $(BUILD_DIR)/coverage
+
+.PHONY: bench
+bench: ## Measure CPU, time and memory of the whole process
+	@test/setup rust cc
+	$(CARGO) bench --locked --bench process
+
+.PHONY: fuzz-smoke
+fuzz-smoke: ## Run every fuzz target over its corpus and some mutations, on stable
+	@test/setup rust cc
+	$(CARGO) test --locked --manifest-path fuzz/Cargo.toml
 
 ##@ Check
 

@@ -1,0 +1,3 @@
+//! See `fuzz::key_matcher`.
+#![cfg_attr(fuzzing, no_main)]
+fuzz::fuzz_target!(key_matcher);

@@ -1,0 +1,3 @@
+//! See `fuzz::kubeconfig`.
+#![cfg_attr(fuzzing, no_main)]
+fuzz::fuzz_target!(kubeconfig);

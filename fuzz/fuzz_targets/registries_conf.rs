@@ -1,0 +1,3 @@
+//! See `fuzz::registries_conf`.
+#![cfg_attr(fuzzing, no_main)]
+fuzz::fuzz_target!(registries_conf);

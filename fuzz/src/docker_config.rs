@@ -1,0 +1,186 @@
+//! `credentials::DockerConfig` and `credentials::Selection`.
+
+use std::collections::BTreeSet;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use crio_credential_provider::credentials::{
+    Credential, DockerConfig, EntryError, Format, Key, Origin, RawEntry, Selection,
+};
+use registries_conf::ImageName;
+use serde_json::{Value, json};
+
+use crate::presentable::{
+    assert_no_marker, assert_readable, every_form, has_marker, line, planted,
+};
+
+/// A docker config, in either of its layouts.
+///
+/// - Every key is there once, and is one that a plain JSON reader sees.
+/// - A login has a user name without a colon; its `auth()` is the base64 of
+///   `user:password`, and gives the same login when it is read again.
+/// - Each source gets the entry that is best by a plain statement of the rule, of
+///   those that match it and can be used, in whatever order they come.
+/// - No error, and no `Debug` of a login, holds a secret.
+pub fn docker_config(data: &[u8]) {
+    for format in [Format::DockerConfigJson, Format::DockerCfg] {
+        one_config(data, format);
+        if let Some(planted) = planted(data, b'"') {
+            one_config(&planted, format);
+        }
+    }
+}
+
+fn one_config(data: &[u8], format: Format) {
+    let config = match DockerConfig::parse(data, format) {
+        Ok(config) => config,
+        Err(error) => {
+            assert_readable(&line(&error));
+            assert_no_marker(&every_form(&error));
+            return;
+        }
+    };
+    let auths = config.auths.unwrap_or_default();
+    let keys: BTreeSet<&str> = auths.iter().map(|(key, _)| key.as_ref()).collect();
+    assert_eq!(keys.len(), auths.len(), "a key is there twice: {keys:?}");
+    if let Some(expected) = restated_keys(data, format) {
+        assert_eq!(keys, expected.iter().map(String::as_str).collect());
+    }
+    let helpers: BTreeSet<_> = config.cred_helpers.iter().map(|(host, _)| host).collect();
+    assert_eq!(helpers.len(), config.cred_helpers.len());
+    for (_, entry) in &auths {
+        one_entry(*entry);
+    }
+    let entries: Vec<_> = auths
+        .iter()
+        .map(|(key, entry)| (key.as_ref(), *entry))
+        .collect();
+    selection(&entries);
+}
+
+/// The keys as another reader sees them; `None` where the rule about the case of
+/// field names would have to be stated too.
+fn restated_keys(data: &[u8], format: Format) -> Option<BTreeSet<String>> {
+    let Ok(Value::Object(mut fields)) = serde_json::from_slice(data) else {
+        return None;
+    };
+    let auths = match format {
+        Format::DockerCfg => fields,
+        Format::DockerConfigJson => {
+            let spellings = fields
+                .keys()
+                .filter(|key| key.eq_ignore_ascii_case("auths"));
+            if spellings.count() > 1 {
+                return None;
+            }
+            match fields.remove("auths")? {
+                Value::Object(auths) => auths,
+                _ => return None,
+            }
+        }
+    };
+    Some(auths.into_iter().map(|(key, _)| key).collect())
+}
+
+fn one_entry(entry: RawEntry<'_>) {
+    assert_no_marker(&format!("{entry:?}"));
+    let credential = entry.credential();
+    let undecodable = matches!(credential, Err(EntryError::Decode(_)));
+    assert_eq!(entry.is_decodable(), !undecodable);
+    match credential {
+        Ok(credential) => one_login(&credential),
+        Err(error) => {
+            assert_readable(&line(&error));
+            assert_no_marker(&every_form(&error));
+        }
+    }
+}
+
+fn one_login(credential: &Credential) {
+    let username = credential.username.as_str();
+    assert!(!username.is_empty() && !username.contains(':'));
+    if !has_marker(username) {
+        assert_no_marker(&format!("{credential:?}"));
+    }
+    let auth = credential.auth();
+    let login = STANDARD.decode(auth.as_bytes()).expect("auth() is base64");
+    let password = credential.password.expose();
+    assert_eq!(login, [username.as_bytes(), b":", password].concat());
+
+    let written = json!({"auths": {"a.b": {"auth": *auth}}}).to_string();
+    let read = DockerConfig::parse(written.as_bytes(), Format::DockerConfigJson);
+    let read = read
+        .expect("it was written as one")
+        .auths
+        .unwrap_or_default();
+    let again = read[0].1.credential().expect("it can be used");
+    assert_eq!(again.username, username);
+    // NULs at the end are dropped from `auth`, as containers/image does.
+    let kept = password.iter().rposition(|byte| *byte != 0);
+    let kept = kept.map_or(0, |last| last + 1);
+    assert_eq!(again.password.expose(), &password[..kept]);
+}
+
+/// Offers entries to the sources that their own keys name. Each source gets the
+/// one that is best by the rule as SPEC section 5 has it, in whatever order they
+/// are offered.
+pub(crate) fn selection(entries: &[(&str, RawEntry<'_>)]) {
+    let named = entries.iter().take(8).flat_map(|(key, _)| {
+        let key = key.trim_start_matches("https://").trim_end_matches('/');
+        let key = key.replace('*', "a");
+        [key.clone(), format!("{key}/a")]
+    });
+    let sources: Vec<_> = named
+        .chain(["nginx".to_owned()])
+        .filter_map(|name| ImageName::parse(&name).ok())
+        .collect();
+    // Four places that entries come from, and how late each of them sorts.
+    let places = [
+        (Origin::Secret("one".to_owned()), 0),
+        (Origin::Secret("two".to_owned()), 1),
+        (Origin::GlobalFile(0, "/one".into()), 1),
+        (Origin::GlobalFile(1, "/two".into()), 0),
+    ];
+    let offers: Vec<_> = entries.iter().zip(places.iter().cycle()).collect();
+
+    let mut forwards = Selection::new(sources.iter().cloned());
+    let mut backwards = Selection::new(sources.iter().cloned());
+    for ((key, entry), (origin, _)) in &offers {
+        offer(&mut forwards, origin, key, *entry);
+    }
+    for ((key, entry), (origin, _)) in offers.iter().rev() {
+        offer(&mut backwards, origin, key, *entry);
+    }
+    assert!(forwards.chosen().eq(backwards.chosen()), "the order counts");
+
+    let usable: Vec<_> = offers
+        .into_iter()
+        .filter(|((_, entry), _)| entry.credential().is_ok())
+        .collect();
+    for source in &sources {
+        let best = usable
+            .iter()
+            .filter(|((key, _), _)| Key::parse(key).matches(source))
+            .max_by_key(|((key, _), (origin, late))| {
+                let specificity = Key::parse(key).specificity();
+                (origin.is_namespaced(), specificity, late, key)
+            });
+        let chosen = forwards.chosen().find(|(name, _)| *name == source);
+        let chosen = chosen.map(|(_, candidate)| candidate);
+        assert_eq!(
+            chosen.map(|candidate| (candidate.key.as_str(), &candidate.origin)),
+            best.map(|((key, _), (origin, _))| (*key, origin)),
+            "{source}"
+        );
+        let login = best.and_then(|((_, entry), _)| entry.credential().ok());
+        assert_eq!(
+            chosen.map(|candidate| &candidate.credential),
+            login.as_ref()
+        );
+    }
+}
+
+fn offer(selection: &mut Selection, origin: &Origin, key: &str, entry: RawEntry<'_>) {
+    if let Err(error) = selection.offer(origin, key, entry, |_| true) {
+        assert_eq!(entry.credential(), Err(error));
+    }
+}

@@ -1,0 +1,112 @@
+//! `cluster::read_page`, and what becomes of the Secrets in it.
+
+use base64::{
+    Engine, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+use crio_credential_provider::{
+    cluster::{PageEnd, SecretDoc, SecretsError, read_page},
+    credentials::{DockerConfig, Format},
+};
+use serde_json::Value;
+
+use crate::{
+    docker_config::selection,
+    log::captured,
+    presentable::{
+        assert_no_marker, assert_one_line, assert_readable, every_form, has_marker, line, planted,
+    },
+};
+
+/// A page of a list of Secrets, as the API server answers.
+///
+/// - Every Secret that comes out is one of the page, in its order, with the text
+///   that stands there; `secrets` and `continue_token` are the page's.
+/// - A refusal is one readable line.
+/// - Neither a refusal nor the log quotes more than the names of Secrets.
+/// - Whatever the Secrets hold is read and selected from without a panic.
+pub fn secret_list(data: &[u8]) {
+    for format in [Format::DockerConfigJson, Format::DockerCfg] {
+        one_page(data, format);
+        if let Some(planted) = planted(data, b'"') {
+            one_page(&planted, format);
+        }
+    }
+}
+
+fn one_page(data: &[u8], format: Format) {
+    let mut docs = Vec::new();
+    let (end, log) = captured(|| read_page(data, format, &mut |doc| docs.push(doc)));
+    let plain = serde_json::from_slice::<Value>(data).ok();
+    log.lines().for_each(assert_one_line);
+    if let Some(plain) = &plain {
+        let items = plain["items"].as_array().map_or(&[][..], Vec::as_slice);
+        if let Ok(end) = &end {
+            same_page(plain, items, end);
+        }
+        same_secrets(items, &docs, format);
+        if !items.iter().filter_map(name).any(has_marker) {
+            assert_no_marker(&log);
+        }
+    }
+    if let Err(error) = &end {
+        refusal(error);
+        assert!(docs.is_empty(), "a page is refused before it is used");
+    }
+    docs.iter().for_each(use_secret);
+}
+
+fn same_page(plain: &Value, items: &[Value], end: &PageEnd) {
+    assert_eq!(plain["kind"], "SecretList");
+    assert_eq!(end.secrets, items.len());
+    let token = plain["metadata"]["continue"].as_str();
+    let token = token.filter(|token| !token.is_empty());
+    assert_eq!(end.continue_token.as_deref(), token);
+}
+
+fn same_secrets(items: &[Value], docs: &[SecretDoc], format: Format) {
+    let field = match format {
+        Format::DockerConfigJson => ".dockerconfigjson",
+        Format::DockerCfg => ".dockercfg",
+    };
+    let mut items = items.iter();
+    for doc in docs {
+        let same = |item: &Value| {
+            let text = item["data"][field].as_str().and_then(decoded);
+            name(item) == Some(&doc.name) && text.as_ref() == Some(&*doc.docker_config)
+        };
+        assert!(items.any(same), "no such secret in the page: {doc:?}");
+        assert_eq!(doc.format, format);
+    }
+}
+
+fn use_secret(doc: &SecretDoc) {
+    match DockerConfig::parse(&doc.docker_config, doc.format) {
+        Ok(config) => {
+            let auths = config.auths.unwrap_or_default();
+            let entries: Vec<_> = auths
+                .iter()
+                .map(|(key, entry)| (key.as_ref(), *entry))
+                .collect();
+            selection(&entries);
+        }
+        Err(error) => assert_no_marker(&every_form(&error)),
+    }
+}
+
+fn refusal(error: &SecretsError) {
+    assert_readable(&line(error));
+    assert_no_marker(&every_form(error));
+}
+
+fn name(item: &Value) -> Option<&str> {
+    item["metadata"]["name"].as_str()
+}
+
+fn decoded(text: &str) -> Option<Vec<u8>> {
+    let config = GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let engine = GeneralPurpose::new(&alphabet::STANDARD, config);
+    engine.decode(text).ok()
+}
