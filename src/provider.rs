@@ -90,12 +90,12 @@ fn serve(
     deadline.enter(Stage::AuthFile)?;
     let Some(content) = content else {
         withdraw(config, &name)?;
-        info!(%image, %namespace, registry, outcome = "no login", "no login matches a pull source");
+        info!(%image, %namespace, registry, outcome = "no credential", "no login matches a pull source");
         return Ok(Response::empty());
     };
     leave(config, &name, &content)?;
     for (source, chosen) in selection.chosen() {
-        info!(%image, %namespace, registry, outcome = "login", %source, origin = %chosen.origin, key = ?chosen.key, "login for a pull source");
+        info!(%image, %namespace, registry, outcome = "login written", %source, origin = %chosen.origin, key = ?chosen.key, "login for a pull source");
     }
     let owned = selection.has_namespaced() && config.empty_login;
     Ok(if owned {
