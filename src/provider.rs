@@ -127,7 +127,7 @@ fn offer_secrets(
         format!("list secrets in namespace {namespace:?} at API server {server} (from {why}; trusts {trust})")
     })?;
     // Only now: a failure is told in one line, which says all this too.
-    info!(%server, why, %trust, "listed secrets");
+    info!(%server, why, trust = trust.to_string(), "listed secrets");
     Ok(())
 }
 
