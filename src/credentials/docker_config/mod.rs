@@ -40,8 +40,7 @@ pub enum Format {
 }
 
 /// The entries of one docker config, in the order of the text, each key once
-/// (the last one counts, as in Go). Borrows from the text.
-#[derive(Debug)]
+/// (the last one counts, as in Go). Borrows from the text; redacted in `Debug`.
 pub struct DockerConfig<'a> {
     /// Key and entry as they stand in the text; `None` where there is no
     /// `auths` at all.
@@ -173,6 +172,13 @@ impl<'a> RawEntry<'a> {
                 .filter(|token| !token.is_empty())
                 .map(Secret::from),
         })
+    }
+}
+
+impl fmt::Debug for DockerConfig<'_> {
+    /// Other fields may hold secrets too, such as `HttpHeaders`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DockerConfig").finish_non_exhaustive()
     }
 }
 

@@ -156,3 +156,10 @@ fn what_is_no_docker_config_is_refused() {
     let deep = format!("{{\"auths\":{}", "[".repeat(100_000));
     assert!(DockerConfig::parse(deep.as_bytes(), Format::DockerConfigJson).is_err());
 }
+
+#[test]
+fn debug_shows_no_field_of_the_text() {
+    let text = br#"{"auths":{"a":{"auth":"hunter2"}},"HttpHeaders":{"Authorization":"hunter2"}}"#;
+    let config = DockerConfig::parse(text, Format::DockerConfigJson).unwrap();
+    assert!(!format!("{config:?}").contains("hunter2"));
+}
