@@ -104,12 +104,9 @@ fn a_signal_ends_a_run_that_waits() {
     let node = Node::with_mirror();
     let hang = Fault::from(AnswerFault::HangBeforeHeaders).forever();
     cluster.server.fault(hang);
-    let mut run = node.provider(&cluster).begin(NGINX);
-    while cluster.server.requests().is_empty() {
-        thread::sleep(Duration::from_millis(5));
-    }
-    run.signal(Signal::TERM);
-    let outcome = run.outcome();
+    let waiting = || !cluster.server.requests().is_empty();
+    let provider = node.provider(&cluster);
+    let outcome = provider.pull_until(NGINX, waiting, Signal::TERM);
     outcome.fails_with(&["terminated"]);
     assert!(outcome.elapsed < Duration::from_secs(10), "{outcome}");
 }

@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
 use super::{Outcome, Request, Run};
 
@@ -133,14 +133,13 @@ impl Provider {
         signal: Signal,
     ) -> Outcome {
         let started = Instant::now();
-        let (child, stdin) = self.start(image);
-        drop(stdin);
+        let mut run = self.begin(image);
         while !ready() {
             assert!(started.elapsed() < Duration::from_secs(20), "never ready");
             thread::sleep(Duration::from_millis(5));
         }
-        kill_process(Pid::from_child(&child), signal).unwrap();
-        Outcome::new(child.wait_with_output().unwrap(), started.elapsed())
+        run.signal(signal);
+        run.outcome()
     }
 
     /// The pull from a shell script that runs `"$PROVIDER"`, with every flag in
