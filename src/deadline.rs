@@ -1,58 +1,30 @@
-//! The moment by which everything must be done, what is being done now, and
-//! whether the run may be ended there.
+//! The moment by which everything must be done.
 //!
-//! kubelet kills a provider after a minute, without a word to the pod's owner;
-//! we end before that, with a line that says what took so long.
+//! kubelet kills a provider after a minute, without a word to the pod's owner; we
+//! end before that. What waits for others ends with a line that says so: stdin
+//! ([`Timed`]), and the API server, whose client gives each attempt what is left.
+//! Whatever else takes so long, such as a disk that hangs, the kernel ends
+//! ([`Deadline::enforce`]): nothing else can when the one thread is stuck.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::io::{self, Read};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-/// What a run is busy with, in the order of the story.
-const STAGES: [&str; 5] = [
-    "read the request from stdin",
-    "read registries.conf",
-    "list the namespace's Secrets",
-    "read the global auth files",
-    "write the auth file",
-];
+use nix::unistd::alarm;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 
-/// A stage of the run, for the message that the time is up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    /// kubelet's request.
-    Request,
-    /// registries.conf and its drop-ins.
-    Registries,
-    /// The API server.
-    Secrets,
-    /// The node's own logins.
-    GlobalAuthFiles,
-    /// The auth directory.
-    AuthFile,
-}
-
-/// The end of the time for one run; clones share what is being done.
-#[derive(Debug, Clone)]
+/// The end of the time for one run.
+#[derive(Debug, Clone, Copy)]
 pub struct Deadline {
     at: Instant,
     timeout: Duration,
-    stage: Arc<AtomicUsize>,
 }
-
-/// In the place of a stage: the run was ended, and no other stage begins.
-const ENDED: usize = usize::MAX;
-
-/// The run was ended from outside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("terminated")]
-pub struct Ended;
 
 /// The time is up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{stage}: not done after {timeout:?} (--timeout)")]
+#[error("not done after {timeout:?} (--timeout)")]
 pub struct Elapsed {
-    stage: &'static str,
     timeout: Duration,
 }
 
@@ -63,7 +35,6 @@ impl Deadline {
         Self {
             at: now.checked_add(timeout).unwrap_or(now),
             timeout,
-            stage: Arc::default(),
         }
     }
 
@@ -72,72 +43,89 @@ impl Deadline {
         self.at.saturating_duration_since(Instant::now())
     }
 
-    /// Notes what comes next.
-    ///
-    /// # Errors
-    /// [`Ended`] after [`end`](Self::end) has said so: nothing may be begun.
-    pub fn enter(&self, stage: Stage) -> Result<(), Ended> {
-        let unless_ended = |now| (now != ENDED).then_some(stage as usize);
-        self.stage
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, unless_ended)
-            .map_or(Err(Ended), |_before| Ok(()))
+    /// Has the kernel end the process with SIGALRM, a moment after the deadline.
+    pub fn enforce(&self) {
+        let moment_after = self.timeout.as_secs().saturating_add(2);
+        alarm::set(u32::try_from(moment_after).unwrap_or(u32::MAX));
     }
 
-    /// Ends the run before its next stage. Returns whether the process may exit
-    /// at once: not while the auth file is written, which leaves no temporary
-    /// file behind if it is let finish.
-    pub fn end(&self) -> bool {
-        let unless_writing = |now| (now != Stage::AuthFile as usize).then_some(ENDED);
-        self.stage
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, unless_writing)
-            .is_ok()
-    }
-
-    /// The error that the time is up, which names the stage.
-    pub fn elapsed(&self) -> Elapsed {
-        let stage = self.stage.load(Ordering::Relaxed);
+    fn elapsed(&self) -> Elapsed {
         Elapsed {
-            stage: STAGES.get(stage).copied().unwrap_or_default(),
             timeout: self.timeout,
         }
     }
 }
 
+/// A pipe or a socket whose writer may never finish: reading it fails with
+/// [`Elapsed`] when the time is up.
+#[derive(Debug)]
+pub struct Timed<R> {
+    reader: R,
+    deadline: Deadline,
+}
+
+impl<R: Read + AsFd> Timed<R> {
+    /// Reads from `reader` until `deadline`.
+    pub fn new(reader: R, deadline: Deadline) -> Self {
+        Self { reader, deadline }
+    }
+
+    fn wait(&self) -> io::Result<()> {
+        loop {
+            let timeout = Timespec::try_from(self.deadline.remaining()).ok();
+            let mut watched = [PollFd::new(&self.reader, PollFlags::IN)];
+            match poll(&mut watched, timeout.as_ref()) {
+                Ok(0) => {
+                    let elapsed = self.deadline.elapsed();
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, elapsed));
+                }
+                // Data, the end, or an error that the read will tell.
+                Ok(_) => return Ok(()),
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+    }
+}
+
+impl<R: Read + AsFd> Read for Timed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.wait()?;
+        self.reader.read(buffer)
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::io::{Write, pipe};
+
     use super::*;
 
     #[test]
-    fn the_message_names_the_stage() {
-        let deadline = Deadline::new(Duration::from_secs(45));
-        let worker = deadline.clone();
-        for (stage, said) in [
-            (Stage::Request, "read the request from stdin"),
-            (Stage::Registries, "read registries.conf"),
-            (Stage::Secrets, "list the namespace's Secrets"),
-            (Stage::GlobalAuthFiles, "read the global auth files"),
-            (Stage::AuthFile, "write the auth file"),
-        ] {
-            worker.enter(stage).unwrap();
-            let expected = format!("{said}: not done after 45s (--timeout)");
-            assert_eq!(deadline.elapsed().to_string(), expected);
-        }
+    fn a_writer_that_never_finishes_does_not_outlast_the_deadline() {
+        let (reader, mut writer) = pipe().unwrap();
+        writer.write_all(b"all there is").unwrap();
+        let deadline = Deadline::new(Duration::from_millis(50));
+        let mut read = Vec::new();
+        let error = Timed::new(reader, deadline)
+            .read_to_end(&mut read)
+            .unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(error.to_string(), "not done after 50ms (--timeout)");
+        assert_eq!(read, b"all there is");
     }
 
     #[test]
-    fn an_ended_run_begins_nothing_more() {
+    fn a_writer_that_finishes_is_read_to_the_end() {
+        let (reader, mut writer) = pipe().unwrap();
+        writer.write_all(b"all there is").unwrap();
+        drop(writer);
         let deadline = Deadline::new(Duration::from_secs(45));
-        deadline.enter(Stage::Secrets).unwrap();
-        assert!(deadline.end());
-        assert_eq!(deadline.enter(Stage::AuthFile), Err(Ended));
-    }
-
-    #[test]
-    fn a_run_that_writes_is_not_ended() {
-        let deadline = Deadline::new(Duration::from_secs(45));
-        deadline.enter(Stage::AuthFile).unwrap();
-        assert!(!deadline.end());
-        assert_eq!(deadline.enter(Stage::AuthFile), Ok(()));
+        let mut read = String::new();
+        Timed::new(reader, deadline)
+            .read_to_string(&mut read)
+            .unwrap();
+        assert_eq!(read, "all there is");
     }
 
     #[test]

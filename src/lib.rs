@@ -22,7 +22,7 @@
 //!
 //! [`provider`] tells it as a story. Beside the way: [`cli`] (flags to
 //! [`cli::Config`]), [`commands`] (what one runs by hand), [`deadline`],
-//! [`supervisor`] (signals), [`sandbox`], [`logging`], [`secret`] (what must not be seen) and
+//! [`signals`], [`sandbox`], [`logging`], [`secret`] (what must not be seen) and
 //! [`version`].
 
 pub mod provider;
@@ -35,7 +35,7 @@ pub mod auth_file;
 pub mod cli;
 pub mod commands;
 pub mod deadline;
-pub mod supervisor;
+pub mod signals;
 pub mod sandbox;
 pub mod logging;
 pub mod secret;
@@ -45,19 +45,15 @@ pub mod version;
 use std::env;
 use std::io::{self, IsTerminal, Write, stdin, stdout};
 use std::panic::{self, AssertUnwindSafe};
-use std::process::{ExitCode, exit};
-use std::thread;
+use std::process::ExitCode;
 
 use anyhow::Context;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
 use crate::cli::{Cli, Command, Config};
 use crate::deadline::Deadline;
-use crate::supervisor::Supervisor;
 
 const FAILURE: u8 = 1;
-/// Enough to format one line: 256 KiB, of which a few are ever touched.
-const WATCH_STACK: usize = 256 * 1024;
 
 /// The process: arguments, log, deadline, exit code. Everything else is
 /// [`provider::run`] or one of [`commands`].
@@ -89,8 +85,7 @@ fn report(result: anyhow::Result<()>) -> ExitCode {
     }
 }
 
-/// Runs under watch, so that whatever blocks (stdin, a slow disk, the resolver)
-/// cannot outlast the deadline, and a panic is a failure like others.
+/// Gives up what is not needed, and makes a panic a failure like others.
 fn guarded(cli: &Cli, config: &Config) -> anyhow::Result<()> {
     // The process holds tokens and passwords: no core file, no reading from outside.
     set_dumpable_behavior(DumpableBehavior::NotDumpable).unwrap_or_default();
@@ -102,32 +97,14 @@ fn guarded(cli: &Cli, config: &Config) -> anyhow::Result<()> {
         sandbox::restrict_writes(&config.auth_dir);
     }
     let deadline = Deadline::new(config.timeout);
-    watch(deadline.clone()).context("set up signals")?;
-    let outcome = panic::catch_unwind(AssertUnwindSafe(|| run(cli, config, &deadline)));
+    deadline.enforce();
+    let outcome = panic::catch_unwind(AssertUnwindSafe(|| run(cli, config, deadline)));
     outcome.unwrap_or_else(|_panic| {
         anyhow::bail!("please report the internal error above");
     })
 }
 
-/// Ends the process when its time is up, or when it is told to: from a thread
-/// beside the one that works, which may be blocked for good.
-#[expect(
-    clippy::exit,
-    reason = "the thread that works cannot be made to return"
-)]
-fn watch(deadline: Deadline) -> io::Result<()> {
-    let supervisor = Supervisor::new()?;
-    let end = move || {
-        report(Err(supervisor.wait(&deadline)));
-        exit(i32::from(FAILURE));
-    };
-    thread::Builder::new()
-        .stack_size(WATCH_STACK)
-        .spawn(end)
-        .map(drop)
-}
-
-fn run(cli: &Cli, config: &Config, deadline: &Deadline) -> anyhow::Result<()> {
+fn run(cli: &Cli, config: &Config, deadline: Deadline) -> anyhow::Result<()> {
     if cli.version_json {
         return print_build_info().context("write to stdout");
     }

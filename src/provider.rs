@@ -2,6 +2,7 @@
 //! stage, takes what the one before it gave, and is told in its own room.
 
 use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::time::SystemTime;
 
 use anyhow::Context;
@@ -12,11 +13,12 @@ use crate::auth_file::{self, AuthDir, FileName, GlobalText, StoreError};
 use crate::cli::Config;
 use crate::cluster::{self, Client, SecretDoc};
 use crate::credentials::{DockerConfig, Origin, Selection};
-use crate::deadline::{Deadline, Stage};
+use crate::deadline::{Deadline, Timed};
 use crate::kubelet::{Request, Response};
 use crate::sandbox;
 use crate::secret::Secret;
 use crate::service_account::ServiceAccount;
+use crate::signals;
 use crate::sources::Sources;
 
 /// Reads kubelet's request from `stdin`, leaves the auth file for CRI-O, and
@@ -27,11 +29,11 @@ use crate::sources::Sources;
 /// auth file is half written.
 pub fn run(
     config: &Config,
-    deadline: &Deadline,
-    stdin: impl Read,
+    deadline: Deadline,
+    stdin: impl Read + AsFd,
     stdout: impl Write,
 ) -> anyhow::Result<()> {
-    let request = Request::read(stdin)?;
+    let request = Request::read(Timed::new(stdin, deadline))?;
     let response = match &request.token {
         Some(token) => serve(config, deadline, &request, token)?,
         None => without_namespace(&request),
@@ -53,7 +55,7 @@ fn without_namespace(request: &Request) -> Response {
 
 fn serve(
     config: &Config,
-    deadline: &Deadline,
+    deadline: Deadline,
     request: &Request,
     token: &Secret,
 ) -> anyhow::Result<Response> {
@@ -62,12 +64,10 @@ fn serve(
     let namespace = &account.namespace;
     let name = FileName::new(namespace, image);
 
-    deadline.enter(Stage::Registries)?;
     let registries = Registries::load(&config.registries)?;
     let sources = Sources::of(image, &registries);
     let registry = sources.registry.map_or("", |registry| &registry.prefix);
     if !sources.need_login() {
-        deadline.enter(Stage::AuthFile)?;
         // Nothing is pulled from a mirror, so a directory that cannot be used is no
         // reason for this pod not to start.
         if let Err(error) = withdraw(config, &name) {
@@ -77,17 +77,14 @@ fn serve(
         return Ok(Response::empty());
     }
 
-    deadline.enter(Stage::Secrets)?;
     let mut selection = Selection::new(sources.names());
     offer_secrets(config, deadline, &account, token, &mut selection)?;
 
-    deadline.enter(Stage::GlobalAuthFiles)?;
     let texts = auth_file::read_global(&config.global_auth_files);
     let globals: Vec<_> = texts.iter().filter_map(GlobalText::decode).collect();
     auth_file::offer_global(&globals, &mut selection);
 
     let content = auth_file::encode(&selection, &globals);
-    deadline.enter(Stage::AuthFile)?;
     let Some(content) = content else {
         withdraw(config, &name)?;
         info!(%image, %namespace, registry, outcome = "no credential", "no login matches a pull source");
@@ -108,13 +105,13 @@ fn serve(
 /// Asks the API server for the namespace's Secrets, and offers what they hold.
 fn offer_secrets(
     config: &Config,
-    deadline: &Deadline,
+    deadline: Deadline,
     account: &ServiceAccount,
     token: &Secret,
     selection: &mut Selection,
 ) -> anyhow::Result<()> {
     let endpoint = cluster::discover(&config.cluster)?;
-    let client = Client::new(&endpoint, token.clone(), deadline.clone())?;
+    let client = Client::new(&endpoint, token.clone(), deadline)?;
     if config.sandbox {
         // From here on tenants write what is parsed.
         let port = endpoint.connects_to();
@@ -157,7 +154,7 @@ fn offer(secret: &SecretDoc, selection: &mut Selection) {
 /// Leaves the auth file for CRI-O.
 fn leave(config: &Config, name: &FileName, content: &[u8]) -> Result<(), StoreError> {
     let directory = AuthDir::create(&config.auth_dir)?;
-    directory.write(name, content)?;
+    signals::held_back(|| directory.write(name, content))?;
     sweep(config, &directory);
     Ok(())
 }

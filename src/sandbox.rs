@@ -27,26 +27,33 @@ const KNOWN: ABI = ABI::V6;
 /// TCP, for answers that do not fit into UDP.
 const DNS: u16 = 53;
 
-/// What the C library reads to resolve a name, links and name service modules
-/// included, and the root certificates for an `https://` proxy.
-const RESOLVER: [&str; 16] = [
+/// What every C library reads to resolve a name, links included, and the root
+/// certificates for an `https://` proxy.
+const RESOLVER: [&str; 7] = [
     "/etc/resolv.conf",
     "/etc/hosts",
-    "/etc/host.conf",
-    "/etc/nsswitch.conf",
-    "/etc/gai.conf",
-    "/etc/services",
-    "/etc/ld.so.cache",
     "/run/systemd/resolve",
-    "/lib",
-    "/lib64",
-    "/usr/lib",
-    "/usr/lib64",
     "/etc/ssl/certs",
     "/etc/pki/tls/certs",
     "/etc/pki/ca-trust/extracted",
     "/usr/share/ca-certificates",
 ];
+
+/// What glibc reads beside that: its settings and its name service modules.
+#[cfg(target_env = "gnu")]
+const NAME_SERVICES: &[&str] = &[
+    "/etc/host.conf",
+    "/etc/nsswitch.conf",
+    "/etc/gai.conf",
+    "/etc/services",
+    "/etc/ld.so.cache",
+    "/lib",
+    "/lib64",
+    "/usr/lib",
+    "/usr/lib64",
+];
+#[cfg(not(target_env = "gnu"))]
+const NAME_SERVICES: &[&str] = &[];
 
 /// The first step: no program is started, nothing is written but below
 /// `auth_dir`, or, where that is missing, below its nearest parent that is there.
@@ -94,7 +101,7 @@ fn try_restrict_reads_and_ports(
     port: u16,
 ) -> Result<RulesetStatus, RulesetError> {
     let reads = AccessFs::ReadFile | AccessFs::ReadDir;
-    let resolver = RESOLVER.iter().map(Path::new);
+    let resolver = RESOLVER.iter().chain(NAME_SERVICES).map(Path::new);
     let auth_dir = auth_dir.ancestors().find(|path| path.exists());
     let readable = files
         .iter()

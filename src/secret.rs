@@ -7,7 +7,10 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
 
 use serde_json::error::Category;
 use zeroize::Zeroizing;
@@ -68,6 +71,19 @@ pub enum ReadError {
     /// The reader failed.
     #[error("read")]
     Io(#[from] io::Error),
+}
+
+/// Reads a whole file, at most `limit` bytes, as [`read_bounded`] does.
+///
+/// # Errors
+/// As [`read_bounded`]; also for a named pipe, since opening one waits for a
+/// writer who may never come.
+pub fn read_file(path: &Path, limit: usize) -> Result<Zeroizing<Vec<u8>>, ReadError> {
+    if fs::metadata(path)?.file_type().is_fifo() {
+        let what = "it is a named pipe, not a file";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, what).into());
+    }
+    read_bounded(File::open(path)?, limit)
 }
 
 /// Reads to the end, at most `limit` bytes, into a buffer that is wiped when

@@ -2,16 +2,15 @@
 //! is given our file, and which are therefore carried over into it.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use registries_conf::ImageName;
 use tracing::{debug, warn};
 use zeroize::Zeroizing;
 
 use crate::credentials::{DockerConfig, Format, Origin, Selection};
-use crate::secret::{ReadError, read_bounded};
+use crate::secret::{ReadError, read_file};
 
 /// The largest global auth file that is read: 4 MiB, far beyond any real one.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
@@ -36,7 +35,7 @@ pub struct GlobalAuthFile<'a> {
 /// Reads the global auth files in order. A missing one is normal; one that
 /// cannot be read is a warning, and the others still count.
 pub fn read_global(paths: &[PathBuf]) -> Vec<GlobalText> {
-    let read = |(index, path): (usize, &PathBuf)| match read_file(path) {
+    let read = |(index, path): (usize, &PathBuf)| match read_file(path, MAX_BYTES) {
         Ok(text) => Some(GlobalText {
             index,
             path: path.clone(),
@@ -53,10 +52,6 @@ pub fn read_global(paths: &[PathBuf]) -> Vec<GlobalText> {
         }
     };
     paths.iter().enumerate().filter_map(read).collect()
-}
-
-fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, ReadError> {
-    read_bounded(File::open(path)?, MAX_BYTES)
 }
 
 impl GlobalText {

@@ -4,7 +4,6 @@
 //!
 //! <https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/>
 
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +13,7 @@ use serde::de::IgnoredAny;
 
 use super::tls::CaSource;
 use crate::credentials::BASE64;
-use crate::secret::{ReadError, read_bounded};
+use crate::secret::{ReadError, read_file};
 
 /// The largest kubeconfig that is read: 4 MiB; OpenShift's hold a bundle of CAs.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
@@ -144,8 +143,7 @@ impl Kubeconfig {
             path: path.to_owned(),
             source,
         };
-        let file = File::open(path).map_err(|error| read(error.into()))?;
-        let text = read_bounded(file, MAX_BYTES).map_err(read)?;
+        let text = read_file(path, MAX_BYTES).map_err(read)?;
         Self::parse(path, &text)
     }
 

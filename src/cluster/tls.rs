@@ -5,7 +5,6 @@
 //! verified.
 
 use std::fmt;
-use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,7 +15,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
-use crate::secret::{ReadError, read_bounded};
+use crate::secret::{ReadError, read_file};
 
 /// The largest CA bundle that is read: 8 MiB.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
@@ -110,8 +109,7 @@ fn roots(source: &CaSource) -> Result<RootCertStore, TlsError> {
                 path: path.clone(),
                 source,
             };
-            let file = File::open(path).map_err(|error| read(error.into()))?;
-            parse_roots(path, &read_bounded(file, MAX_BYTES).map_err(read)?)
+            parse_roots(path, &read_file(path, MAX_BYTES).map_err(read)?)
         }
     }
 }

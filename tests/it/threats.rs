@@ -169,13 +169,36 @@ fn a_registries_conf_without_end_is_refused() {
 }
 
 #[test]
-fn a_fifo_as_registries_conf_does_not_outlast_the_deadline() {
+fn a_named_pipe_in_the_place_of_a_file_holds_nothing_up() {
     let node = Node::with_mirror();
-    let script = r#"mkfifo fifo && CRIO_CREDENTIAL_PROVIDER_REGISTRIES_CONF=fifo exec "$PROVIDER""#;
-    let provider = node.provider(&cluster()).without("--registries-conf");
-    let provider = provider.flag("--timeout", "1s");
-    let outcome = provider.pull_in_script(script, &[], NGINX);
-    outcome.fails_with(&["read registries.conf", "1s"]);
+    let cluster = cluster();
+    for (flag, variable) in [
+        ("--registries-conf", "REGISTRIES_CONF"),
+        ("--kubeconfig", "KUBECONFIG"),
+        ("--certificate-authority", "CERTIFICATE_AUTHORITY"),
+    ] {
+        let script = format!(
+            r#"[ -p fifo ] || mkfifo fifo; CRIO_CREDENTIAL_PROVIDER_{variable}=fifo exec "$PROVIDER""#
+        );
+        let provider = node.provider(&cluster).without(flag);
+        let outcome = provider.pull_in_script(&script, &[], NGINX);
+        outcome.fails_with(&["fifo", "named pipe"]);
+        assert!(outcome.elapsed < Duration::from_secs(10), "{outcome}");
+    }
+}
+
+#[test]
+fn a_file_that_never_ends_does_not_outlast_the_deadline() {
+    let node = Node::with_mirror();
+    // Reading it waits for somebody at a terminal that nobody has, as reading from
+    // a disk that hangs waits.
+    let provider = node
+        .provider(&cluster())
+        .flag("--registries-conf", "/dev/ptmx");
+    let outcome = provider.flag("--timeout", "500ms").pull(NGINX);
+    assert_eq!(outcome.code, None, "ended by the alarm: {outcome}");
+    assert_eq!(outcome.stdout, "", "{outcome}");
+    assert!(outcome.elapsed < Duration::from_secs(10), "{outcome}");
 }
 
 #[test]

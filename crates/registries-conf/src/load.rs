@@ -6,6 +6,7 @@
 use std::{
     fs,
     io::{self, Read},
+    os::unix::fs::FileTypeExt,
     path::{Path, PathBuf},
 };
 
@@ -75,6 +76,14 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
         path: path.to_owned(),
         source,
     };
+    // Opening one waits for a writer, who may never come.
+    if fs::metadata(path).map_err(failed)?.file_type().is_fifo() {
+        let pipe = io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is a named pipe, not a file",
+        );
+        return Err(failed(pipe));
+    }
     let file = fs::File::open(path).map_err(failed)?;
     let mut content = Vec::new();
     let mut bounded = file.take(MAX_FILE + 1);

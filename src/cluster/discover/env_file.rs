@@ -1,10 +1,9 @@
 //! The API server's address in an environment file, as OpenShift has it.
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use crate::secret::{ReadError, read_bounded};
+use crate::secret::{ReadError, read_file};
 
 /// The largest file that is read: 64 KiB.
 const MAX_BYTES: usize = 64 * 1024;
@@ -31,12 +30,11 @@ pub enum EnvFileError {
 /// # Errors
 /// [`EnvFileError`] where it is there, but cannot be used.
 pub(super) fn server(path: &Path) -> Result<Option<String>, EnvFileError> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(ReadError::Io(error).into()),
+    let text = match read_file(path, MAX_BYTES) {
+        Ok(text) => text,
+        Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.into()),
     };
-    let text = read_bounded(file, MAX_BYTES)?;
     parse(&String::from_utf8_lossy(&text)).map(Some)
 }
 
