@@ -56,7 +56,7 @@ help: ## Show this help
 	@printf '\nVariables\n'
 	@printf '  %-16s %s\n' \
 		'GOOS, GOARCH' 'platform to build for: linux, and amd64, arm64, ppc64le or s390x' \
-		TARGET 'the same as a Rust target, such as aarch64-unknown-linux-musl' \
+		TARGET 'the same as a Rust target; without any of them, a static binary for this machine' \
 		REGISTRIES_CONF 'default of --registries-conf, compiled in' \
 		'DESTDIR, PREFIX' 'where "make install" puts the binary' \
 		PROVIDER 'the binary that "make local-e2e" and "make demo" try'
@@ -65,7 +65,7 @@ help: ## Show this help
 
 .PHONY: build
 build: ## Build the release binary, build/crio-credential-provider
-	@test/setup rust cc
+	@test/setup rust cc static
 	@test/build "$(TARGET)" $(BINARY)
 
 $(BINARY):
@@ -73,17 +73,17 @@ $(BINARY):
 
 .PHONY: auditable
 auditable: ## Build it with the list of its dependencies inside, for "cargo audit bin"
-	@test/setup rust cc cargo-auditable
+	@test/setup rust cc static cargo-auditable
 	@AUDITABLE=yes test/build "$(TARGET)" $(BINARY)
 
 .PHONY: sbom
 sbom: ## Write its bill of materials, build/crio-credential-provider.cdx.json (CycloneDX)
-	@test/setup rust git jq cargo-cyclonedx
+	@test/setup rust static git jq cargo-cyclonedx
 	@test/sbom "$(TARGET)" $(BINARY).cdx.json
 
 .PHONY: reproducible
 reproducible: ## Build it twice in two folders: the same bytes
-	@test/setup rust cc git
+	@test/setup rust cc static git
 	@test/reproducible
 
 .PHONY: install

@@ -11,7 +11,9 @@ use std::sync::Arc;
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{
+    ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme, SupportedCipherSuite,
+};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
@@ -83,7 +85,13 @@ pub enum TlsError {
 /// # Errors
 /// [`TlsError`] where no certificate could ever be verified.
 pub(crate) fn client_config(trust: &Trust) -> Result<Arc<ClientConfig>, TlsError> {
-    let provider = Arc::new(ring::default_provider());
+    let mut provider = ring::default_provider();
+    // As Go's crypto/tls orders them: processors have instructions for SHA-256, and
+    // few for the SHA-384 of the others.
+    provider
+        .cipher_suites
+        .sort_by_key(|suite| !is_of_sha256(suite));
+    let provider = Arc::new(provider);
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Setup)?;
@@ -99,6 +107,13 @@ pub(crate) fn client_config(trust: &Trust) -> Result<Arc<ClientConfig>, TlsError
     config.resumption = Resumption::disabled();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
+}
+
+fn is_of_sha256(suite: &SupportedCipherSuite) -> bool {
+    suite
+        .suite()
+        .as_str()
+        .is_some_and(|name| name.ends_with("_SHA256"))
 }
 
 fn roots(source: &CaSource) -> Result<RootCertStore, TlsError> {

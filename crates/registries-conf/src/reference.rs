@@ -125,14 +125,16 @@ impl<'s> Reference<'s> {
 /// Whether the first component of a name is a registry: it has a dot or a
 /// port, or is `localhost`.
 pub(crate) fn names_registry(component: &str) -> bool {
-    component.contains(['.', ':']) || component == "localhost"
+    component.bytes().any(|b| matches!(b, b'.' | b':')) || component == "localhost"
 }
 
 /// Whether a string is `host[:port]`, as `reference.DomainRegexp` anchored at
 /// both ends. IPv6 addresses are not.
 pub(crate) fn is_domain(domain: &str) -> bool {
     let (host, port) = domain.rsplit_once(':').unwrap_or((domain, "0"));
-    host.split('.').all(is_label) && !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit())
+    host.as_bytes().split(|&b| b == b'.').all(is_label)
+        && !port.is_empty()
+        && port.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// Whether a string is 64 lower-case hexadecimal digits.
@@ -146,26 +148,30 @@ fn is_name(name: &str) -> bool {
         Some((first, rest)) if is_domain(first) => rest,
         Some(_) | None => name,
     };
-    path.split('/').all(is_path_component)
+    path.as_bytes().split(|&b| b == b'/').all(is_path_component)
 }
 
-fn is_label(label: &str) -> bool {
-    label.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && label.ends_with(|c: char| c.is_ascii_alphanumeric())
+fn is_label(label: &[u8]) -> bool {
+    ends_are(label, u8::is_ascii_alphanumeric)
         && label
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || *b == b'-')
 }
 
-fn is_path_component(component: &str) -> bool {
-    let atom = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    component.starts_with(atom)
-        && component.ends_with(atom)
-        && component.split(atom).all(is_separator)
+fn is_path_component(component: &[u8]) -> bool {
+    ends_are(component, |&b| is_atom(b)) && component.split(|&b| is_atom(b)).all(is_separator)
 }
 
-fn is_separator(separator: &str) -> bool {
-    matches!(separator, "." | "_" | "__") || separator.bytes().all(|b| b == b'-')
+fn is_atom(byte: u8) -> bool {
+    matches!(byte, b'a'..=b'z' | b'0'..=b'9')
+}
+
+fn ends_are(text: &[u8], right: impl Fn(&u8) -> bool) -> bool {
+    text.first().is_some_and(&right) && text.last().is_some_and(&right)
+}
+
+fn is_separator(separator: &[u8]) -> bool {
+    matches!(separator, b"." | b"_" | b"__") || separator.iter().all(|&b| b == b'-')
 }
 
 fn is_tag(tag: &str) -> bool {
