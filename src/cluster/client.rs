@@ -32,13 +32,13 @@ const MAX_STATUS_BYTES: usize = 64 * 1024;
 /// Kept back for the way out, so that a failure is told before the deadline.
 const MARGIN: Duration = Duration::from_millis(250);
 
-/// A client for one server and one token.
+/// A client for one server, with one token or none.
 #[derive(Debug)]
 pub struct Client {
     agent: Agent,
     server: Uri,
     server_name: String,
-    token: Secret,
+    token: Option<Secret>,
     deadline: Deadline,
 }
 
@@ -133,9 +133,25 @@ impl Client {
         token: Secret,
         deadline: Deadline,
     ) -> Result<Self, ClientError> {
+        bearer(&token)?;
+        Self::prepare(endpoint, Some(token), deadline)
+    }
+
+    /// Prepares a client that does not say who it is.
+    ///
+    /// # Errors
+    /// [`ClientError::Trust`].
+    pub fn anonymous(endpoint: &Endpoint, deadline: Deadline) -> Result<Self, ClientError> {
+        Self::prepare(endpoint, None, deadline)
+    }
+
+    fn prepare(
+        endpoint: &Endpoint,
+        token: Option<Secret>,
+        deadline: Deadline,
+    ) -> Result<Self, ClientError> {
         let server = endpoint.server.clone();
         let config = tls::client_config(&endpoint.trust).map_err(ClientError::Trust)?;
-        bearer(&token)?;
         // `discover` gives no server without a host.
         let authority = server.authority().cloned().ok_or(ClientError::NoHost)?;
         let connector = ().chain(ConnectProxyConnector::default());
@@ -213,7 +229,7 @@ impl Client {
 
     fn attempt(&self, url: &str, limit: usize) -> Result<Zeroizing<Vec<u8>>, Failure> {
         let whole = self.remaining().min(CONNECT + ANSWER);
-        let request = self
+        let mut request = self
             .agent
             .get(url)
             .config()
@@ -223,8 +239,10 @@ impl Client {
             .timeout_recv_body(Some(ANSWER.min(whole)))
             .timeout_per_call(Some(whole))
             .build()
-            .header(ACCEPT, "application/json")
-            .header(AUTHORIZATION, bearer(&self.token).map_err(Failure::Final)?);
+            .header(ACCEPT, "application/json");
+        if let Some(token) = &self.token {
+            request = request.header(AUTHORIZATION, bearer(token).map_err(Failure::Final)?);
+        }
         let mut response = request.call().map_err(|error| self.classify(error))?;
         let status = response.status();
         if status == StatusCode::OK {
@@ -265,8 +283,10 @@ impl Client {
         }
         let text = read_bounded(response.body_mut().as_reader(), MAX_STATUS_BYTES).ok()?;
         let Object(status): Object<Status> = serde_json::from_slice(&text).ok()?;
-        let token = String::from_utf8_lossy(self.token.expose());
-        (!status.message.contains(&*token)).then_some(status.message)
+        let token = self.token.as_ref().map(Secret::expose);
+        let token = token.map(String::from_utf8_lossy);
+        let is_said = token.is_some_and(|token| status.message.contains(&*token));
+        (!is_said).then_some(status.message)
     }
 
     /// Whether another attempt may help: not where TLS itself says no.
