@@ -10,7 +10,9 @@ use std::io;
 use std::path::{Path, PathBuf, absolute};
 use std::time::Duration;
 
-use clap::builder::{FalseyValueParser, OsStringValueParser, TypedValueParser};
+use clap::builder::{
+    FalseyValueParser, NonEmptyStringValueParser, OsStringValueParser, TypedValueParser,
+};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use registries_conf::{Files, MissingMainFile};
 
@@ -33,6 +35,20 @@ and reads a CredentialProviderResponse from stdout.
 
 Exit codes: 0 a response on stdout; 1 a failure, told in one line on stderr; 2 wrong usage.";
 
+const CONFIG_HELP: &str = "\
+matchImages has every registry that may be pulled from elsewhere: with mirrors, or with a location \
+other than its prefix; not those that are blocked. A \"*\" of registries.conf stands for up to 4 labels \
+here. Registries without a port match images without one: add others by hand, they are kept.
+
+Examples:
+  crio-credential-provider config > /etc/kubernetes/credential-providers.yaml
+  crio-credential-provider config --merge /etc/kubernetes/credential-providers.yaml | diff /etc/kubernetes/credential-providers.yaml -
+  crio-credential-provider config --merge /etc/kubernetes/credential-providers.yaml --write
+  crio-credential-provider config -o openshift | oc apply -f -
+
+kubelet reads the file when it starts. Exit codes: 0 printed, written, or nothing to write; 1 a failure, \
+or a file that kubelet would refuse, with one line for each reason; 2 wrong usage.";
+
 /// kubelet image credential provider for CRI-O: pulls through registry mirrors
 /// that need a login, with the login in a Secret of the pod's namespace.
 #[derive(Debug, Parser)]
@@ -53,6 +69,9 @@ pub struct Cli {
 pub enum Command {
     /// Show which registry and which pull sources images have.
     Resolve(Resolve),
+    /// Print kubelet's CredentialProviderConfig for this node, or merge it into a file.
+    #[command(after_help = CONFIG_HELP)]
+    Config(ProviderConfig),
 }
 
 /// The subcommand `resolve`.
@@ -64,6 +83,36 @@ pub struct Resolve {
     /// How to print them.
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     pub output: Output,
+}
+
+/// The subcommand `config`.
+#[derive(Debug, Args)]
+pub struct ProviderConfig {
+    /// Add to this file what it does not say yet, and print the result. Everything
+    /// else in it stays byte by byte, comments too.
+    #[arg(long, value_name = "FILE", value_parser = path(), conflicts_with = "output")]
+    pub merge: Option<PathBuf>,
+    /// Write the result into FILE, which stays as FILE.bak, instead of printing it.
+    #[arg(long, requires = "merge")]
+    pub write: bool,
+    /// Audience of the tokens that the provider gets. By default that of the entry
+    /// in FILE, else the issuer that the API server tells whoever asks.
+    #[arg(long, value_name = "AUDIENCE", value_parser = NonEmptyStringValueParser::new())]
+    pub audience: Option<String>,
+    /// What to print.
+    #[arg(short, long, value_enum, default_value_t = ConfigOutput::Yaml)]
+    pub output: ConfigOutput,
+}
+
+/// What `config` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ConfigOutput {
+    /// kubelet's file as YAML.
+    Yaml,
+    /// kubelet's file as JSON.
+    Json,
+    /// OpenShift's `CRIOCredentialProviderConfig`, of which it makes kubelet's file.
+    Openshift,
 }
 
 /// How a subcommand prints its result.

@@ -94,7 +94,11 @@ fn guarded(cli: &Cli, config: &Config) -> anyhow::Result<()> {
         tracing::error!("internal error at {}", place.unwrap_or_default());
     }));
     if config.sandbox {
-        sandbox::restrict_writes(&config.auth_dir);
+        let written = match &cli.command {
+            Some(Command::Config(command)) => commands::written_directory(command),
+            Some(Command::Resolve(_)) | None => None,
+        };
+        sandbox::restrict_writes(written.as_ref().unwrap_or(&config.auth_dir));
     }
     let deadline = Deadline::new(config.timeout);
     deadline.enforce();
@@ -114,6 +118,7 @@ fn run(cli: &Cli, config: &Config, deadline: Deadline) -> anyhow::Result<()> {
         ),
         None => provider::run(config, deadline, stdin(), stdout()),
         Some(Command::Resolve(command)) => commands::resolve(config, command, stdout()),
+        Some(Command::Config(command)) => commands::config(config, command, stdout()),
     }
 }
 

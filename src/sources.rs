@@ -40,6 +40,16 @@ impl<'a> Sources<'a> {
         }
     }
 
+    /// What one registry makes of an image below its prefix, without a word on the
+    /// sources that are left out.
+    pub fn in_registry(image: &'a ImageName, registry: &'a Registry) -> Self {
+        Self {
+            image,
+            registry: Some(registry),
+            usable: registry.pull_sources(image.as_str()).usable,
+        }
+    }
+
     /// Whether there is anything to pull from but the image itself. Where not, or
     /// where the registry is blocked, nothing of ours could help the pull.
     pub fn need_login(&self) -> bool {

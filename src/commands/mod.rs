@@ -1,5 +1,7 @@
 //! What the program can do by hand, for the administrator of a node.
 
 mod resolve;
+mod config;
 
+pub use config::{config, written_directory};
 pub use resolve::resolve;

@@ -5,6 +5,7 @@
 
 mod request;
 mod response;
+pub mod provider_config;
 
 pub use request::{MAX_REQUEST_BYTES, Request, RequestError};
 pub use response::Response;

@@ -17,6 +17,8 @@ mod mirrors;
 #[cfg(test)]
 mod resolve;
 #[cfg(test)]
+mod config;
+#[cfg(test)]
 mod lists;
 #[cfg(test)]
 mod selection;

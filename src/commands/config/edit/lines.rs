@@ -1,0 +1,119 @@
+//! Block YAML: what is added goes on lines of its own.
+
+use std::ops::Range;
+
+use super::{Editor, ODD, Unsupported};
+use crate::commands::config::tree::Tree;
+use crate::kubelet::provider_config::{Entry, Node};
+
+impl Editor<'_> {
+    /// Drops items of a list, and adds others at its end.
+    pub(super) fn change_lines(
+        &mut self,
+        entry: &Entry,
+        items: &[Node],
+        keep: impl Fn(usize) -> bool,
+        added: &[Tree],
+    ) -> Result<(), Unsupported> {
+        let mut before = entry.key_span.end;
+        let mut indent = 0;
+        for (index, item) in items.iter().enumerate() {
+            let dash = self.dash(before, item.span.start).ok_or(ODD)?;
+            indent = self.column(dash)?;
+            before = item.span.end.max(dash + 1);
+            if !keep(index) {
+                let lines = dash - indent..self.next_line(before);
+                self.change(lines, String::new());
+            }
+        }
+        let lines: Vec<_> = added.iter().flat_map(Tree::yaml_item).collect();
+        if !lines.is_empty() {
+            let at = self.below(before, indent);
+            self.add_lines(at, indent, &lines);
+        }
+        Ok(())
+    }
+
+    /// Puts lines in the place of an empty value, below its key.
+    pub(super) fn fill(&mut self, entry: &Entry, indent: usize, lines: &[String]) {
+        let Range { mut start, end } = entry.value.span.clone();
+        let line = self.text.get(..self.next_line(end.max(entry.key_span.end)));
+        let line_end = line
+            .unwrap_or_default()
+            .trim_end_matches(['\n', '\r'])
+            .len();
+        let mut text = self.text.get(end..line_end).unwrap_or_default().to_owned();
+        if text.trim().is_empty() {
+            text.clear();
+            let before = self.text.get(..start).unwrap_or_default();
+            start = before.trim_end_matches(' ').len();
+        }
+        for line in lines {
+            text.push_str(self.line_end);
+            text.push_str(&" ".repeat(indent));
+            text.push_str(line);
+        }
+        self.change(start..line_end, text);
+    }
+
+    pub(super) fn add_lines(&mut self, at: usize, indent: usize, lines: &[String]) {
+        let before = self.text.get(..at).unwrap_or_default();
+        let mut text = String::new();
+        if !before.is_empty() && !before.ends_with('\n') {
+            text.push_str(self.line_end);
+        }
+        for line in lines {
+            text.push_str(&" ".repeat(indent));
+            text.push_str(line);
+            text.push_str(self.line_end);
+        }
+        self.change(at..at, text);
+    }
+
+    /// The start of the line after that of a byte.
+    fn next_line(&self, offset: usize) -> usize {
+        let rest = self.text.get(offset..).unwrap_or_default();
+        rest.find('\n')
+            .map_or(self.text.len(), |end| offset + end + 1)
+    }
+
+    /// Where a line goes that is to follow what ends at a byte: after comments that
+    /// stand deeper, and so belong to it.
+    pub(super) fn below(&self, end: usize, indent: usize) -> usize {
+        let mut at = self.next_line(end);
+        loop {
+            let rest = self.text.get(at..).unwrap_or_default();
+            let line = rest.split_inclusive('\n').next().unwrap_or_default();
+            let content = line.trim_start_matches(' ');
+            if !content.starts_with('#') || line.len() - content.len() <= indent {
+                return at;
+            }
+            at += line.len();
+        }
+    }
+
+    /// The dash of an item: the first one that begins a line between what is
+    /// before the item and the item.
+    fn dash(&self, before: usize, item: usize) -> Option<usize> {
+        let mut at = self.next_line(before);
+        while at < item {
+            let line = self.text.get(at..item)?;
+            let content = line.trim_start_matches(' ');
+            if content.starts_with('-') {
+                return Some(at + line.len() - content.len());
+            }
+            at = self.next_line(at);
+        }
+        None
+    }
+
+    /// The column of a byte, from 0.
+    pub(super) fn column(&self, offset: usize) -> Result<usize, Unsupported> {
+        let before = self.text.get(..offset).unwrap_or_default();
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        let line = line.trim_start_matches('\u{feff}');
+        // A key may follow the dash of its item, and nothing else.
+        let plain = line.bytes().all(|byte| byte == b' ' || byte == b'-');
+        plain.then_some(line.len()).ok_or(ODD)
+    }
+}

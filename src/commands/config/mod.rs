@@ -1,0 +1,228 @@
+//! `config`: kubelet's `CredentialProviderConfig` for this node, with patterns
+//! derived from its registries.conf (SPEC section 7).
+
+mod audience;
+mod entry;
+mod tree;
+mod merge;
+mod edit;
+mod in_place;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use registries_conf::{Config as Registries, Registry};
+use tracing::{error, info, warn};
+
+use self::merge::{Wanted, is_merged, merge, ours};
+use self::tree::Tree;
+use crate::cli::{Config, ConfigOutput, ProviderConfig};
+use crate::kubelet::provider_config::{self, Document, MatchImage, Problem};
+
+/// What registries.conf gives: the patterns, and the registries they are for.
+struct Derived<'a> {
+    patterns: Vec<String>,
+    registries: Vec<&'a Registry>,
+}
+
+/// Prints the configuration, or merges it into a file.
+///
+/// # Errors
+/// A registries.conf that CRI-O would refuse, or without any mirror; a file that
+/// kubelet would refuse, or that cannot be edited; an audience that is not known.
+/// Nothing is printed or written then.
+pub fn config(
+    config: &Config,
+    command: &ProviderConfig,
+    mut stdout: impl Write,
+) -> anyhow::Result<()> {
+    let registries = Registries::load(&config.registries)?;
+    let derived = derive(&registries);
+    anyhow::ensure!(
+        !derived.patterns.is_empty(),
+        "{} and its drop-ins have no registry with a mirror that a login could be for, and kubelet takes no provider without matchImages",
+        config.registries.main.display()
+    );
+    let text = match &command.merge {
+        Some(path) => {
+            let (before, after) = merged(config, command, path, &derived)?;
+            if command.write {
+                return write(path, &before, &after);
+            }
+            after
+        }
+        None => whole(config, command, &derived)?,
+    };
+    stdout.write_all(text.as_bytes()).context("write to stdout")
+}
+
+/// The directory that `--write` writes into, for the sandbox.
+pub fn written_directory(command: &ProviderConfig) -> Option<PathBuf> {
+    let path = command.merge.as_deref().filter(|_| command.write)?;
+    Some(in_place::target(path).ok()?.parent()?.to_owned())
+}
+
+/// What cannot be expressed is a warning, and the others still count.
+fn derive(registries: &Registries) -> Derived<'_> {
+    let mut derived = Derived {
+        patterns: Vec::new(),
+        registries: Vec::new(),
+    };
+    for registry in registries.registries() {
+        match provider_config::patterns(registry) {
+            Ok(patterns) if patterns.is_empty() => {}
+            Ok(mut patterns) => {
+                derived.patterns.append(&mut patterns);
+                derived.registries.push(registry);
+            }
+            Err(error) => {
+                let error = anyhow::Error::new(error);
+                warn!("leave out the registry at {}: {error:#}", registry.origin);
+            }
+        }
+    }
+    derived.patterns = provider_config::minimal(derived.patterns);
+    derived
+}
+
+/// A file of our own.
+fn whole(
+    config: &Config,
+    command: &ProviderConfig,
+    derived: &Derived<'_>,
+) -> anyhow::Result<String> {
+    let audience = || match &command.audience {
+        Some(audience) => Ok(audience.clone()),
+        None => audience::ask(config),
+    };
+    let lines = |tree: &Tree| tree.yaml().join("\n") + "\n";
+    Ok(match command.output {
+        ConfigOutput::Yaml => lines(&entry::file(&derived.patterns, &audience()?)),
+        ConfigOutput::Json => entry::file(&derived.patterns, &audience()?).pretty(0, "\n") + "\n",
+        ConfigOutput::Openshift => lines(&entry::openshift(&for_openshift(&derived.patterns)?)),
+    })
+}
+
+/// The patterns that OpenShift's object takes.
+fn for_openshift(patterns: &[String]) -> anyhow::Result<Vec<String>> {
+    let mut taken = Vec::new();
+    for pattern in patterns {
+        if !entry::openshift_takes(pattern) {
+            warn!("leave out {pattern:?}: OpenShift takes no such pattern");
+        } else if taken.len() == entry::OPENSHIFT_MAX_PATTERNS {
+            let most = entry::OPENSHIFT_MAX_PATTERNS;
+            warn!("leave out {pattern:?}: OpenShift takes {most} patterns at most");
+        } else {
+            taken.push(pattern.clone());
+        }
+    }
+    anyhow::ensure!(!taken.is_empty(), "no pattern is left that OpenShift takes");
+    Ok(taken)
+}
+
+/// A file before and after our entry is in it.
+fn merged(
+    config: &Config,
+    command: &ProviderConfig,
+    path: &Path,
+    derived: &Derived<'_>,
+) -> anyhow::Result<(String, String)> {
+    anyhow::ensure!(
+        !path.is_dir(),
+        "{} is a directory, of which kubelet reads every file: name the one that our entry is to be in",
+        path.display()
+    );
+    let before = provider_config::read(path)?.document;
+    let own = ours(&before);
+    let is_mended = |problem: &&Problem| {
+        own.is_some_and(|(index, _)| problem.provider == Some(index))
+            || before.config.providers.is_empty() && problem.field == "providers"
+    };
+    let refused = before.problems.iter().filter(|problem| !is_mended(problem));
+    refuse(path, "kubelet would not start with it as it is", refused)?;
+    let said = own.and_then(|(_, provider)| provider.token_attributes.as_ref());
+    let said = said.map(|token| token.service_account_token_audience.clone());
+    let audience = match command.audience.clone().or(said) {
+        Some(audience) if !audience.is_empty() => audience,
+        _ => audience::ask(config)?,
+    };
+    let wanted = Wanted {
+        patterns: &derived.patterns,
+        registries: &derived.registries,
+        audience: &audience,
+    };
+    let by_hand = || {
+        format!(
+            "{} cannot be edited where it would have to be: add by hand what \"config\" prints without --merge",
+            path.display()
+        )
+    };
+    let merged = merge(&before, &wanted).with_context(by_hand)?;
+    let after = provider_config::parse(merged.text.as_bytes()).with_context(by_hand)?;
+    let problems = after.problems.iter();
+    refuse(
+        path,
+        "kubelet would not start with it, merged or not",
+        problems,
+    )?;
+    anyhow::ensure!(is_merged(&before, &after, &wanted), "{}", by_hand());
+    for pattern in &merged.dropped {
+        warn!("drop {pattern:?}: no registry with a mirror has an image that it matches");
+    }
+    warn_of_overlaps(&after);
+    Ok((before.text, merged.text))
+}
+
+/// One line for each problem, and then the failure.
+fn refuse<'a, P: Iterator<Item = &'a Problem>>(
+    path: &Path,
+    what: &str,
+    problems: P,
+) -> anyhow::Result<()> {
+    let mut count = 0;
+    for problem in problems {
+        count += 1;
+        error!("{}: {}", path.display(), problem);
+    }
+    let path = path.display();
+    anyhow::ensure!(count == 0, "{path}: {what} ({count} problems, above)");
+    Ok(())
+}
+
+/// kubelet runs all providers that match, and tries their logins in file order.
+fn warn_of_overlaps(document: &Document) {
+    let parse = |pattern: &String| Some((pattern.clone(), MatchImage::parse(pattern).ok()?));
+    let Some((index, provider)) = ours(document) else {
+        return;
+    };
+    let own: Vec<_> = provider.match_images.iter().filter_map(parse).collect();
+    let others = document.config.providers.iter().enumerate();
+    for (_, other) in others.filter(|(other, _)| *other != index) {
+        for (pattern, parsed) in other.match_images.iter().filter_map(parse) {
+            for (own, _) in own.iter().filter(|(_, own)| own.overlaps(&parsed)) {
+                warn!(
+                    "{own:?} and {pattern:?} of provider {:?} may match the same images: kubelet then runs both",
+                    other.name
+                );
+            }
+        }
+    }
+}
+
+fn write(path: &Path, before: &str, after: &str) -> anyhow::Result<()> {
+    if before == after {
+        info!("{} says all this already: nothing written", path.display());
+        return Ok(());
+    }
+    let backup = in_place::replace(path, before, after)?;
+    info!(
+        "wrote {}, and what it was to {}; kubelet reads it when it starts again",
+        path.display(),
+        backup.display()
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

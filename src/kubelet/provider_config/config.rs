@@ -1,0 +1,156 @@
+//! The typed configuration, and who is asked for an image.
+
+use std::fmt;
+
+use super::match_image::{MatchImage, match_image};
+use crate::secret::Secret;
+
+/// A decoded `CredentialProviderConfig`, valid or not.
+#[derive(Debug, Clone, Default)]
+pub struct CredentialProviderConfig {
+    /// Its `apiVersion`.
+    pub api_version: String,
+    /// The providers, in file order.
+    pub providers: Vec<CredentialProvider>,
+}
+
+/// A program that kubelet runs.
+#[derive(Debug, Clone, Default)]
+pub struct CredentialProvider {
+    /// Its name, which is also that of its executable.
+    pub name: String,
+    /// The images it is run for.
+    pub match_images: Vec<String>,
+    /// As written, such as `12h`; `None` where it is missing.
+    pub default_cache_duration: Option<String>,
+    /// The version of the requests it gets.
+    pub api_version: String,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// Environment variables it gets beside kubelet's own.
+    pub env: Vec<EnvVar>,
+    /// Whether and how it gets a token of the pod's service account.
+    pub token_attributes: Option<TokenAttributes>,
+    /// The line in its file, from 1.
+    pub line: usize,
+}
+
+/// An environment variable.
+#[derive(Debug, Clone)]
+pub struct EnvVar {
+    /// Its name.
+    pub name: String,
+    /// Its value, which may be a secret.
+    pub value: Secret,
+}
+
+/// The token that a provider gets.
+#[derive(Debug, Clone, Default)]
+pub struct TokenAttributes {
+    /// Whom the token is for.
+    pub service_account_token_audience: String,
+    /// What credentials are cached for.
+    pub cache_type: String,
+    /// Whether pods without a service account are left out; `None` where it is
+    /// missing.
+    pub require_service_account: Option<bool>,
+    /// Annotations a service account must have.
+    pub required_service_account_annotation_keys: Vec<String>,
+    /// Annotations that are handed on where a service account has them.
+    pub optional_service_account_annotation_keys: Vec<String>,
+}
+
+/// A thing for which kubelet would not start. Holds no value of an environment
+/// variable or argument.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The line, from 1.
+    pub line: usize,
+    /// The provider in the list, from 0, where it is in one.
+    pub provider: Option<usize>,
+    /// The field, such as `providers[0].name`; empty for the whole.
+    pub field: String,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            line,
+            field,
+            message,
+            provider: _,
+        } = self;
+        if field.is_empty() {
+            write!(f, "line {line}: {message}")
+        } else {
+            write!(f, "line {line}: {field}: {message}")
+        }
+    }
+}
+
+impl CredentialProviderConfig {
+    /// The providers that kubelet would run for an image, in the order their
+    /// credentials are tried.
+    pub fn providers_for<'a>(
+        &'a self,
+        image: &'a str,
+    ) -> impl Iterator<Item = &'a CredentialProvider> {
+        let is_for = move |provider: &&CredentialProvider| provider.is_for(image);
+        self.providers.iter().filter(is_for)
+    }
+
+    /// The provider of that name.
+    pub fn provider(&self, name: &str) -> Option<&CredentialProvider> {
+        self.providers.iter().find(|provider| provider.name == name)
+    }
+}
+
+impl CredentialProvider {
+    /// Whether kubelet would run it for an image.
+    pub fn is_for(&self, image: &str) -> bool {
+        self.match_images
+            .iter()
+            .any(|pattern| match_image(pattern, image))
+    }
+
+    /// Whether kubelet would run it for every image that matches a pattern.
+    pub fn covers(&self, pattern: &str) -> bool {
+        MatchImage::parse(pattern).is_ok_and(|pattern| {
+            let mut own = self.match_images.iter();
+            own.any(|own| MatchImage::parse(own).is_ok_and(|own| own.covers(&pattern)))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn providers_are_asked_in_order_for_the_images_they_match() {
+        let provider = |name: &str, pattern: &str| CredentialProvider {
+            name: name.to_owned(),
+            match_images: vec![pattern.to_owned()],
+            ..CredentialProvider::default()
+        };
+        let config = CredentialProviderConfig {
+            providers: vec![
+                provider("one", "*.io"),
+                provider("two", "docker.io"),
+                provider("three", "quay.io/org"),
+            ],
+            ..CredentialProviderConfig::default()
+        };
+        let names = |image| -> Vec<_> {
+            let providers = config.providers_for(image);
+            providers.map(|provider| provider.name.as_str()).collect()
+        };
+        assert_eq!(names("docker.io/library/nginx"), ["one", "two"]);
+        assert_eq!(names("quay.io/org/app"), ["one", "three"]);
+        assert!(names("gcr.example.com/app").is_empty());
+        let one = config.provider("one").unwrap();
+        assert!(one.covers("quay.io/org") && !one.covers("a.quay.io"));
+    }
+}

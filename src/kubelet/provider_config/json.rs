@@ -1,0 +1,134 @@
+//! JSON as kubelet reads it: a file whose first character is `{`.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::node::{Entry, MAX_DEPTH, Node, Style, SyntaxError, Value};
+
+/// Whether kubelet takes a text for JSON, and for nothing else.
+pub(super) fn is_json(text: &str) -> bool {
+    text.trim_start().starts_with('{')
+}
+
+/// Parses a text that is one JSON value.
+pub(super) fn parse(text: &str) -> Result<Node, SyntaxError> {
+    let raw: &RawValue = serde_json::from_str(text).map_err(|error| syntax_error(&error))?;
+    let reader = Reader { text };
+    reader.node(raw.get(), 0)
+}
+
+struct Reader<'t> {
+    text: &'t str,
+}
+
+impl<'t> Reader<'t> {
+    /// `raw` is a part of the text, and JSON that has been checked.
+    fn node(&self, raw: &'t str, depth: usize) -> Result<Node, SyntaxError> {
+        let span = self.span(raw);
+        if depth > MAX_DEPTH {
+            return Err(self.error("nested too deep", span.start));
+        }
+        let value = match raw.as_bytes().first() {
+            Some(b'{') => Value::Mapping(self.entries(raw, depth, span.start)?),
+            Some(b'[') => {
+                let items: Vec<&RawValue> = self.decode(raw, span.start)?;
+                let items = items
+                    .into_iter()
+                    .map(|item| self.node(item.get(), depth + 1));
+                Value::Sequence(items.collect::<Result<_, _>>()?)
+            }
+            Some(b'"') => {
+                let text: Cow<'_, str> = self.decode(raw, span.start)?;
+                Value::String(text.into_owned())
+            }
+            Some(b't') => Value::Bool(true),
+            Some(b'f') => Value::Bool(false),
+            Some(b'n') => Value::Null,
+            _ => Value::Number,
+        };
+        Ok(Node {
+            value,
+            span,
+            style: Style::Flow,
+            shared: false,
+        })
+    }
+
+    fn entries(&self, raw: &'t str, depth: usize, at: usize) -> Result<Vec<Entry>, SyntaxError> {
+        let Pairs(pairs) = self.decode(raw, at)?;
+        let mut entries = Vec::with_capacity(pairs.len());
+        // A key is the first string after the brace or the value before it.
+        let mut after = at;
+        for (key, value) in pairs {
+            let value = self.node(value.get(), depth + 1)?;
+            let between = self.text.get(after..value.span.start).unwrap_or_default();
+            let start = after + between.find('"').unwrap_or_default();
+            let length = between.rfind('"').map_or(0, |end| after + end + 1 - start);
+            after = value.span.end;
+            entries.push(Entry {
+                key,
+                key_span: start..start + length,
+                value,
+            });
+        }
+        Ok(entries)
+    }
+
+    fn decode<T: Deserialize<'t>>(&self, raw: &'t str, at: usize) -> Result<T, SyntaxError> {
+        serde_json::from_str(raw).map_err(|_error| self.error("malformed JSON", at))
+    }
+
+    fn span(&self, raw: &str) -> Range<usize> {
+        let start = raw.as_ptr().addr() - self.text.as_ptr().addr();
+        start..start + raw.len()
+    }
+
+    fn error(&self, what: &str, offset: usize) -> SyntaxError {
+        let before = self.text.get(..offset).unwrap_or_default();
+        SyntaxError {
+            what: what.to_owned(),
+            line: 1 + before.matches('\n').count(),
+            column: 1 + before.chars().rev().take_while(|&c| c != '\n').count(),
+        }
+    }
+}
+
+/// An object with all its keys, also those that come twice.
+struct Pairs<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(PairsVisitor)
+    }
+}
+
+struct PairsVisitor;
+
+impl<'de> Visitor<'de> for PairsVisitor {
+    type Value = Pairs<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut pairs = Vec::new();
+        while let Some(pair) = map.next_entry()? {
+            pairs.push(pair);
+        }
+        Ok(Pairs(pairs))
+    }
+}
+
+fn syntax_error(error: &serde_json::Error) -> SyntaxError {
+    SyntaxError {
+        what: "malformed JSON".to_owned(),
+        line: error.line(),
+        column: error.column(),
+    }
+}

@@ -1,0 +1,229 @@
+//! Reading: one text, one file, or what `--image-credential-provider-config` names.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::config::{CredentialProviderConfig, Problem};
+use super::decode::decode;
+use super::node::{Node, Style, SyntaxError, Value};
+use super::{json, yaml};
+use crate::secret::{ReadError, read_bounded};
+
+/// The largest file that is read: 1 MiB.
+pub const MAX_BYTES: usize = 1024 * 1024;
+/// The most files of a directory that are read.
+const MAX_FILES: usize = 1_000;
+/// What kubelet reads in a directory.
+const EXTENSIONS: [&str; 3] = ["json", "yaml", "yml"];
+
+/// A text that is YAML or JSON, with the configuration in it and all for which
+/// kubelet would refuse it.
+///
+/// `Debug` leaves the text out, which may hold secrets.
+#[derive(Clone)]
+pub struct Document {
+    /// The text.
+    pub(crate) text: String,
+    /// Its tree; a null where there is no document.
+    pub(crate) root: Node,
+    /// Whether it is JSON.
+    pub(crate) is_json: bool,
+    /// The typed values, as far as they could be decoded.
+    pub config: CredentialProviderConfig,
+    /// What kubelet would refuse; empty where it starts with this.
+    pub problems: Vec<Problem>,
+}
+
+/// A file that has been read.
+#[derive(Debug, Clone)]
+pub struct File {
+    /// The file.
+    pub path: PathBuf,
+    /// What is in it.
+    pub document: Document,
+}
+
+/// Why a text is no document.
+#[derive(Debug, thiserror::Error)]
+pub enum ParseError {
+    /// Neither YAML nor JSON is anything else.
+    #[error("not UTF-8")]
+    Utf8,
+    /// Broken YAML or JSON.
+    #[error(transparent)]
+    Syntax(#[from] SyntaxError),
+}
+
+/// Why files could not be read; kubelet would not start either.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// A file or directory cannot be read.
+    #[error("read {path:?}")]
+    Read {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: ReadError,
+    },
+    /// A file is neither YAML nor JSON.
+    #[error("parse {path:?}")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: ParseError,
+    },
+    /// A directory has nothing that kubelet reads.
+    #[error("directory {path:?} has no *.json, *.yaml or *.yml")]
+    Empty {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A directory has more files than anybody configures.
+    #[error("directory {path:?} has more than {MAX_FILES} files to read")]
+    TooMany {
+        /// The directory.
+        path: PathBuf,
+    },
+}
+
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Document")
+            .field("config", &self.config)
+            .field("problems", &self.problems)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Parses a text, and says what kubelet would refuse about it.
+///
+/// # Errors
+/// The text is neither YAML nor JSON, is nested too deep, or has too many values:
+/// aliases that would expand to much are refused before they do.
+pub fn parse(text: &[u8]) -> Result<Document, ParseError> {
+    let text = str::from_utf8(text).map_err(|_error| ParseError::Utf8)?;
+    let is_json = json::is_json(text);
+    let root = if is_json {
+        json::parse(text)?
+    } else {
+        yaml::parse(text)?.unwrap_or(Node {
+            value: Value::Null,
+            span: text.len()..text.len(),
+            style: Style::Block,
+            shared: false,
+        })
+    };
+    let (config, mut problems) = decode(text, &root);
+    let mut invalid = config.validate();
+    // Where a value could not be decoded, it is not also missing.
+    invalid.retain(|invalid| !problems.iter().any(|known| known.field == invalid.field));
+    problems.append(&mut invalid);
+    problems.sort_by_key(|problem| problem.line);
+    Ok(Document {
+        text: text.to_owned(),
+        root,
+        is_json,
+        config,
+        problems,
+    })
+}
+
+/// Reads one file.
+///
+/// # Errors
+/// [`LoadError::Read`] and [`LoadError::Parse`].
+pub fn read(path: &Path) -> Result<File, LoadError> {
+    let failed = |source| LoadError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let file = fs::File::open(path).map_err(|error| failed(error.into()))?;
+    let text = read_bounded(file, MAX_BYTES).map_err(failed)?;
+    let document = parse(&text).map_err(|source| LoadError::Parse {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(File {
+        path: path.to_owned(),
+        document,
+    })
+}
+
+/// Reads what kubelet reads where `--image-credential-provider-config` is `path`:
+/// the file, or in a directory every `*.json`, `*.yaml` and `*.yml` in the order of
+/// their names. A provider whose name an earlier file has is a problem of the
+/// later one.
+///
+/// # Errors
+/// [`LoadError`], for the first file that cannot be read.
+pub fn load(path: &Path) -> Result<Vec<File>, LoadError> {
+    if !path.is_dir() {
+        return Ok(vec![read(path)?]);
+    }
+    let paths = files_in(path)?;
+    if paths.is_empty() {
+        let path = path.to_owned();
+        return Err(LoadError::Empty { path });
+    }
+    if paths.len() > MAX_FILES {
+        let path = path.to_owned();
+        return Err(LoadError::TooMany { path });
+    }
+    let mut files = paths
+        .iter()
+        .map(|path| read(path))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut names = HashSet::new();
+    for file in &mut files {
+        let document = &mut file.document;
+        let own = document.config.providers.iter().enumerate();
+        for (index, provider) in own.filter(|(_, provider)| names.contains(&provider.name)) {
+            document.problems.push(Problem {
+                line: provider.line,
+                provider: Some(index),
+                field: format!("providers[{index}].name"),
+                message: format!("{:?} is in an earlier file too", provider.name),
+            });
+        }
+        let own = document.config.providers.iter();
+        names.extend(own.map(|provider| provider.name.clone()));
+    }
+    Ok(files)
+}
+
+fn files_in(directory: &Path) -> Result<Vec<PathBuf>, LoadError> {
+    let failed = |error: io::Error| LoadError::Read {
+        path: directory.to_owned(),
+        source: error.into(),
+    };
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(directory).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let path = entry.path();
+        let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let has_extension = EXTENSIONS
+            .iter()
+            .any(|extension| has_extension(&path, extension));
+        if has_extension && !is_directory {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+/// As Go's `filepath.Ext` sees it, for which `.yaml` is all extension.
+fn has_extension(path: &Path, extension: &str) -> bool {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    let rest = name.strip_suffix(extension.as_bytes());
+    rest.is_some_and(|rest| rest.ends_with(b"."))
+}
+
+#[cfg(test)]
+mod tests;

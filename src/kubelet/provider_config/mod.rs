@@ -1,0 +1,48 @@
+//! kubelet's `CredentialProviderConfig` (`kubelet.config.k8s.io`): which programs
+//! it runs for which images. The file of `--image-credential-provider-config`, or,
+//! since Kubernetes 1.34, a directory of such files.
+//!
+//! kubelet does not start with a file it cannot read or does not accept, so
+//! [`parse()`] says all that it would refuse, with lines. It agrees with
+//! `pkg/credentialprovider/plugin/config.go` of Kubernetes 1.36 and the strict
+//! decoding before it: unknown and repeated fields are refused.
+//!
+//! - [`load()`] reads what the flag names; [`parse()`] one text. Both give typed values,
+//!   and [`Problem`]s.
+//! - [`CredentialProviderConfig::validate`] is what kubelet checks after decoding.
+//! - [`match_image()`] and [`CredentialProviderConfig::providers_for`] answer whom
+//!   kubelet would ask for an image, [`CredentialProvider::covers`] whether one
+//!   provider is asked for every image of a pattern.
+//! - [`patterns()`] gives the patterns for a registry of registries.conf.
+//!
+//! <https://kubernetes.io/docs/reference/config-api/kubelet-config.v1/>
+
+mod load;
+mod decode;
+mod config;
+mod validate;
+mod patterns;
+mod match_image;
+mod glob;
+mod duration;
+mod node;
+mod yaml;
+mod json;
+
+pub use config::{CredentialProvider, CredentialProviderConfig, EnvVar, Problem, TokenAttributes};
+pub use load::{Document, File, LoadError, MAX_BYTES, ParseError, load, parse, read};
+pub use match_image::{MatchImage, MatchImageError, match_image};
+pub use node::SyntaxError;
+pub(crate) use node::{Entry, Node, Style, Value};
+pub use patterns::{Inexpressible, WILDCARD_LEVELS, is_for, minimal, patterns};
+
+/// The group and version that is written; kubelet also reads `v1beta1` and `v1alpha1`.
+pub const API_VERSION: &str = "kubelet.config.k8s.io/v1";
+/// The kind of the file.
+pub const KIND: &str = "CredentialProviderConfig";
+/// The versions of the file that kubelet reads.
+const API_VERSIONS: [&str; 3] = [
+    API_VERSION,
+    "kubelet.config.k8s.io/v1beta1",
+    "kubelet.config.k8s.io/v1alpha1",
+];

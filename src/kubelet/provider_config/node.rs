@@ -1,0 +1,147 @@
+//! A document as a tree that knows where in the text each part stands, so that a
+//! part can be named in a message, and replaced without touching the rest.
+
+use std::ops::Range;
+
+/// How deep a document may be nested, and a second limit for the parsers' own.
+pub(super) const MAX_DEPTH: usize = 64;
+
+/// A value and where it stands. Has no `Debug`: it may hold a secret of some
+/// provider's environment.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Node {
+    /// The value.
+    pub(crate) value: Value,
+    /// Its bytes in the text: a block collection from its first key or item to
+    /// the end of its last one, everything else as written; empty where nothing
+    /// is written.
+    pub(crate) span: Range<usize>,
+    /// How a collection is written.
+    pub(crate) style: Style,
+    /// Whether it has a YAML anchor or comes from one, so that editing it here
+    /// would change another place, or need another place to change.
+    pub(crate) shared: bool,
+}
+
+/// How a collection is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// By indentation; also what is no collection.
+    Block,
+    /// With brackets or braces, as all of JSON is.
+    Flow,
+}
+
+/// What kubelet takes a node for.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Value {
+    /// Nothing, or `null`.
+    Null,
+    /// `true` or `false`, in YAML also `yes`, `no`, `on`, `off`.
+    Bool(bool),
+    /// A number, whose value no field of ours needs.
+    Number,
+    /// A text.
+    String(String),
+    /// A list.
+    Sequence(Vec<Node>),
+    /// An object, its keys in file order, perhaps more than once.
+    Mapping(Vec<Entry>),
+}
+
+/// A key with its value.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// The key.
+    pub(crate) key: String,
+    /// Its bytes in the text, quotes included.
+    pub(crate) key_span: Range<usize>,
+    /// The value.
+    pub(crate) value: Node,
+}
+
+/// Why a text is no document.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} at line {line} column {column}")]
+pub struct SyntaxError {
+    /// What is wrong; holds nothing of the text.
+    pub(super) what: String,
+    /// The line, from 1.
+    pub(super) line: usize,
+    /// The column, from 1.
+    pub(super) column: usize,
+}
+
+impl Node {
+    /// The value under a key of a mapping, the first one of that name.
+    pub(crate) fn get(&self, key: &str) -> Option<&Self> {
+        self.entries()
+            .iter()
+            .find(|entry| entry.key == key)
+            .map(|entry| &entry.value)
+    }
+
+    /// The entries of a mapping; none of anything else.
+    pub(crate) fn entries(&self) -> &[Entry] {
+        match &self.value {
+            Value::Mapping(entries) => entries,
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number
+            | Value::String(_)
+            | Value::Sequence(_) => &[],
+        }
+    }
+
+    /// The items of a list; none of anything else.
+    pub(crate) fn items(&self) -> &[Self] {
+        match &self.value {
+            Value::Sequence(items) => items,
+            Value::Null | Value::Bool(_) | Value::Number | Value::String(_) | Value::Mapping(_) => {
+                &[]
+            }
+        }
+    }
+
+    /// The text of a string.
+    pub(crate) fn as_str(&self) -> Option<&str> {
+        match &self.value {
+            Value::String(text) => Some(text),
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number
+            | Value::Sequence(_)
+            | Value::Mapping(_) => None,
+        }
+    }
+
+    /// Whether this or anything in it is [`shared`](Self::shared).
+    pub(crate) fn has_shared(&self) -> bool {
+        self.shared
+            || self.items().iter().any(Self::has_shared)
+            || self.entries().iter().any(|entry| entry.value.has_shared())
+    }
+
+    /// How many nodes this is, keys not counted.
+    pub(super) fn count(&self) -> usize {
+        let items = self.items().iter();
+        let values = self.entries().iter().map(|entry| &entry.value);
+        1 + items.chain(values).map(Self::count).sum::<usize>()
+    }
+
+    /// Marks this and everything in it as shared.
+    pub(super) fn share(&mut self) {
+        self.shared = true;
+        match &mut self.value {
+            Value::Sequence(items) => items.iter_mut().for_each(Self::share),
+            Value::Mapping(entries) => entries.iter_mut().for_each(|entry| entry.value.share()),
+            Value::Null | Value::Bool(_) | Value::Number | Value::String(_) => {}
+        }
+    }
+}
+
+/// The line of a byte, from 1.
+pub(super) fn line_of(text: &str, offset: usize) -> usize {
+    let before = text.as_bytes().iter().take(offset);
+    1 + before.filter(|&&byte| byte == b'\n').count()
+}

@@ -1,0 +1,108 @@
+//! From a registry of registries.conf to patterns of `matchImages`.
+//!
+//! The two match differently, so that patterns cannot say all that prefixes do:
+//!
+//! - `*.example.com` is every host below example.com, however deep; a pattern's `*`
+//!   is one label. There is one pattern for each of [`WILDCARD_LEVELS`] depths.
+//! - the prefix `example.com` is also for `example.com:5000`, with any port; a
+//!   pattern is for the port it names, or for none.
+//! - a prefix ends at a slash, a pattern anywhere in a path: `example.com/org` is
+//!   also a pattern for `example.com/organisation/app`. The provider is then run
+//!   for nothing, and says so.
+
+use registries_conf::{ImageName, ImageNameError, Registry};
+
+use super::match_image::MatchImage;
+use crate::sources::Sources;
+
+/// How many labels a `*` of registries.conf may stand for in an image that is
+/// matched: four, as in `<account>.dkr.ecr.<region>` before `.amazonaws.com`.
+pub const WILDCARD_LEVELS: usize = 4;
+
+/// A registry that has a mirror, but whose prefix is the beginning of no image's
+/// name as kubelet has it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no image that kubelet asks for has a name below prefix {prefix:?}")]
+pub struct Inexpressible {
+    /// The prefix.
+    pub prefix: String,
+    /// What is wrong with such a name.
+    #[source]
+    pub source: ImageNameError,
+}
+
+/// The patterns for a registry's images; none where its images have nothing to be
+/// pulled from but themselves, or where it is blocked: a login would be of no use.
+///
+/// # Errors
+/// [`Inexpressible`], for prefixes with a tag or digest, without a host, with a star
+/// in a strange place, and for Docker Hub under a name that kubelet replaces by
+/// `docker.io`.
+pub fn patterns(registry: &Registry) -> Result<Vec<String>, Inexpressible> {
+    let prefix = &registry.prefix;
+    let domain = prefix.strip_prefix("*.");
+    // A name below the prefix, to see what registries.conf makes of such names.
+    let name = match domain {
+        Some(domain) => format!("a.{domain}/a/a"),
+        None => format!("{prefix}/a/a"),
+    };
+    let image = ImageName::parse_canonical(&name);
+    let needs_login = |image| Sources::in_registry(image, registry).need_login();
+    match (image, domain) {
+        (Ok(image), _) if !needs_login(&image) => Ok(Vec::new()),
+        (Ok(_), Some(domain)) => Ok((1..=WILDCARD_LEVELS)
+            .map(|levels| "*.".repeat(levels) + domain)
+            .collect()),
+        (Ok(_), None) => Ok(vec![prefix.clone()]),
+        (Err(_), _) if registry.blocked || registry.mirrors.is_empty() => Ok(Vec::new()),
+        (Err(source), _) => Err(Inexpressible {
+            prefix: prefix.clone(),
+            source,
+        }),
+    }
+}
+
+/// Whether a pattern may match an image of a registry.
+pub fn is_for(pattern: &MatchImage, registry: &Registry) -> bool {
+    let prefix = &registry.prefix;
+    let mut name = match prefix.strip_prefix("*.") {
+        Some(domain) => {
+            let levels = pattern.labels().checked_sub(domain.split('.').count());
+            "*.".repeat(levels.unwrap_or_default().max(1)) + domain
+        }
+        None => prefix.clone(),
+    };
+    // A host alone is for every port.
+    if !prefix.contains(['/', ':']) && !pattern.port().is_empty() {
+        name.push(':');
+        name.push_str(pattern.port());
+    }
+    MatchImage::parse(&name).is_ok_and(|name| name.overlaps(pattern))
+}
+
+/// The patterns without those that another one covers, in their order.
+pub fn minimal(patterns: Vec<String>) -> Vec<String> {
+    let parsed: Vec<_> = patterns
+        .iter()
+        .map(|text| MatchImage::parse(text).ok())
+        .collect();
+    let is_covered = |index: usize| {
+        let own = parsed.get(index).and_then(Option::as_ref);
+        own.is_some_and(|own| {
+            parsed.iter().enumerate().any(|(other_index, other)| {
+                other.as_ref().is_some_and(|other| {
+                    // Of two that say the same, the first one stays.
+                    let first = other_index < index || !own.covers(other);
+                    other_index != index && other.covers(own) && first
+                })
+            })
+        })
+    };
+    let covered: Vec<bool> = (0..patterns.len()).map(is_covered).collect();
+    let kept = patterns.into_iter().zip(covered);
+    kept.filter_map(|(pattern, covered)| (!covered).then_some(pattern))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,467 @@
+//! `config`: kubelet's provider configuration from registries.conf, alone and
+//! merged into a file (SPEC section 7).
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use test_cluster::{AnswerFault, ConnectionFault, Fault};
+
+use crate::support::{Cluster, Node, Outcome, Provider};
+
+const FILE: &str = "etc/kubernetes/credential-providers.yaml";
+const BACKUP: &str = "etc/kubernetes/credential-providers.yaml.bak";
+const AUDIENCE: [&str; 2] = ["--audience", "https://kubernetes.test"];
+
+const ECR: &str = "\
+# Ansible managed
+apiVersion: kubelet.config.k8s.io/v1
+kind: CredentialProviderConfig
+providers:
+    # the cloud's
+    - name: ecr-credential-provider
+      matchImages: ['*.dkr.ecr.*.amazonaws.com']   # theirs
+      defaultCacheDuration: 12h
+      apiVersion: credentialprovider.kubelet.k8s.io/v1
+      env:
+        - name: TOKEN
+          value: hunter2
+";
+
+const ENTRY: &str = r#"    - name: crio-credential-provider
+      apiVersion: credentialprovider.kubelet.k8s.io/v1
+      matchImages:
+        - "docker.io"
+      defaultCacheDuration: "0s"
+      tokenAttributes:
+        serviceAccountTokenAudience: "https://kubernetes.test"
+        cacheType: Token
+        requireServiceAccount: false
+"#;
+
+/// A registry with that prefix and a mirror.
+fn mirrored(prefix: &str) -> String {
+    let location = prefix.trim_start_matches("*.");
+    format!(
+        "[[registry]]\nprefix = \"{prefix}\"\nlocation = \"{location}\"\n\
+         [[registry.mirror]]\nlocation = \"mirror.test\"\n"
+    )
+}
+
+fn run(provider: &Provider, arguments: &[&str]) -> Outcome {
+    provider.run_with(&[&["config"], arguments].concat())
+}
+
+/// Runs with the audience, and nothing to ask.
+fn config(node: &Node, arguments: &[&str]) -> Outcome {
+    let provider = node.provider_without_cluster();
+    run(&provider, &[&AUDIENCE, arguments].concat())
+}
+
+fn merge(node: &Node, arguments: &[&str]) -> Outcome {
+    let file = node.path(FILE);
+    let merge = ["--merge", file.to_str().unwrap()];
+    config(node, &[&merge, arguments].concat())
+}
+
+fn node_with(file: &str) -> Node {
+    let node = Node::with_mirror();
+    node.write(FILE, file);
+    node
+}
+
+/// A failure with one line for each problem before the last one.
+#[track_caller]
+fn refuses(outcome: &Outcome, problems: &[&str]) {
+    assert_eq!(
+        (outcome.code, outcome.stdout.as_str()),
+        (Some(1), ""),
+        "{outcome}"
+    );
+    let errors = outcome
+        .stderr
+        .lines()
+        .filter(|line| line.trim_start().starts_with("ERROR"));
+    let errors: Vec<_> = errors.collect();
+    assert_eq!(errors.len(), problems.len() + 1, "{outcome}");
+    for (line, problem) in errors.iter().zip(problems) {
+        assert!(line.contains(problem), "{problem}: {outcome}");
+    }
+}
+
+#[test]
+fn the_file_is_exactly_this() {
+    let outcome = config(&Node::with_mirror(), &[]);
+    let lines = ENTRY.lines().map(|line| line.strip_prefix("  ").unwrap());
+    let entry = lines.collect::<Vec<_>>().join(
+        "
+",
+    ) + "
+";
+    let expected = format!(
+        "apiVersion: kubelet.config.k8s.io/v1\nkind: CredentialProviderConfig\nproviders:\n{entry}"
+    );
+    assert_eq!(outcome.stdout, expected);
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn json_says_the_same() {
+    let outcome = config(&Node::with_mirror(), &["-o", "json"]);
+    let said: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let expected = json!({
+        "apiVersion": "kubelet.config.k8s.io/v1",
+        "kind": "CredentialProviderConfig",
+        "providers": [{
+            "name": "crio-credential-provider",
+            "apiVersion": "credentialprovider.kubelet.k8s.io/v1",
+            "matchImages": ["docker.io"],
+            "defaultCacheDuration": "0s",
+            "tokenAttributes": {
+                "serviceAccountTokenAudience": "https://kubernetes.test",
+                "cacheType": "Token",
+                "requireServiceAccount": false,
+            },
+        }],
+    });
+    assert_eq!(said, expected);
+    outcome.is_quiet();
+}
+
+#[test]
+fn every_registry_with_something_else_to_pull_from_is_matched() {
+    let text = [
+        &*mirrored("docker.io"),
+        &mirrored("docker.io/library"),
+        &mirrored("quay.io/org"),
+        &mirrored("a.test:5000"),
+        &mirrored("*.b.test"),
+        &mirrored("gone.test").replacen("location", "blocked = true\nlocation", 1),
+        "[[registry]]\nprefix = \"moved.test\"\nlocation = \"here.test\"\n",
+        "[[registry]]\nlocation = \"plain.test\"\ninsecure = true\n",
+        &mirrored("index.docker.io/x"),
+    ]
+    .concat();
+    let node = Node::with_registries(&text);
+    let outcome = config(&node, &["-o", "json"]);
+    let said: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let expected = json!([
+        "*.b.test",
+        "*.*.b.test",
+        "*.*.*.b.test",
+        "*.*.*.*.b.test",
+        "a.test:5000",
+        "docker.io",
+        "moved.test",
+        "quay.io/org",
+    ]);
+    assert_eq!(said["providers"][0]["matchImages"], expected);
+    outcome.warns_with(&["index.docker.io/x", "registries.conf:"]);
+}
+
+#[test]
+fn openshifts_object_keeps_its_limits() {
+    let most: String = (10..70).map(|n| mirrored(&format!("r{n}.test"))).collect();
+    let node = Node::with_registries(&(most + &mirrored("UPPER.test")));
+    let provider = node.provider_without_cluster();
+    // No audience is needed: OpenShift sets it.
+    let outcome = run(&provider, &["-o", "openshift"]);
+    assert_eq!(outcome.code, Some(0), "{outcome}");
+    let (head, patterns) = outcome.stdout.split_once("  matchImages:\n").unwrap();
+    let expected = "apiVersion: config.openshift.io/v1alpha1\nkind: CRIOCredentialProviderConfig\nmetadata:\n  name: cluster\nspec:\n";
+    assert_eq!(head, expected);
+    assert_eq!(patterns.lines().count(), 50);
+    outcome.warns_with(&["UPPER.test"]);
+    outcome.warns_with(&["r60.test"]);
+    outcome.warns_with(&["r69.test"]);
+    outcome.never_says(&["\"r60.test\"\n"]);
+}
+
+#[test]
+fn without_any_mirror_there_is_nothing_to_configure() {
+    for text in ["", "[[registry]]\nlocation = \"docker.io\"\n"] {
+        let node = Node::with_registries(text);
+        config(&node, &[]).fails_with(&["registries.conf", "no registry with a mirror"]);
+    }
+    let node = Node::with_registries("[[registry]\n");
+    config(&node, &[]).fails_with(&["registries.conf"]);
+}
+
+#[test]
+fn the_audience_is_what_the_api_server_tells() {
+    let node = Node::with_mirror();
+    let cluster = Cluster::new();
+    let issuer = json!({"issuer": "https://issuer.test/x", "jwks_uri": "https://issuer.test/jwks"});
+    let answer = AnswerFault::Custom {
+        code: 200,
+        content_type: "application/json".to_owned(),
+        body: issuer.to_string().into_bytes(),
+    };
+    cluster
+        .server
+        .fault(Fault::from(answer).on_path_containing("/.well-known/openid-configuration"));
+    let outcome = run(&node.provider(&cluster), &[]);
+    assert_eq!(outcome.code, Some(0), "{outcome}");
+    let audience = "    serviceAccountTokenAudience: \"https://issuer.test/x\"\n";
+    assert!(outcome.stdout.contains(audience), "{outcome}");
+    let requests = cluster.server.requests();
+    assert_eq!(requests.len(), 1);
+    assert_eq!(requests[0].header("authorization"), None);
+}
+
+#[test]
+fn an_audience_that_is_not_known_says_how_to_learn_it() {
+    let command = "kubectl get --raw /.well-known/openid-configuration | jq -r .issuer";
+    let node = Node::with_mirror();
+    let cluster = Cluster::new();
+    let provider = node.provider(&cluster);
+    run(&provider, &[]).fails_with(&["--audience", command, "403"]);
+
+    let answer = |body: &str| AnswerFault::Custom {
+        code: 200,
+        content_type: "application/json".to_owned(),
+        body: body.as_bytes().to_vec(),
+    };
+    for body in [
+        "{}",
+        "{\"issuer\": \"\"}",
+        "[\"a\"]",
+        "{\"issuer\": \"a\\nb\"}",
+        "x",
+    ] {
+        cluster.server.fault(answer(body));
+        run(&provider, &[]).fails_with(&["--audience", command]);
+    }
+
+    cluster
+        .server
+        .fault(Fault::from(ConnectionFault::HangAtAccept).forever());
+    let outcome = run(&provider, &[]);
+    outcome.fails_with(&["--audience", command]);
+    assert!(outcome.elapsed < Duration::from_secs(15), "{outcome}");
+}
+
+#[test]
+fn a_merged_file_keeps_every_byte_of_others() {
+    let node = node_with(ECR);
+    let outcome = merge(&node, &[]);
+    assert_eq!(outcome.stdout, format!("{ECR}{ENTRY}"));
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
+    // Nothing is written without --write.
+    assert_eq!(node.read(FILE), ECR);
+
+    node.write(FILE, &outcome.stdout);
+    assert_eq!(merge(&node, &[]).stdout, outcome.stdout);
+}
+
+#[test]
+fn json_stays_json() {
+    let json = "{\n  \"apiVersion\": \"kubelet.config.k8s.io/v1\",\n  \"kind\": \"CredentialProviderConfig\",\n  \"providers\": [\n    {\n      \"name\": \"ecr\",\n      \"args\": [\"-v\",   \"2\"],\n      \"matchImages\": [\"a.test\"],\n      \"defaultCacheDuration\": \"5m\",\n      \"apiVersion\": \"credentialprovider.kubelet.k8s.io/v1\"\n    }\n  ]\n}\n";
+    let node = node_with(json);
+    let outcome = merge(&node, &[]);
+    assert_eq!(outcome.code, Some(0), "{outcome}");
+    let said: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(said["providers"][1]["matchImages"], json!(["docker.io"]));
+    assert!(
+        outcome
+            .stdout
+            .starts_with(json.split_once("\n  ]").unwrap().0),
+        "{outcome}"
+    );
+}
+
+#[test]
+fn the_entrys_own_audience_stays_and_nobody_is_asked() {
+    let node = node_with(&format!("{ECR}{ENTRY}"));
+    let file = node.path(FILE);
+    let arguments = ["--merge", file.to_str().unwrap()];
+    let outcome = run(&node.provider_without_cluster(), &arguments);
+    assert_eq!(outcome.stdout, format!("{ECR}{ENTRY}"), "{outcome}");
+    let arguments = [&arguments[..], &["--audience", "https://other.test"]].concat();
+    let outcome = run(&node.provider_without_cluster(), &arguments);
+    let expected = format!("{ECR}{ENTRY}").replace("https://kubernetes.test", "https://other.test");
+    assert_eq!(outcome.stdout, expected, "{outcome}");
+}
+
+#[test]
+fn patterns_follow_registries_conf_and_all_else_of_the_entry_stays() {
+    let own = "      args: [--log-level=debug] # mine\n";
+    let file = format!("{ECR}{ENTRY}{own}").replace(
+        "        - \"docker.io\"\n",
+        "        - old.test\n        - docker.io # kept\n",
+    );
+    let node = node_with(&file);
+    node.write(
+        "etc/containers/registries.conf.d/a.conf",
+        mirrored("quay.io/org"),
+    );
+    let outcome = merge(&node, &[]);
+    let expected = format!("{ECR}{ENTRY}{own}").replace(
+        "        - \"docker.io\"\n",
+        "        - docker.io # kept\n        - \"quay.io/org\"\n",
+    );
+    assert_eq!(outcome.stdout, expected, "{outcome}");
+    outcome.warns_with(&["old.test"]);
+}
+
+#[test]
+fn patterns_that_another_provider_has_too_are_told() {
+    let file = ECR.replace("['*.dkr.ecr.*.amazonaws.com']", "['*.io/lib', quay.io]");
+    let outcome = merge(&node_with(&file), &[]);
+    assert_eq!(outcome.code, Some(0), "{outcome}");
+    outcome.warns_with(&["docker.io", "*.io/lib", "ecr-credential-provider"]);
+    outcome.never_says(&["\"quay.io\" of"]);
+}
+
+#[test]
+fn a_file_that_kubelet_refuses_is_refused_with_every_reason() {
+    let file = ECR
+        .replace("defaultCacheDuration: 12h", "defaultCacheDuration: -1h")
+        .replace("name: TOKEN", "name: [hunter2]")
+        .replace("kind: Cred", "extra: hunter2\nkind: Cred")
+        .replace("'*.dkr", "'bad host', '*.dkr");
+    let node = node_with(&file);
+    for arguments in [&[][..], &["--write"]] {
+        let outcome = merge(&node, arguments);
+        refuses(
+            &outcome,
+            &[
+                "line 3: unknown field \"extra\"",
+                "providers[0].matchImages[0]: \"bad host\"",
+                "providers[0].defaultCacheDuration: must not be negative",
+                "line 12: providers[0].env[0].name: is a list, expected a string",
+            ],
+        );
+        outcome.never_says(&["hunter2"]);
+        assert_eq!(node.read(FILE), file);
+    }
+}
+
+#[test]
+fn a_file_that_is_none_is_refused_in_one_line() {
+    let level = |n: i32| format!("a{n}: &a{n} [{}]\n", format!("*a{}, ", n - 1).repeat(9));
+    let bomb: Vec<_> = (1..40).map(level).collect();
+    let bomb = bomb.concat();
+    for (name, file, words) in [
+        (
+            "broken",
+            "a: [hunter2\nb: c".to_owned(),
+            vec!["credential-providers.yaml", "line"],
+        ),
+        (
+            "broken json",
+            "{\"a\": hunter2}".to_owned(),
+            vec!["malformed JSON", "line 1"],
+        ),
+        (
+            "large",
+            " ".repeat(2 << 20),
+            vec!["larger than 1048576 bytes"],
+        ),
+        (
+            "bomb",
+            format!("a0: &a0 [a, a]\n{bomb}"),
+            vec!["more than 100000 values"],
+        ),
+    ] {
+        let node = node_with(&file);
+        let outcome = merge(&node, &["--write"]);
+        outcome.fails_with(&words);
+        outcome.never_says(&["hunter2"]);
+        assert!(outcome.elapsed < Duration::from_secs(10), "{name}");
+        assert_eq!(node.read(FILE), file, "{name}");
+    }
+    let node = Node::with_mirror();
+    merge(&node, &[]).fails_with(&["credential-providers.yaml", "No such file"]);
+    node.write("etc/kubernetes/credential-providers.yaml/a.yaml", ECR);
+    merge(&node, &[]).fails_with(&["is a directory"]);
+}
+
+#[test]
+fn what_cannot_be_edited_is_left_to_the_administrator() {
+    let shared = ECR.replace("matchImages: [", "matchImages: &all [") + ENTRY;
+    let shared = shared.replace(
+        "matchImages:\n        - \"docker.io\"\n",
+        "matchImages: *all\n",
+    );
+    let node = node_with(&shared);
+    let outcome = merge(&node, &["--write"]);
+    outcome.fails_with(&["by hand", "anchor"]);
+    assert_eq!(node.read(FILE), shared);
+}
+
+#[test]
+fn a_file_is_written_whole_with_its_mode_and_a_backup() {
+    let node = node_with(ECR);
+    node.set_mode(FILE, 0o640);
+    let before = fs::metadata(node.path(FILE)).unwrap();
+    let outcome = merge(&node, &["--write"]);
+    assert_eq!(
+        (outcome.code, outcome.stdout.as_str()),
+        (Some(0), ""),
+        "{outcome}"
+    );
+    outcome.is_quiet();
+    assert_eq!(node.read(FILE), format!("{ECR}{ENTRY}"));
+    assert_eq!(node.read(BACKUP), ECR);
+    let after = fs::metadata(node.path(FILE)).unwrap();
+    assert_ne!(before.ino(), after.ino());
+    assert_eq!((before.uid(), before.gid()), (after.uid(), after.gid()));
+    assert_eq!((node.mode(FILE), node.mode(BACKUP)), (0o640, 0o640));
+    let names = fs::read_dir(node.path("etc/kubernetes")).unwrap();
+    assert_eq!(names.count(), 2, "no temporary file is left");
+
+    // Again: nothing to write, and the backup is still that of the change.
+    let outcome = merge(&node, &["--write"]);
+    assert_eq!(
+        (outcome.code, outcome.stdout.as_str()),
+        (Some(0), ""),
+        "{outcome}"
+    );
+    assert_eq!(after.ino(), fs::metadata(node.path(FILE)).unwrap().ino());
+    assert_eq!(node.read(BACKUP), ECR);
+}
+
+#[test]
+fn a_symbolic_link_stays_and_what_it_leads_to_is_written() {
+    let node = Node::with_mirror();
+    node.write("srv/real.yaml", ECR);
+    node.write("etc/kubernetes/other", "");
+    symlink("../../srv/real.yaml", node.path(FILE)).unwrap();
+    let outcome = merge(&node, &["--write"]);
+    assert_eq!(outcome.code, Some(0), "{outcome}");
+    let link = fs::symlink_metadata(node.path(FILE)).unwrap();
+    assert!(link.file_type().is_symlink());
+    assert_eq!(node.read("srv/real.yaml"), format!("{ECR}{ENTRY}"));
+    assert_eq!(node.read("srv/real.yaml.bak"), ECR);
+    assert!(!node.path(BACKUP).exists());
+}
+
+#[test]
+fn wrong_usage_is_told() {
+    let node = node_with(ECR);
+    let file = node.path(FILE);
+    let file = file.to_str().unwrap();
+    for arguments in [
+        &["--write"][..],
+        &["--merge", file, "-o", "json"],
+        &["--merge"],
+        &["-o", "xml"],
+        &["--audience", ""],
+        &["extra"],
+    ] {
+        let outcome = run(&node.provider_without_cluster(), arguments);
+        assert_eq!(
+            (outcome.code, outcome.stdout.as_str()),
+            (Some(2), ""),
+            "{arguments:?}: {outcome}"
+        );
+    }
+    let outcome = run(&node.provider_without_cluster(), &["--audiense", "x"]);
+    assert!(outcome.stderr.contains("--audience"), "{outcome}");
+    let help = run(&node.provider_without_cluster(), &["--help"]);
+    for word in ["--merge", "--write", "--audience", "Examples:", "openshift"] {
+        assert!(help.stdout.contains(word), "{word}: {help}");
+    }
+}
