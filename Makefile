@@ -46,7 +46,7 @@ PROVIDER ?= $(CARGO_TARGET_DIR)/debug/$(NAME)
 TEST_CLUSTER ?= $(CARGO_TARGET_DIR)/debug/test-cluster
 export PROVIDER TEST_CLUSTER
 
-SHELL_FILES = $$(shfmt -f test .ci)
+SHELL_FILES = $$(shfmt -f test packaging deploy .ci)
 
 .PHONY: help
 help: ## Show this help
@@ -58,7 +58,7 @@ help: ## Show this help
 		'GOOS, GOARCH' 'platform to build for: linux, and amd64, arm64, ppc64le or s390x' \
 		TARGET 'the same as a Rust target; without any of them, a static binary for this machine' \
 		REGISTRIES_CONF 'default of --registries-conf, compiled in' \
-		'DESTDIR, PREFIX' 'where "make install" puts the binary' \
+		'DESTDIR, PREFIX' 'where "make install" puts files' \
 		PROVIDER 'the binary that "make local-e2e" and "make demo" try'
 
 ##@ Build
@@ -87,8 +87,23 @@ reproducible: ## Build it twice in two folders: the same bytes
 	@test/reproducible
 
 .PHONY: install
-install: $(BINARY) ## Install the binary where kubelet looks for it
-	install -D -m 0755 $(BINARY) $(DESTDIR)$(PLUGIN_DIR)/$(NAME)
+install: $(BINARY) ## Install the binary where kubelet looks for it, and what belongs to it
+	@DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) PLUGIN_DIR=$(PLUGIN_DIR) packaging/install $(BINARY)
+
+.PHONY: deb
+deb: $(BINARY) ## Pack the binary for Debian and Ubuntu: build/*.deb
+	@test/setup git dpkg-deb readelf
+	@packaging/deb $(BINARY) $(BUILD_DIR)
+
+.PHONY: rpm
+rpm: $(BINARY) ## Pack the binary for Fedora and RHEL: build/*.rpm
+	@test/setup git rpmbuild readelf
+	@packaging/rpm $(BINARY) $(BUILD_DIR)
+
+.PHONY: srpm
+srpm: ## Pack the source with all crates, for mock: build/*.src.rpm
+	@test/setup git rust rpmbuild
+	@SOURCE=yes packaging/rpm '' $(BUILD_DIR)
 
 .PHONY: clean
 clean: ## Remove what was built
@@ -111,6 +126,11 @@ debug-build:
 local-e2e: debug-build ## Pull with a real registry and a real skopeo, without a cluster
 	@test/setup bats jq skopeo registry htpasswd
 	bats $(BATS_ARGS) test/local.bats
+
+.PHONY: packages
+packages: deb rpm ## Build both packages and try them, "make install" and the node installer
+	@test/setup bats jq
+	bats $(BATS_ARGS) test/packages.bats
 
 .PHONY: demo
 demo: debug-build ## Show one pull through a mirror that wants a login, step by step

@@ -50,3 +50,5 @@ mod threats;
 mod command_line;
 #[cfg(test)]
 mod documents;
+#[cfg(test)]
+mod deploy;

@@ -1,0 +1,30 @@
+# shellcheck shell=bash
+#
+# What both packages need to know.
+
+# shellcheck disable=SC2034 # for the scripts that load this
+name=crio-credential-provider
+# A pre-release sorts before the release: 1.0.0-rc.1 is 1.0.0~rc.1 for dpkg and rpm.
+version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+version=${version/-/\~}
+
+die() {
+    printf '%s: %s\n' "${0##*/}" "$*" >&2
+    exit 1
+}
+
+# The architecture of a binary, in Linux' own name: machine FILE.
+machine() {
+    case $(LC_ALL=C readelf -h "$1" | sed -n 's/^ *Machine: *//p') in
+        *X86-64) echo x86_64 ;;
+        AArch64) echo aarch64 ;;
+        PowerPC64) echo ppc64le ;;
+        'IBM S/390') echo s390x ;;
+        *) die "$1 is for no machine that we have packages for" ;;
+    esac
+}
+
+# The newest glibc that a binary needs something of; nothing for a static one.
+needed_glibc() {
+    LC_ALL=C readelf -V "$1" | grep -o 'GLIBC_[0-9.]*' | cut -d _ -f 2 | sort -V | tail -n 1 || true
+}

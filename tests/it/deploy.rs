@@ -1,0 +1,182 @@
+//! The manifests and packages agree with each other and with the program, and what
+//! they configure works.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "reads the project's own text files"
+)]
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::support::{Cluster, NAMESPACE, Node, base64, owned};
+use test_cluster::Secret;
+
+const NAME: &str = "crio-credential-provider";
+
+fn project() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn text(path: &str) -> String {
+    let file = project().join(path);
+    fs::read_to_string(&file).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The documents of a YAML file.
+fn documents(path: &str) -> Vec<Value> {
+    serde_saphyr::from_multiple(&text(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The one document of that kind in a YAML file.
+fn document(path: &str, kind: &str) -> Value {
+    let mut found = documents(path);
+    found.retain(|document| document["kind"] == kind);
+    assert_eq!(found.len(), 1, "{kind} in {path}");
+    found.remove(0)
+}
+
+/// Every file below a folder of the project with that extension.
+fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![project().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|found| found == extension) {
+                found.push(path);
+            }
+        }
+    }
+    assert!(!found.is_empty(), "{folder}");
+    found
+}
+
+#[test]
+fn every_kustomization_names_what_is_there() {
+    for file in files("deploy", "yaml") {
+        if !file.ends_with("kustomization.yaml") {
+            continue;
+        }
+        let folder = file.parent().unwrap();
+        let kustomization = document(file.to_str().unwrap(), "Kustomization");
+        for resource in kustomization["resources"].as_array().unwrap() {
+            let resource = folder.join(resource.as_str().unwrap());
+            let there = resource.is_file() || resource.join("kustomization.yaml").is_file();
+            assert!(there, "{} of {}", resource.display(), file.display());
+        }
+    }
+}
+
+#[test]
+fn nodes_may_request_the_audience_that_kubelet_is_told_to_request() {
+    let config = document(
+        "deploy/credential-providers.yaml",
+        "CredentialProviderConfig",
+    );
+    let audience = &config["providers"][0]["tokenAttributes"]["serviceAccountTokenAudience"];
+    let role = document("deploy/cluster/node-rbac.yaml", "ClusterRole");
+    let expected = json!([{
+        "apiGroups": [""],
+        "resources": [audience],
+        "verbs": ["request-serviceaccounts-token-audience"],
+    }]);
+    assert_eq!(role["rules"], expected);
+    let binding = document("deploy/cluster/node-rbac.yaml", "ClusterRoleBinding");
+    assert_eq!(binding["roleRef"]["name"], role["metadata"]["name"]);
+    assert_eq!(binding["subjects"][0]["name"], "system:nodes");
+}
+
+#[test]
+fn kubelet_is_configured_to_run_this_program() {
+    let config = document(
+        "deploy/credential-providers.yaml",
+        "CredentialProviderConfig",
+    );
+    assert_eq!(config["apiVersion"], "kubelet.config.k8s.io/v1");
+    let provider = &config["providers"][0];
+    assert_eq!(provider["name"], NAME);
+    assert_eq!(provider["name"], env!("CARGO_PKG_NAME"));
+    assert_eq!(
+        provider["apiVersion"],
+        "credentialprovider.kubelet.k8s.io/v1"
+    );
+    assert_eq!(provider["defaultCacheDuration"], "0s");
+    assert_eq!(provider["tokenAttributes"]["cacheType"], "Token");
+    assert_eq!(provider["tokenAttributes"]["requireServiceAccount"], true);
+}
+
+#[test]
+fn a_namespace_grants_the_right_to_list_secrets_and_no_other() {
+    let path = "deploy/namespace/rbac.yaml";
+    let role = document(path, "Role");
+    let expected = json!([{"apiGroups": [""], "resources": ["secrets"], "verbs": ["list"]}]);
+    assert_eq!(role["rules"], expected);
+    let binding = document(path, "RoleBinding");
+    assert_eq!(binding["roleRef"]["name"], role["metadata"]["name"]);
+    let account = document(path, "ServiceAccount");
+    let subject = json!([{"kind": "ServiceAccount", "name": account["metadata"]["name"]}]);
+    assert_eq!(binding["subjects"], subject);
+    let pod = document("deploy/example/pod.yaml", "Pod");
+    assert_eq!(
+        pod["spec"]["serviceAccountName"],
+        account["metadata"]["name"]
+    );
+}
+
+#[test]
+fn the_example_leads_to_its_login_in_the_auth_file() {
+    let node = Node::with_registries(&text("deploy/registries.conf"));
+    let secret = document("deploy/example/secret.yaml", "Secret");
+    assert_eq!(secret["type"], "kubernetes.io/dockerconfigjson");
+    let config = secret["stringData"][".dockerconfigjson"].as_str().unwrap();
+    let cluster = Cluster::with([Secret::docker_config_json("mirror", config)]);
+    let pod = document("deploy/example/pod.yaml", "Pod");
+    let image = pod["spec"]["containers"][0]["image"].as_str().unwrap();
+    // kubelet leaves the tag away.
+    let (image, _tag) = image.rsplit_once(':').unwrap();
+
+    let outcome = node.provider(&cluster).pull(image);
+
+    outcome.answers(&owned(image));
+    outcome.is_quiet();
+    let entry = json!({"auth": base64("team-a:change-me")});
+    let expected = json!({"auths": {"mirror.example.com/docker/library/nginx": entry}});
+    assert_eq!(node.auth_file(image), Some(expected));
+    let example = document("deploy/example/kustomization.yaml", "Kustomization");
+    assert_eq!(example["namespace"], NAMESPACE);
+}
+
+#[test]
+fn the_packages_have_the_version_of_the_crate() {
+    let version = env!("CARGO_PKG_VERSION").replacen('-', "~", 1);
+    let spec = text("packaging/crio-credential-provider.spec");
+    assert!(spec.contains(&format!("\nVersion: {version}\n")));
+    assert!(spec.contains(&format!(" - {version}-1\n")));
+    let rust = env!("CARGO_PKG_RUST_VERSION");
+    assert!(spec.contains(&format!("BuildRequires: cargo >= {rust}\n")));
+    let installer = document("deploy/node-installer/kustomization.yaml", "Kustomization");
+    assert_eq!(installer["images"][0]["newTag"], env!("CARGO_PKG_VERSION"));
+}
+
+#[test]
+fn everything_installs_into_the_directory_that_kubelet_is_told() {
+    let directory = "libexec/kubelet-image-credential-provider-plugins";
+    let installer = document("deploy/node-installer/daemonset.yaml", "DaemonSet");
+    let volume = &installer["spec"]["template"]["spec"]["volumes"][0];
+    assert_eq!(volume["hostPath"]["path"], format!("/usr/{directory}"));
+    for path in [
+        "Makefile",
+        "packaging/install",
+        "README.md",
+        "deploy/README.md",
+    ] {
+        assert!(text(path).contains(directory), "{path}");
+    }
+    let spec = text("packaging/crio-credential-provider.spec");
+    assert!(spec.contains("%{_libexecdir}/kubelet-image-credential-provider-plugins"));
+}
