@@ -124,8 +124,8 @@ debug-build:
 
 .PHONY: local-e2e
 local-e2e: debug-build ## Pull with a real registry and a real skopeo, without a cluster
-	@test/setup bats jq skopeo registry htpasswd
-	bats $(BATS_ARGS) test/local.bats
+	@test/setup bats jq skopeo registry htpasswd curl
+	bats $(BATS_ARGS) test/registry.bats test/local.bats
 
 .PHONY: packages
 packages: deb rpm ## Build both packages and try them, "make install" and the node installer

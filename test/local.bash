@@ -13,7 +13,7 @@ PROVIDER=${PROVIDER:-$target/debug/crio-credential-provider}
 TEST_CLUSTER=${TEST_CLUSTER:-$target/debug/test-cluster}
 
 # The login that the registry takes.
-readonly REGISTRY_USER=mirror-user REGISTRY_PASSWORD='s3cret: with "quotes"'
+export REGISTRY_USER=mirror-user REGISTRY_PASSWORD='s3cret: with "quotes"'
 
 processes=()
 
@@ -30,8 +30,6 @@ need_programs() {
     for program in jq skopeo htpasswd; do
         command -v "$program" >/dev/null || die "$program is missing: run \"test/setup $program\"" || return
     done
-    REGISTRY=${REGISTRY:-$(command -v docker-registry || command -v registry)} ||
-        die 'a registry is missing: run "test/setup registry"'
 }
 
 # Waits until a command succeeds, for ten seconds at most.
@@ -52,7 +50,7 @@ prepare_node() {
     AUTH_DIR=$NODE/etc/crio/auth
     GLOBAL_AUTH_FILE=$NODE/var/lib/kubelet/config.json
     CLUSTER=$NODE/cluster
-    REGISTRY_LOG=$NODE/registry.log
+    REGISTRY_LOG=$NODE/registry/log
     API_LOG=$NODE/api.log
     SKOPEO_LOG=$NODE/skopeo.log
     mkdir -p "$REGISTRIES_CONF_DIR" "$(dirname "$GLOBAL_AUTH_FILE")" "$NODE/pulled" "$NODE/run"
@@ -60,6 +58,7 @@ prepare_node() {
 }
 
 stop_processes() {
+    "$root/test/registry/stop" "$NODE/registry"
     [[ ${#processes[@]} -gt 0 ]] || return 0
     kill "${processes[@]}" 2>/dev/null || true
     wait "${processes[@]}" 2>/dev/null || true
@@ -68,19 +67,7 @@ stop_processes() {
 
 # The registry, and its address in MIRROR.
 start_registry() {
-    htpasswd -Bbn -C 5 "$REGISTRY_USER" "$REGISTRY_PASSWORD" >"$NODE/htpasswd"
-    cat >"$NODE/registry.yml" <<EOF
-version: 0.1
-log: {level: info, accesslog: {disabled: false}}
-storage: {filesystem: {rootdirectory: "$NODE/registry"}}
-http: {addr: "127.0.0.1:0"}
-auth: {htpasswd: {realm: mirror, path: "$NODE/htpasswd"}}
-EOF
-    env -i PATH="$PATH" "$REGISTRY" serve "$NODE/registry.yml" \
-        >"$REGISTRY_LOG" 2>&1 3>&- </dev/null &
-    processes+=($!)
-    wait_for grep -q 'listening on' "$REGISTRY_LOG"
-    MIRROR=$(sed -n 's/.*listening on \(127\.0\.0\.1:[0-9]*\).*/\1/p' "$REGISTRY_LOG" | head -n 1)
+    MIRROR=$("$root/test/registry/start" "$NODE/registry" 127.0.0.1:0)
 }
 
 # The access log alone, a line per request: METHOD PATH STATUS.

@@ -52,3 +52,5 @@ mod command_line;
 mod documents;
 #[cfg(test)]
 mod deploy;
+#[cfg(test)]
+mod moving_over;
