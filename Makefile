@@ -127,6 +127,12 @@ local-e2e: debug-build ## Pull with a real registry and a real skopeo, without a
 	@test/setup bats jq skopeo registry htpasswd curl
 	bats $(BATS_ARGS) test/registry.bats test/local.bats
 
+.PHONY: e2e
+e2e: $(BINARY) ## Pull with a real kubelet, CRI-O and API server, in a virtual machine (Vagrant)
+	@command -v vagrant >/dev/null || { echo 'e2e: vagrant is missing, with libvirt or VirtualBox; or see test/README.md' >&2; exit 1; }
+	cd test && vagrant up && vagrant rsync
+	test/vagrant-run test/e2e-run
+
 .PHONY: packages
 packages: deb rpm ## Build both packages and try them, "make install" and the node installer
 	@test/setup bats jq
@@ -182,8 +188,9 @@ dependencies: ## Check that versions are consistent, and report newer ones
 
 .PHONY: shellcheck
 shellcheck: ## Check shell scripts and bats files
-	@test/setup shfmt shellcheck
+	@test/setup shfmt shellcheck bats
 	shellcheck --external-sources $(SHELL_FILES)
+	for file in test/*.bats; do bats --count "$$file" >/dev/null; done
 
 .PHONY: shfmt
 shfmt: ## Check the formatting of shell scripts and bats files

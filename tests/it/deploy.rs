@@ -180,3 +180,50 @@ fn everything_installs_into_the_directory_that_kubelet_is_told() {
     let spec = text("packaging/crio-credential-provider.spec");
     assert!(spec.contains("%{_libexecdir}/kubelet-image-credential-provider-plugins"));
 }
+
+#[test]
+fn every_manifest_is_yaml_of_a_kind() {
+    let mut manifests = files("deploy", "yaml");
+    manifests.extend(files("test", "yml"));
+    for file in manifests {
+        for document in documents(file.to_str().unwrap()) {
+            for field in ["apiVersion", "kind"] {
+                assert!(document[field].is_string(), "{field} in {}", file.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_tests_on_a_real_node_pull_what_their_registries_have() {
+    let node = Node::with_registries(&text("test/registries.conf"));
+    let pushed = [
+        "localhost:5000/library/e2e-one",
+        "localhost:5000/library/e2e-two",
+        "localhost:5000/library/e2e-three",
+        "localhost:5001/library/e2e-one",
+    ];
+    let mut found = Vec::new();
+    for name in ["pod", "three-images-pod", "static-pod"] {
+        let pod = document(&format!("test/cluster/{name}.yml"), "Pod");
+        for container in pod["spec"]["containers"].as_array().unwrap() {
+            let image = container["image"].as_str().unwrap();
+            found.push(first_source(&node, image));
+        }
+    }
+    found.push(first_source(&node, "remapped.example/app/e2e-one:1"));
+    found.sort();
+    found.dedup();
+    let mut pushed = pushed.to_vec();
+    pushed.sort_unstable();
+    assert_eq!(found, pushed);
+}
+
+/// Where CRI-O looks first for an image.
+fn first_source(node: &Node, image: &str) -> String {
+    let outcome = node
+        .provider_without_cluster()
+        .run_with(&["resolve", "-o", "json", image]);
+    let images: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    images[0]["sources"][0]["name"].as_str().unwrap().to_owned()
+}
