@@ -197,6 +197,11 @@ shfmt: ## Check the formatting of shell scripts and bats files
 	@test/setup shfmt
 	shfmt -d $(SHELL_FILES)
 
+.PHONY: workflows
+workflows: ## Check the GitHub workflows
+	@test/setup python-venv
+	@test/workflows
+
 .PHONY: ci
 ci: ## Do what the CI does
 	.ci/run

@@ -99,6 +99,7 @@ deb() { echo build/"$NAME"_*_"$(dpkg --print-architecture)".deb; }
 }
 
 @test "the Debian package installs, runs, and goes without a trace" {
+    [[ -e /etc/debian_version ]] || skip 'this is no Debian'
     if dpkg-query --status "$NAME" &>/dev/null || [[ -e /$PLUGINS/$NAME ]]; then
         skip "$NAME is installed on this machine"
     fi
@@ -143,6 +144,42 @@ deb() { echo build/"$NAME"_*_"$(dpkg --print-architecture)".deb; }
     for package in "$ROOT"/*; do
         cmp "$package" "build/${package##*/}"
     done
+}
+
+@test "what is released is named as its platform, and runs with an old glibc" {
+    local tree=$BATS_TEST_TMPDIR/tree
+    mkdir -p "$tree"
+    cp -r packaging Cargo.toml "$tree"
+    mkdir "$tree/build"
+    cp "$BINARY" build/*.deb build/"$NAME"-[0-9]*."$(uname -m)".rpm "$tree/build"
+    echo '{}' >"$tree/build/$NAME.cdx.json"
+
+    run -0 "$tree/packaging/artifacts" "$ROOT"
+
+    case $(uname -m) in
+        x86_64) cmp "$BINARY" "$ROOT/$NAME-linux-amd64" ;;
+        aarch64) cmp "$BINARY" "$ROOT/$NAME-linux-arm64" ;;
+        *) cmp "$BINARY" "$ROOT/$NAME-linux-$(uname -m)" ;;
+    esac
+    [[ $(find "$ROOT" -type f | wc -l) == 4 ]]
+    if readelf -d "$BINARY" | grep -q 'NEEDED.*libc\.so'; then
+        run ! env MAX_GLIBC=2.5 "$tree/packaging/artifacts" "$ROOT"
+        [[ $output == *'needs glibc'* ]]
+    fi
+}
+
+@test "the notes of a release are those of its version, once it is no longer unreleased" {
+    local tree=$BATS_TEST_TMPDIR/tree version
+    mkdir -p "$tree"
+    cp -r packaging Cargo.toml "$tree"
+    version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+    printf '# Changelog\n\n## %s (unreleased)\n\n- new\n\n## 0.0.1\n\n- old\n' "$version" >"$tree/CHANGELOG.md"
+
+    run ! "$tree/packaging/notes" "v$version"
+    run ! "$tree/packaging/notes" v0.0.1
+    sed -i 's/ (unreleased)/ (2026-11-23)/' "$tree/CHANGELOG.md"
+    run -0 "$tree/packaging/notes" "v$version"
+    [[ $output == *'- new'* && $output != *'- old'* ]]
 }
 
 @test "auth files age, and what CRI-O is using does not" {
