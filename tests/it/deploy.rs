@@ -227,3 +227,37 @@ fn first_source(node: &Node, image: &str) -> String {
     let images: Value = serde_json::from_str(&outcome.stdout).unwrap();
     images[0]["sources"][0]["name"].as_str().unwrap().to_owned()
 }
+
+#[test]
+fn links_in_the_documents_lead_somewhere() {
+    let mut documents = files("docs", "md");
+    documents.extend(files("deploy", "md"));
+    documents.extend(files("test", "md"));
+    documents.extend(
+        [
+            "README.md",
+            "CONTRIBUTING.md",
+            "SECURITY.md",
+            "MAINTAINERS.md",
+        ]
+        .map(|name| project().join(name)),
+    );
+    for file in documents {
+        let folder = file.parent().unwrap();
+        for link in links(&fs::read_to_string(&file).unwrap()) {
+            let there = folder.join(&link).exists();
+            assert!(there, "{link} in {}", file.display());
+        }
+    }
+}
+
+/// The targets of Markdown links into this project, without their anchors.
+fn links(text: &str) -> Vec<String> {
+    let targets = text
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split(')').next());
+    let path = |target: &str| target.split('#').next().unwrap_or_default().to_owned();
+    let local = |target: &&str| !target.contains("://") && !target.starts_with('#');
+    targets.filter(local).map(path).collect()
+}
