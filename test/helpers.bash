@@ -15,6 +15,8 @@ readonly MANIFESTS=/etc/kubernetes/manifests
 readonly STATE=/var/lib/$NAME-e2e
 readonly MIRROR=localhost:5000 OPEN_MIRROR=localhost:5001
 export KUBECONFIG=${KUBECONFIG:-/etc/kubernetes/admin.conf}
+# A machine may have containerd too, which crictl would ask first.
+export CONTAINER_RUNTIME_ENDPOINT=unix:///run/crio/crio.sock IMAGE_SERVICE_ENDPOINT=unix:///run/crio/crio.sock
 
 # wait_for SECONDS COMMAND...
 wait_for() {
@@ -29,11 +31,12 @@ wait_for() {
     done
 }
 
-# The registries, with three images of a program that only waits.
+# The registries, with images of a program that only waits: not the one that CRI-O has
+# for its sandboxes, which kubelet would find on the node.
 start_registries() {
     local image repository
     image=oci:$STATE/image:pause
-    [[ -d $STATE/image ]] || skopeo copy -q docker://registry.k8s.io/pause:3.10 "$image"
+    [[ -d $STATE/image ]] || skopeo copy -q docker://registry.k8s.io/pause:3.9 "$image"
     "$here/registry/start" "$STATE/mirror" 127.0.0.1:5000
     REGISTRY_USER='' "$here/registry/start" "$STATE/open" 127.0.0.1:5001
     for repository in library/e2e-one library/e2e-two library/e2e-three other/e2e-one; do
