@@ -124,8 +124,8 @@ debug-build:
 
 .PHONY: local-e2e
 local-e2e: debug-build ## Pull with a real registry and a real skopeo, without a cluster
-	@test/setup bats jq skopeo registry htpasswd curl
-	bats $(BATS_ARGS) test/registry.bats test/local.bats
+	@test/setup bats jq skopeo registry htpasswd curl inotifywait
+	bats $(BATS_ARGS) test/registry.bats test/helpers.bats test/local.bats
 
 .PHONY: e2e
 e2e: $(BINARY) ## Pull with a real kubelet, CRI-O and API server, in a virtual machine (Vagrant)

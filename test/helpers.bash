@@ -8,12 +8,12 @@ readonly NAME=crio-credential-provider
 # shellcheck disable=SC2034 # for the tests
 readonly PLUGIN=/usr/libexec/kubelet-image-credential-provider-plugins/$NAME
 readonly PROVIDERS=/etc/kubernetes/credential-providers.yaml
-readonly AUTH_DIR=/etc/crio/auth
+AUTH_DIR=${AUTH_DIR:-/etc/crio/auth}
 readonly REGISTRIES_CONF=/etc/containers/registries.conf
 # shellcheck disable=SC2034 # for the tests
 readonly MANIFESTS=/etc/kubernetes/manifests
-readonly STATE=/var/lib/$NAME-e2e
-readonly MIRROR=localhost:5000 OPEN_MIRROR=localhost:5001
+STATE=${STATE:-/var/lib/$NAME-e2e}
+MIRROR=localhost:5000 OPEN_MIRROR=localhost:5001
 export KUBECONFIG=${KUBECONFIG:-/etc/kubernetes/admin.conf}
 # A machine may have containerd too, which crictl would ask first.
 export CONTAINER_RUNTIME_ENDPOINT=unix:///run/crio/crio.sock IMAGE_SERVICE_ENDPOINT=unix:///run/crio/crio.sock
