@@ -20,12 +20,14 @@
 //! stdout
 //! ```
 //!
-//! [`provider`] tells it as a story. Beside the way: [`cli`] (flags to
+//! [`provider`] tells it as a story; the part from sources to the auth file's content
+//! is in [`logins`], since `explain` tells it too. Beside the way: [`cli`] (flags to
 //! [`cli::Config`]), [`commands`] (what one runs by hand), [`deadline`],
 //! [`signals`], [`sandbox`], [`logging`], [`secret`] (what must not be seen) and
 //! [`version`].
 
 pub mod provider;
+pub mod logins;
 pub mod kubelet;
 pub mod service_account;
 pub mod sources;

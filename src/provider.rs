@@ -6,18 +6,17 @@ use std::os::fd::AsFd;
 use std::time::SystemTime;
 
 use anyhow::Context;
-use registries_conf::Config as Registries;
-use tracing::{info, warn};
+use registries_conf::{Config as Registries, ImageName};
+use tracing::{debug, field, info, warn};
 
-use crate::auth_file::{self, AuthDir, FileName, GlobalText, StoreError};
+use crate::auth_file::{AuthDir, FileName, StoreError};
 use crate::cli::Config;
-use crate::cluster::{self, Client, SecretDoc};
-use crate::credentials::{DockerConfig, Origin, Selection};
+use crate::credentials::{Comparison, Observer, Origin, Skipped};
 use crate::deadline::{Deadline, Timed};
 use crate::kubelet::{Request, Response};
-use crate::sandbox;
+use crate::logins::{Logins, Visit, list_secrets};
 use crate::secret::Secret;
-use crate::service_account::ServiceAccount;
+use crate::service_account::{Namespace, ServiceAccount};
 use crate::signals;
 use crate::sources::Sources;
 
@@ -61,94 +60,26 @@ fn serve(
 ) -> anyhow::Result<Response> {
     let image = &request.image;
     let account = ServiceAccount::from_token(token)?;
-    let namespace = &account.namespace;
-    let name = FileName::new(namespace, image);
 
     let registries = Registries::load(&config.registries)?;
     let sources = Sources::of(image, &registries);
-    let registry = sources.registry.map_or("", |registry| &registry.prefix);
-    if !sources.need_login() {
+    sources.warn_of_unusable();
+
+    let secrets = |visit: Visit<'_>| list_secrets(config, deadline, &account, token, visit);
+    let logins = Logins::find(config, sources, secrets, &mut Log)?;
+
+    let name = FileName::new(&account.namespace, image);
+    match &logins.content {
+        Some(content) => leave(config, &name, content)?,
+        None if logins.sources.no_login().is_none() => withdraw(config, &name)?,
         // Nothing is pulled from a mirror, so a directory that cannot be used is no
         // reason for this pod not to start.
-        if let Err(error) = withdraw(config, &name) {
+        None => withdraw(config, &name).unwrap_or_else(|error| {
             warn!("an earlier auth file may still be there: {error:#}");
-        }
-        info!(%image, %namespace, registry, outcome = "no mirror", "{}", no_mirror(&registries));
-        return Ok(Response::empty());
+        }),
     }
-
-    let mut selection = Selection::new(sources.names());
-    offer_secrets(config, deadline, &account, token, &mut selection)?;
-
-    let texts = auth_file::read_global(&config.global_auth_files);
-    let globals: Vec<_> = texts.iter().filter_map(GlobalText::decode).collect();
-    auth_file::offer_global(&globals, &mut selection);
-
-    let content = auth_file::encode(&selection, &globals);
-    let Some(content) = content else {
-        withdraw(config, &name)?;
-        info!(%image, %namespace, registry, outcome = "no credential", "no login matches a pull source");
-        return Ok(Response::empty());
-    };
-    leave(config, &name, &content)?;
-    for (source, chosen) in selection.chosen() {
-        info!(%image, %namespace, registry, outcome = "login written", %source, origin = %chosen.origin, key = ?chosen.key, "login for a pull source");
-    }
-    let owned = selection.has_namespaced() && config.empty_login;
-    Ok(if owned {
-        Response::owned(image.clone())
-    } else {
-        Response::empty()
-    })
-}
-
-/// Asks the API server for the namespace's Secrets, and offers what they hold.
-fn offer_secrets(
-    config: &Config,
-    deadline: Deadline,
-    account: &ServiceAccount,
-    token: &Secret,
-    selection: &mut Selection,
-) -> anyhow::Result<()> {
-    let endpoint = cluster::discover(&config.cluster)?;
-    let client = Client::new(&endpoint, token.clone(), deadline)?;
-    if config.sandbox {
-        // From here on tenants write what is parsed.
-        let port = endpoint.connects_to();
-        sandbox::restrict_reads_and_ports(&config.global_auth_files, &config.auth_dir, port);
-    }
-    let listed = cluster::for_each_secret(&client, account, |secret| offer(&secret, selection));
-    let (server, why, trust) = (&endpoint.server, &endpoint.why, &endpoint.trust);
-    listed.with_context(|| {
-        let namespace = account.namespace.as_str();
-        format!("list secrets in namespace {namespace:?} at API server {server} (from {why}; trusts {trust})")
-    })?;
-    // Only now: a failure is told in one line, which says all this too.
-    info!(%server, why, trust = trust.to_string(), "listed secrets");
-    Ok(())
-}
-
-/// Offers the entries of one Secret; what cannot be used is a warning.
-fn offer(secret: &SecretDoc, selection: &mut Selection) {
-    let name = &secret.name;
-    let config = match DockerConfig::parse(&secret.docker_config, secret.format) {
-        Ok(config) => config,
-        Err(error) => {
-            warn!(secret = ?name, "skip secret: {error}");
-            return;
-        }
-    };
-    let Some(auths) = config.auths else {
-        warn!(secret = ?name, "skip secret: its docker config has no \"auths\"");
-        return;
-    };
-    let origin = Origin::Secret(name.clone());
-    for (key, entry) in auths {
-        if let Err(error) = selection.offer(&origin, &key, entry, |_| true) {
-            let error = anyhow::Error::new(error);
-            warn!(secret = ?name, ?key, "skip entry: {error:#}");
-        }
-    }
+    log_outcome(&account.namespace, image, &logins);
+    Ok(logins.response(config))
 }
 
 /// Leaves the auth file for CRI-O.
@@ -175,10 +106,45 @@ fn sweep(config: &Config, directory: &AuthDir) {
     }
 }
 
-fn no_mirror(registries: &Registries) -> &'static str {
-    if registries.files().is_empty() {
-        "there is no registries.conf"
-    } else {
-        "registries.conf has nothing but the image itself to pull from, or blocks it"
+/// Says what was decided.
+fn log_outcome(namespace: &Namespace, image: &ImageName, logins: &Logins<'_>) {
+    let registry = logins.sources.registry;
+    let registry = registry.map_or("", |registry| &registry.prefix);
+    if let Some(why) = logins.sources.no_login() {
+        info!(%image, %namespace, registry, outcome = "no mirror", "{why}");
+    } else if logins.content.is_none() {
+        info!(%image, %namespace, registry, outcome = "no credential", "no login matches a pull source");
+    }
+    for (source, chosen) in logins.selection.chosen() {
+        info!(%image, %namespace, registry, outcome = "login written", %source, origin = %chosen.origin, key = ?chosen.key, "login for a pull source");
+    }
+}
+
+/// Logs what happens on the way (SPEC section 8): what was skipped is a warning,
+/// every comparison a line for those who debug.
+struct Log;
+
+impl Observer for Log {
+    fn skipped(&mut self, skipped: &Skipped<'_>) {
+        let Skipped {
+            origin,
+            key,
+            reason,
+        } = skipped;
+        warn!(%origin, key = key.map(field::debug), "skip: {reason}");
+    }
+
+    fn compared(&mut self, comparison: &Comparison<'_>) {
+        let Comparison {
+            source,
+            origin,
+            key,
+            verdict,
+        } = comparison;
+        debug!(%source, %origin, ?key, "{verdict}");
+    }
+
+    fn unmatched(&mut self, origin: &Origin, key: &str) {
+        debug!(%origin, ?key, "matches no pull source");
     }
 }

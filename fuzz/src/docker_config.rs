@@ -180,7 +180,7 @@ pub(crate) fn selection(entries: &[(&str, RawEntry<'_>)]) {
 }
 
 fn offer(selection: &mut Selection, origin: &Origin, key: &str, entry: RawEntry<'_>) {
-    if let Err(error) = selection.offer(origin, key, entry, |_| true) {
+    if let Err(error) = selection.offer(origin, key, entry, |_| true, &mut ()) {
         assert_eq!(entry.credential(), Err(error));
     }
 }

@@ -5,7 +5,7 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use crio_credential_provider::{
-    cluster::{PageEnd, SecretDoc, SecretsError, read_page},
+    cluster::{PageEnd, SecretDoc, SecretsError, UnusableSecret, read_page},
     credentials::{DockerConfig, Format},
 };
 use serde_json::Value;
@@ -23,7 +23,8 @@ use crate::{
 /// - Every Secret that comes out is one of the page, in its order, with the text
 ///   that stands there; `secrets` and `continue_token` are the page's.
 /// - A refusal is one readable line.
-/// - Neither a refusal nor the log quotes more than the names of Secrets.
+/// - Neither a refusal, nor the reason why a Secret is skipped, nor the log quotes
+///   more than the names of Secrets.
 /// - Whatever the Secrets hold is read and selected from without a panic.
 pub fn secret_list(data: &[u8]) {
     for format in [Format::DockerConfigJson, Format::DockerCfg] {
@@ -36,13 +37,20 @@ pub fn secret_list(data: &[u8]) {
 
 fn one_page(data: &[u8], format: Format) {
     let mut docs = Vec::new();
-    let (end, log) = captured(|| read_page(data, format, &mut |doc| docs.push(doc)));
+    let mut skipped = Vec::new();
+    let (end, log) = captured(|| {
+        read_page(data, format, &mut |listed| match listed {
+            Ok(doc) => docs.push(doc),
+            Err(unusable) => skipped.push(unusable),
+        })
+    });
     let plain = serde_json::from_slice::<Value>(data).ok();
     log.lines().for_each(assert_one_line);
     if let Some(plain) = &plain {
         let items = plain["items"].as_array().map_or(&[][..], Vec::as_slice);
         if let Ok(end) = &end {
             same_page(plain, items, end);
+            assert_eq!(docs.len() + skipped.len(), items.len());
         }
         same_secrets(items, &docs, format);
         if !items.iter().filter_map(name).any(has_marker) {
@@ -54,6 +62,7 @@ fn one_page(data: &[u8], format: Format) {
         assert!(docs.is_empty(), "a page is refused before it is used");
     }
     docs.iter().for_each(use_secret);
+    skipped.iter().for_each(reason);
 }
 
 fn same_page(plain: &Value, items: &[Value], end: &PageEnd) {
@@ -92,6 +101,11 @@ fn use_secret(doc: &SecretDoc) {
         }
         Err(error) => assert_no_marker(&every_form(&error)),
     }
+}
+
+fn reason(unusable: &UnusableSecret) {
+    assert_readable(&line(&unusable.problem));
+    assert_no_marker(&every_form(&unusable.problem));
 }
 
 fn refusal(error: &SecretsError) {

@@ -6,10 +6,10 @@ use std::io;
 use std::path::PathBuf;
 
 use registries_conf::ImageName;
-use tracing::{debug, warn};
+use tracing::debug;
 use zeroize::Zeroizing;
 
-use crate::credentials::{DockerConfig, Format, Origin, Selection};
+use crate::credentials::{DockerConfig, Format, Observer, Origin, Selection, Skipped};
 use crate::secret::{ReadError, read_file};
 
 /// The largest global auth file that is read: 4 MiB, far beyond any real one.
@@ -18,8 +18,7 @@ const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// The text of one global auth file.
 #[derive(Debug)]
 pub struct GlobalText {
-    index: usize,
-    path: PathBuf,
+    origin: Origin,
     text: Zeroizing<Vec<u8>>,
 }
 
@@ -27,44 +26,41 @@ pub struct GlobalText {
 #[derive(Debug)]
 pub struct GlobalAuthFile<'a> {
     /// Place and path, for messages and precedence.
-    pub origin: Origin,
+    pub origin: &'a Origin,
     /// Its entries.
     pub config: DockerConfig<'a>,
 }
 
 /// Reads the global auth files in order. A missing one is normal; one that
-/// cannot be read is a warning, and the others still count.
-pub fn read_global(paths: &[PathBuf]) -> Vec<GlobalText> {
-    let read = |(index, path): (usize, &PathBuf)| match read_file(path, MAX_BYTES) {
-        Ok(text) => Some(GlobalText {
-            index,
-            path: path.clone(),
-            text,
-        }),
-        Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
-            debug!(?path, "no such global auth file");
-            None
+/// cannot be read is skipped, and the others still count.
+pub fn read_global(paths: &[PathBuf], observer: &mut impl Observer) -> Vec<GlobalText> {
+    let mut texts = Vec::new();
+    for (index, path) in paths.iter().enumerate() {
+        let origin = Origin::GlobalFile(index, path.clone());
+        match read_file(path, MAX_BYTES) {
+            Ok(text) => texts.push(GlobalText { origin, text }),
+            Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
+                debug!(?path, "no such global auth file");
+            }
+            Err(error) => observer.skipped(&Skipped::new(&origin, None, error)),
         }
-        Err(error) => {
-            let error = anyhow::Error::new(error);
-            warn!(?path, "skip global auth file: {error:#}");
-            None
-        }
-    };
-    paths.iter().enumerate().filter_map(read).collect()
+    }
+    texts
 }
 
 impl GlobalText {
-    /// Decodes the text; one that is broken is a warning, and nothing.
-    pub fn decode(&self) -> Option<GlobalAuthFile<'_>> {
-        let decoded = DockerConfig::parse(&self.text, Format::DockerConfigJson);
-        let decoded = decoded.inspect_err(|error| {
-            warn!(path = ?self.path, "skip global auth file: {error}");
-        });
-        Some(GlobalAuthFile {
-            origin: Origin::GlobalFile(self.index, self.path.clone()),
-            config: decoded.ok()?,
-        })
+    /// Decodes the text; one that is broken is skipped.
+    pub fn decode(&self, observer: &mut impl Observer) -> Option<GlobalAuthFile<'_>> {
+        match DockerConfig::parse(&self.text, Format::DockerConfigJson) {
+            Ok(config) => Some(GlobalAuthFile {
+                origin: &self.origin,
+                config,
+            }),
+            Err(error) => {
+                observer.skipped(&Skipped::new(&self.origin, None, error));
+                None
+            }
+        }
     }
 }
 
@@ -72,7 +68,11 @@ impl GlobalText {
 ///
 /// A source whose host has a credential helper in the same file or one before it
 /// gets none of them: containers/image asks the helper first, and so shall it.
-pub fn offer_global(files: &[GlobalAuthFile<'_>], selection: &mut Selection) {
+pub fn offer_global(
+    files: &[GlobalAuthFile<'_>],
+    selection: &mut Selection,
+    observer: &mut impl Observer,
+) {
     let mut helpers: BTreeSet<&str> = BTreeSet::new();
     for file in files {
         helpers.extend(
@@ -83,10 +83,9 @@ pub fn offer_global(files: &[GlobalAuthFile<'_>], selection: &mut Selection) {
         );
         let without_helper = |source: &ImageName| !helpers.contains(source.host());
         for (key, entry) in file.config.auths.iter().flatten() {
-            if let Err(error) = selection.offer(&file.origin, key, *entry, without_helper) {
-                let path = file.origin.path();
-                let error = anyhow::Error::new(error);
-                warn!(?path, ?key, "skip entry of global auth file: {error:#}");
+            let offered = selection.offer(file.origin, key, *entry, without_helper, observer);
+            if let Err(error) = offered {
+                observer.skipped(&Skipped::new(file.origin, Some(key), error));
             }
         }
     }

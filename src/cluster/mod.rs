@@ -16,5 +16,8 @@ pub use client::{Client, ClientError, Refusal};
 pub use discover::{DiscoverError, Endpoint, EnvFileError, Settings, discover, kubelet_kubeconfig};
 pub use kubeconfig::{Kubeconfig, KubeconfigError};
 pub use proxy::{ProxyError, ProxySettings};
-pub use secrets::{PageEnd, SecretDoc, SecretsError, for_each_secret, read_page};
+pub use secrets::{
+    Listed, PageEnd, SECRET_TYPES, SecretDoc, SecretProblem, SecretType, SecretsError,
+    UnusableSecret, data_key, for_each_secret, read_page, read_secret,
+};
 pub use tls::{CaSource, TlsError, Trust};

@@ -5,12 +5,13 @@
 //! holds one page at a time, whatever a tenant puts into the namespace.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use base64::Engine;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tracing::{debug, warn};
+use tracing::debug;
 use ureq::http::StatusCode;
 use zeroize::Zeroizing;
 
@@ -35,8 +36,8 @@ const RESERVED: AsciiSet = NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
-/// The two types of Secrets with registry logins.
-const TYPES: [SecretType; 2] = [
+/// The two types of Secrets with registry logins, in the order they are listed.
+pub const SECRET_TYPES: [SecretType; 2] = [
     SecretType {
         name: "kubernetes.io/dockerconfigjson",
         format: Format::DockerConfigJson,
@@ -47,9 +48,13 @@ const TYPES: [SecretType; 2] = [
     },
 ];
 
-struct SecretType {
-    name: &'static str,
-    format: Format,
+/// A type of Secrets with registry logins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SecretType {
+    /// The Secrets' `type`.
+    pub name: &'static str,
+    /// The layout of what they hold.
+    pub format: Format,
 }
 
 /// What comes after a page.
@@ -71,6 +76,35 @@ pub struct SecretDoc {
     /// The layout of the text.
     pub format: Format,
 }
+
+/// A Secret that holds no docker config, and why. Never holds any part of its data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnusableSecret {
+    /// The Secret's name; empty where it has none.
+    pub name: String,
+    /// What is wrong with it.
+    pub problem: SecretProblem,
+}
+
+/// Why a Secret cannot be used; the others still count.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SecretProblem {
+    /// It does not even have a name.
+    #[error("a secret without a name")]
+    Name(#[source] DecodeError),
+    /// What its type demands is not in its data.
+    #[error("no {0:?} in its data")]
+    Missing(&'static str),
+    /// The data is of an unexpected type.
+    #[error("decode its data")]
+    Data(#[source] DecodeError),
+    /// The docker config is not base64.
+    #[error("{0:?} is not base64")]
+    Base64(&'static str),
+}
+
+/// A Secret of a list, usable or not.
+pub type Listed = Result<SecretDoc, UnusableSecret>;
 
 /// Why the Secrets cannot be listed.
 #[derive(Debug, thiserror::Error)]
@@ -145,17 +179,16 @@ struct ItemMeta {
     name: String,
 }
 
-/// Lists all pull Secrets of the account's namespace and hands each on. One that
-/// cannot be read is skipped with a warning that names it.
+/// Lists all pull Secrets of the account's namespace and hands each on, usable or not.
 ///
 /// # Errors
 /// [`SecretsError`]; some Secrets may have been handed on before.
 pub fn for_each_secret(
     client: &Client,
     account: &ServiceAccount,
-    mut visit: impl FnMut(SecretDoc),
+    mut visit: impl FnMut(Listed),
 ) -> Result<(), SecretsError> {
-    for kind in &TYPES {
+    for kind in &SECRET_TYPES {
         let count = list(client, account, kind, &mut visit)?;
         debug!(r#type = kind.name, count, "listed secrets");
     }
@@ -166,7 +199,7 @@ fn list(
     client: &Client,
     account: &ServiceAccount,
     kind: &SecretType,
-    visit: &mut impl FnMut(SecretDoc),
+    visit: &mut impl FnMut(Listed),
 ) -> Result<usize, SecretsError> {
     let mut limit = PAGE;
     let mut restarts = 0;
@@ -238,15 +271,14 @@ fn path(
     path
 }
 
-/// Decodes one page of a list of Secrets of one type and hands each on. One that
-/// cannot be read is skipped with a warning that names it.
+/// Decodes one page of a list of Secrets of one type and hands each on, usable or not.
 ///
 /// # Errors
 /// [`SecretsError::NoList`].
 pub fn read_page(
     page: &[u8],
     format: Format,
-    visit: &mut impl FnMut(SecretDoc),
+    visit: &mut impl FnMut(Listed),
 ) -> Result<PageEnd, SecretsError> {
     let Object(list): Object<List<'_>> =
         serde_json::from_slice(page).map_err(|error| SecretsError::NoList(Some(error.into())))?;
@@ -256,9 +288,7 @@ pub fn read_page(
     let mut secrets = 0;
     for item in list.items.into_iter().flatten() {
         secrets += 1;
-        if let Some(secret) = read_item(item, format) {
-            visit(secret);
-        }
+        visit(read_secret(item, format));
     }
     let continue_token = list.metadata.0.continue_token;
     Ok(PageEnd {
@@ -267,47 +297,47 @@ pub fn read_page(
     })
 }
 
-fn read_item(item: &RawValue, format: Format) -> Option<SecretDoc> {
-    let Object(item): Object<Item<'_>> = match serde_json::from_str(item.get()) {
-        Ok(item) => item,
-        Err(error) => {
-            warn!("skip a secret without a name: {}", DecodeError::from(error));
-            return None;
-        }
-    };
+/// Decodes one Secret of a type with that layout, as the API server prints it.
+///
+/// # Errors
+/// [`UnusableSecret`]; those that come with it in a list still count.
+pub fn read_secret(item: &RawValue, format: Format) -> Listed {
+    let unusable = |name: String, problem| UnusableSecret { name, problem };
+    let Object(item): Object<Item<'_>> = serde_json::from_str(item.get())
+        .map_err(|error| unusable(String::new(), SecretProblem::Name(error.into())))?;
     let name = item.metadata.0.name;
-    match docker_config(item.data, format) {
-        Ok(docker_config) => Some(SecretDoc {
+    match docker_config(item.data, data_key(format)) {
+        Ok(docker_config) => Ok(SecretDoc {
             name,
             docker_config,
             format,
         }),
-        Err(reason) => {
-            warn!(secret = ?name, "skip secret: {reason}");
-            None
-        }
+        Err(problem) => Err(unusable(name, problem)),
     }
 }
 
-fn docker_config(data: Option<&RawValue>, format: Format) -> Result<Zeroizing<Vec<u8>>, String> {
+fn docker_config(
+    data: Option<&RawValue>,
+    key: &'static str,
+) -> Result<Zeroizing<Vec<u8>>, SecretProblem> {
     #[derive(Deserialize)]
     struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-    let missing = || format!("no {:?} in its data", data_key(format));
-    let data = data.ok_or_else(missing)?;
-    let fields: std::collections::BTreeMap<Cow<'_, str>, &RawValue> =
-        serde_json::from_str(data.get()).map_err(|e| DecodeError::from(e).to_string())?;
-    let value = fields.get(data_key(format)).ok_or_else(missing)?;
-    let Text(text) =
-        serde_json::from_str(value.get()).map_err(|e| DecodeError::from(e).to_string())?;
+    let undecodable = |error: serde_json::Error| SecretProblem::Data(error.into());
+    let data = data.ok_or(SecretProblem::Missing(key))?;
+    let fields: BTreeMap<Cow<'_, str>, &RawValue> =
+        serde_json::from_str(data.get()).map_err(undecodable)?;
+    let value = fields.get(key).ok_or(SecretProblem::Missing(key))?;
+    let Text(text) = serde_json::from_str(value.get()).map_err(undecodable)?;
     let text = Zeroizing::new(text.into_owned());
     BASE64
         .decode(text.as_bytes())
         .map(Zeroizing::new)
-        .map_err(|_position| format!("{:?} is not base64", data_key(format)))
+        .map_err(|_position| SecretProblem::Base64(key))
 }
 
-fn data_key(format: Format) -> &'static str {
+/// The field of a Secret's data that holds a docker config of that layout.
+pub fn data_key(format: Format) -> &'static str {
     match format {
         Format::DockerConfigJson => ".dockerconfigjson",
         Format::DockerCfg => ".dockercfg",
@@ -326,7 +356,8 @@ mod tests {
 
     fn read(page: &[u8], format: Format) -> (Vec<(String, String)>, Result<PageEnd, SecretsError>) {
         let mut found = Vec::new();
-        let end = read_page(page, format, &mut |secret| {
+        let end = read_page(page, format, &mut |secret: Listed| {
+            let Ok(secret) = secret else { return };
             let text = String::from_utf8(secret.docker_config.to_vec()).unwrap();
             found.push((secret.name, text));
         });

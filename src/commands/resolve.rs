@@ -26,6 +26,9 @@ pub fn resolve(config: &Config, command: &Resolve, mut stdout: impl Write) -> an
         .iter()
         .map(|image| Sources::of(image, &registries))
         .collect();
+    for sources in &resolved {
+        sources.warn_of_unusable();
+    }
     let written = match command.output {
         Output::Text => resolved
             .iter()

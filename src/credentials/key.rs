@@ -25,9 +25,9 @@ pub struct Key<'a> {
 /// exact host before a glob, then the longer glob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Specificity {
-    path_components: usize,
-    exact_host: bool,
-    glob_length: usize,
+    pub(super) path_components: usize,
+    pub(super) exact_host: bool,
+    pub(super) glob_length: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,9 +3,11 @@
 
 mod docker_config;
 mod key;
+mod observer;
 mod selection;
 
 pub(crate) use docker_config::BASE64;
 pub use docker_config::{Credential, DockerConfig, EntryError, Format, RawEntry};
 pub use key::{Key, Specificity};
-pub use selection::{Candidate, Origin, Selection};
+pub use observer::{Observer, Skipped};
+pub use selection::{Candidate, Comparison, Origin, Rule, Selection, Verdict};

@@ -5,21 +5,36 @@ use std::collections::BTreeSet;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
-use tracing::warn;
 use zeroize::Zeroizing;
 
 use super::global::GlobalAuthFile;
-use crate::credentials::{Credential, Selection};
+use crate::credentials::{Credential, Observer, Selection, Skipped};
+
+/// Why something of a global auth file is not carried over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+enum NotCarried {
+    /// CRI-O would refuse the whole file for it.
+    #[error("CRI-O could not decode the entry")]
+    Entry,
+    /// The same.
+    #[error("the credential helper is no name")]
+    Helper,
+}
 
 /// Encodes the auth file: the chosen credentials under the exact names of their
 /// sources, then whatever the global auth files hold, first file first, except
 /// where a key stands already, and except a credential helper that
-/// containers/image would ask before one of the chosen credentials.
+/// containers/image would ask before one of the chosen credentials. `observer` is
+/// told what CRI-O could not decode, which is left out.
 ///
 /// `None` where no source has a credential: then there is no file.
-pub fn encode(selection: &Selection, globals: &[GlobalAuthFile<'_>]) -> Option<Zeroizing<Vec<u8>>> {
+pub fn encode(
+    selection: &Selection,
+    globals: &[GlobalAuthFile<'_>],
+    observer: &mut impl Observer,
+) -> Option<Zeroizing<Vec<u8>>> {
     selection.chosen().next()?;
-    let file = AuthFile::merge(selection, globals);
+    let file = AuthFile::merge(selection, globals, observer);
     // Twice the size at once, so that no outgrown buffer is left behind unwiped.
     let mut measure = Measure(0);
     serde_json::to_writer(&mut measure, &file).ok()?;
@@ -41,7 +56,11 @@ enum Entry<'a> {
 }
 
 impl<'a> AuthFile<'a> {
-    fn merge(selection: &'a Selection, globals: &'a [GlobalAuthFile<'a>]) -> Self {
+    fn merge(
+        selection: &'a Selection,
+        globals: &'a [GlobalAuthFile<'a>],
+        observer: &mut impl Observer,
+    ) -> Self {
         let mut auths = Vec::new();
         let mut keys = BTreeSet::new();
         let mut hosts = BTreeSet::new();
@@ -58,24 +77,16 @@ impl<'a> AuthFile<'a> {
         for file in globals {
             for (key, entry) in file.config.auths.iter().flatten() {
                 if !entry.is_decodable() {
-                    let path = file.origin.path();
-                    warn!(
-                        ?path,
-                        ?key,
-                        "leave out an entry that CRI-O could not decode"
-                    );
+                    let skipped = Skipped::new(file.origin, Some(key), NotCarried::Entry);
+                    observer.skipped(&skipped);
                 } else if keys.insert(key.as_ref()) {
                     auths.push((key.as_ref(), Entry::Carried(entry.expose())));
                 }
             }
             for (host, helper) in &file.config.cred_helpers {
                 if !helper.get().starts_with('"') {
-                    let path = file.origin.path();
-                    warn!(
-                        ?path,
-                        ?host,
-                        "leave out a credential helper that is no name"
-                    );
+                    let skipped = Skipped::new(file.origin, Some(host), NotCarried::Helper);
+                    observer.skipped(&skipped);
                 } else if helper_hosts.insert(host.as_ref()) {
                     cred_helpers.push((host.as_ref(), *helper));
                 }

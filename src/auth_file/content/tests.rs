@@ -18,20 +18,24 @@ fn auth_file(sources: &[&str], secrets: &[(&str, Value)], globals: &[Value]) -> 
         let config = DockerConfig::parse(text.as_bytes(), Format::DockerConfigJson).unwrap();
         for (key, entry) in config.auths.unwrap() {
             let origin = Origin::Secret((*name).to_owned());
-            selection.offer(&origin, &key, entry, |_| true).unwrap();
+            selection
+                .offer(&origin, &key, entry, |_| true, &mut ())
+                .unwrap();
         }
     }
     let texts: Vec<String> = globals.iter().map(Value::to_string).collect();
+    let origin = |index| Origin::GlobalFile(index, PathBuf::from("/global.json"));
+    let origins: Vec<_> = (0..texts.len()).map(origin).collect();
     let globals: Vec<GlobalAuthFile<'_>> = texts
         .iter()
-        .enumerate()
-        .map(|(index, text)| GlobalAuthFile {
-            origin: Origin::GlobalFile(index, PathBuf::from("/global.json")),
+        .zip(&origins)
+        .map(|(text, origin)| GlobalAuthFile {
+            origin,
             config: DockerConfig::parse(text.as_bytes(), Format::DockerConfigJson).unwrap(),
         })
         .collect();
-    offer_global(&globals, &mut selection);
-    let text = encode(&selection, &globals)?;
+    offer_global(&globals, &mut selection, &mut ());
+    let text = encode(&selection, &globals, &mut ())?;
     Some(serde_json::from_slice(&text).unwrap())
 }
 

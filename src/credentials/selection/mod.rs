@@ -2,23 +2,29 @@
 //! section 5):
 //!
 //! 1. entries from the namespace's Secrets before entries from global auth files;
-//! 2. then the more specific key ([`Specificity`]);
+//! 2. then the more specific key ([`Specificity`](super::Specificity));
 //! 3. then the Secret whose name sorts last, or the global file that is named
 //!    first; within one of them the key that sorts last.
 //!
 //! Only the best candidate of each source is kept, so memory does not grow with
 //! what a tenant puts into a namespace.
 
-use std::cmp::Reverse;
+mod rule;
+
+use std::cmp::Ordering;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use registries_conf::ImageName;
 
 use super::docker_config::{Credential, EntryError, RawEntry};
-use super::key::{Key, Specificity};
+use super::key::Key;
+use super::observer::Observer;
 
-/// Where an entry comes from.
+pub use rule::{Comparison, Rule, Verdict};
+
+/// Where an entry comes from. Prints as `secret "NAME"` or `global auth file "PATH"`,
+/// whatever characters are in there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// A Secret of the pod's namespace, by name.
@@ -56,27 +62,58 @@ impl Origin {
         matches!(self, Self::Secret(_))
     }
 
-    /// The path of a global auth file.
-    pub fn path(&self) -> Option<&Path> {
+    fn secret_name(&self) -> Option<&str> {
+        match self {
+            Self::Secret(name) => Some(name),
+            Self::GlobalFile(..) => None,
+        }
+    }
+
+    fn file_index(&self) -> Option<usize> {
         match self {
             Self::Secret(_) => None,
-            Self::GlobalFile(_, path) => Some(path),
+            Self::GlobalFile(index, _) => Some(*index),
         }
     }
 }
 
 impl fmt::Display for Origin {
+    #[expect(
+        clippy::unnecessary_debug_formatting,
+        reason = "a path may hold what would forge a line"
+    )]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Secret(name) => write!(f, "secret {name:?}"),
-            Self::GlobalFile(_, path) => write!(f, "global auth file {}", path.display()),
+            Self::GlobalFile(_, path) => write!(f, "global auth file {path:?}"),
         }
     }
 }
 
 impl Candidate {
-    fn rank(&self) -> Rank<'_> {
-        rank(&self.origin, &self.key)
+    /// The rule by which this candidate stands before another entry for the same
+    /// source; `None` where it does not.
+    pub fn beats(&self, origin: &Origin, key: &str) -> Option<Rule> {
+        match rule::compare((&self.origin, &self.key), (origin, key)) {
+            Some((rule, Ordering::Greater)) => Some(rule),
+            Some(_) | None => None,
+        }
+    }
+}
+
+impl Chosen {
+    fn verdict(&self, origin: &Origin, key: &str, served: bool) -> Verdict<'_> {
+        if !served {
+            return Verdict::Helper;
+        }
+        let Some(best) = &self.best else {
+            return Verdict::First;
+        };
+        match rule::compare((origin, key), (&best.origin, &best.key)) {
+            None => Verdict::Again,
+            Some((rule, Ordering::Greater)) => Verdict::Wins { over: best, rule },
+            Some((rule, _)) => Verdict::Loses { to: best, rule },
+        }
     }
 }
 
@@ -94,8 +131,9 @@ impl Selection {
     }
 
     /// Offers one entry to every source it matches; it is decoded only where it
-    /// would win. `served` narrows the sources further. The same entry once more,
-    /// from a list that had to start again, replaces itself.
+    /// would win. `served` narrows the sources further: not those whose host has a
+    /// credential helper. The same entry once more, from a list that had to start
+    /// again, replaces itself. `observer` is told of every comparison.
     ///
     /// # Errors
     /// [`EntryError`] where the entry matches a source and cannot be used; the
@@ -106,28 +144,41 @@ impl Selection {
         raw_key: &str,
         entry: RawEntry<'_>,
         served: impl Fn(&ImageName) -> bool,
+        observer: &mut impl Observer,
     ) -> Result<(), EntryError> {
         let key = Key::parse(raw_key);
+        let mut matched = false;
         let mut candidate: Option<Candidate> = None;
         for chosen in &mut self.sources {
-            let wins = key.matches(&chosen.source)
-                && served(&chosen.source)
-                && chosen
-                    .best
-                    .as_ref()
-                    .is_none_or(|best| best.rank() <= rank(origin, raw_key));
-            if !wins {
+            if !key.matches(&chosen.source) {
                 continue;
             }
-            let candidate = match &mut candidate {
-                Some(candidate) => candidate,
-                none => none.insert(Candidate {
-                    origin: origin.clone(),
-                    key: raw_key.to_owned(),
-                    credential: entry.credential()?,
-                }),
+            matched = true;
+            let verdict = chosen.verdict(origin, raw_key, served(&chosen.source));
+            let winner = match &mut candidate {
+                _ if !verdict.is_win() => None,
+                Some(candidate) => Some(candidate.clone()),
+                none => Some(
+                    none.insert(Candidate {
+                        origin: origin.clone(),
+                        key: raw_key.to_owned(),
+                        credential: entry.credential()?,
+                    })
+                    .clone(),
+                ),
             };
-            chosen.best = Some(candidate.clone());
+            observer.compared(&Comparison {
+                source: &chosen.source,
+                origin,
+                key: raw_key,
+                verdict,
+            });
+            if winner.is_some() {
+                chosen.best = winner;
+            }
+        }
+        if !matched {
+            observer.unmatched(origin, raw_key);
         }
         Ok(())
     }
@@ -144,24 +195,6 @@ impl Selection {
         self.chosen()
             .any(|(_, candidate)| candidate.origin.is_namespaced())
     }
-}
-
-type Rank<'a> = (bool, Specificity, Option<&'a str>, Reverse<usize>, &'a str);
-
-/// The greater rank wins. The tie breakers only ever meet their own kind: the
-/// first part tells Secrets from files.
-fn rank<'a>(origin: &'a Origin, key: &'a str) -> Rank<'a> {
-    let (secret, file) = match origin {
-        Origin::Secret(name) => (Some(name.as_str()), 0),
-        Origin::GlobalFile(index, _) => (None, *index),
-    };
-    (
-        origin.is_namespaced(),
-        Key::parse(key).specificity(),
-        secret,
-        Reverse(file),
-        key,
-    )
 }
 
 #[cfg(test)]

@@ -5,13 +5,23 @@ use crate::credentials::{DockerConfig, Format};
 
 /// Offers `(origin, key, password)` in this order and says which one each source got.
 fn choose(sources: &[&str], offers: &[(Origin, &str, &str)]) -> Vec<(String, String)> {
+    choose_and_tell(sources, offers, &mut ())
+}
+
+fn choose_and_tell(
+    sources: &[&str],
+    offers: &[(Origin, &str, &str)],
+    observer: &mut impl Observer,
+) -> Vec<(String, String)> {
     let mut selection = Selection::new(sources.iter().map(|name| ImageName::parse(name).unwrap()));
     for (origin, key, password) in offers {
         let login = serde_json::json!({"username": "user", "password": password});
         let text = serde_json::json!({ *key: login }).to_string();
         let config = DockerConfig::parse(text.as_bytes(), Format::DockerCfg).unwrap();
         for (key, entry) in config.auths.unwrap() {
-            selection.offer(origin, &key, entry, |_| true).unwrap();
+            selection
+                .offer(origin, &key, entry, |_| true, observer)
+                .unwrap();
         }
     }
     let of = |(source, candidate): (&ImageName, &Candidate)| {
@@ -29,12 +39,25 @@ fn file(index: usize) -> Origin {
     Origin::GlobalFile(index, PathBuf::from(format!("/{index}.json")))
 }
 
+/// Collects which rule decided each comparison that was lost.
+#[derive(Default)]
+struct Lost(Vec<Rule>);
+
+impl Observer for Lost {
+    fn compared(&mut self, comparison: &Comparison<'_>) {
+        if let Verdict::Wins { rule, .. } | Verdict::Loses { rule, .. } = comparison.verdict {
+            self.0.push(rule);
+        }
+    }
+}
+
 #[test]
 fn one_rule_decides_between_candidates() {
     let winner = "winner";
-    for (name, mut offers) in [
+    for (name, rule, mut offers) in [
         (
             "a Secret before a global file, however specific",
+            Rule::Namespace,
             vec![
                 (secret("a"), "*.io", winner),
                 (file(0), "quay.io/org/app", "x"),
@@ -42,6 +65,7 @@ fn one_rule_decides_between_candidates() {
         ),
         (
             "more path components",
+            Rule::PathComponents,
             vec![
                 (secret("a"), "quay.io/org", winner),
                 (secret("b"), "quay.io", "x"),
@@ -49,6 +73,7 @@ fn one_rule_decides_between_candidates() {
         ),
         (
             "path components before the kind of host",
+            Rule::PathComponents,
             vec![
                 (secret("a"), "*.io/org", winner),
                 (secret("b"), "quay.io", "x"),
@@ -56,6 +81,7 @@ fn one_rule_decides_between_candidates() {
         ),
         (
             "an exact host before a glob",
+            Rule::ExactHost,
             vec![
                 (secret("a"), "quay.io", winner),
                 (secret("b"), "quay.*", "x"),
@@ -63,10 +89,12 @@ fn one_rule_decides_between_candidates() {
         ),
         (
             "the longer glob",
+            Rule::GlobLength,
             vec![(secret("a"), "qua*.io", winner), (secret("b"), "*.io", "x")],
         ),
         (
             "the Secret whose name sorts last",
+            Rule::SecretName,
             vec![
                 (secret("b"), "quay.io", winner),
                 (secret("a"), "quay.io", "x"),
@@ -74,6 +102,7 @@ fn one_rule_decides_between_candidates() {
         ),
         (
             "the key that sorts last, within a Secret",
+            Rule::KeyOrder,
             vec![
                 (secret("a"), "quay.io", winner),
                 (secret("a"), "https://quay.io", "x"),
@@ -81,17 +110,21 @@ fn one_rule_decides_between_candidates() {
         ),
         (
             "the first global file",
+            Rule::FileOrder,
             vec![(file(0), "quay.io", winner), (file(1), "quay.io", "x")],
         ),
         (
             "a more specific key of a later global file",
+            Rule::PathComponents,
             vec![(file(1), "quay.io/org", winner), (file(0), "quay.io", "x")],
         ),
     ] {
         for _ in 0..2 {
-            let chosen = choose(&["quay.io/org/app"], &offers);
+            let mut lost = Lost::default();
+            let chosen = choose_and_tell(&["quay.io/org/app"], &offers, &mut lost);
             let expected = vec![("quay.io/org/app".to_owned(), winner.to_owned())];
             assert_eq!(chosen, expected, "{name}: {offers:?}");
+            assert_eq!(lost.0, [rule], "{name}: {offers:?}");
             offers.reverse();
         }
     }
@@ -129,7 +162,7 @@ fn an_unusable_entry_leaves_the_selection_as_it_was() {
         .auths
         .unwrap()
         .into_iter()
-        .map(|(key, entry)| selection.offer(&secret("a"), &key, entry, |_| true))
+        .map(|(key, entry)| selection.offer(&secret("a"), &key, entry, |_| true, &mut ()))
         .collect();
     assert_eq!(outcomes, [Ok(()), Err(EntryError::Base64), Ok(())]);
     let users: Vec<_> = selection
@@ -137,6 +170,47 @@ fn an_unusable_entry_leaves_the_selection_as_it_was() {
         .map(|(_, candidate)| candidate.credential.username.as_str())
         .collect();
     assert_eq!(users, ["u"]);
+}
+
+#[test]
+fn every_comparison_is_told_with_its_outcome() {
+    #[derive(Default)]
+    struct Told(Vec<String>);
+
+    impl Observer for Told {
+        fn compared(&mut self, comparison: &Comparison<'_>) {
+            let Comparison {
+                source,
+                origin,
+                key,
+                verdict,
+            } = comparison;
+            self.0
+                .push(format!("{source}: {key} of {origin} {verdict}"));
+        }
+
+        fn unmatched(&mut self, origin: &Origin, key: &str) {
+            self.0.push(format!("{key} of {origin} matches nothing"));
+        }
+    }
+
+    let mut told = Told::default();
+    let offers = [
+        (secret("a"), "*.io", "p"),
+        (secret("b"), "quay.io", "p"),
+        (secret("b"), "quay.io", "p"),
+        (secret("a"), "q*.io", "p"),
+        (file(0), "gcr.io", "p"),
+    ];
+    choose_and_tell(&["quay.io/org/app"], &offers, &mut told);
+    let expected = [
+        "quay.io/org/app: *.io of secret \"a\" the first that matches",
+        "quay.io/org/app: quay.io of secret \"b\" wins over \"*.io\" of secret \"a\", which has a glob for a host, not the exact name",
+        "quay.io/org/app: quay.io of secret \"b\" listed once more",
+        "quay.io/org/app: q*.io of secret \"a\" loses to \"quay.io\" of secret \"b\": it has a glob for a host, not the exact name",
+        "gcr.io of global auth file \"/0.json\" matches nothing",
+    ];
+    assert_eq!(told.0, expected);
 }
 
 prop_compose! {

@@ -47,7 +47,7 @@ pub fn patterns(registry: &Registry) -> Result<Vec<String>, Inexpressible> {
         None => format!("{prefix}/a/a"),
     };
     let image = ImageName::parse_canonical(&name);
-    let needs_login = |image| Sources::in_registry(image, registry).need_login();
+    let needs_login = |image| Sources::in_registry(image, registry).no_login().is_none();
     match (image, domain) {
         (Ok(image), _) if !needs_login(&image) => Ok(Vec::new()),
         (Ok(_), Some(domain)) => Ok((1..=WILDCARD_LEVELS)

@@ -160,7 +160,7 @@ proptest! {
             .flat_map(|registry| patterns(registry).unwrap())
             .collect();
         let all = minimal(all);
-        if let Some(registry) = sources.registry && sources.need_login() {
+        if let Some(registry) = sources.registry && sources.no_login().is_none() {
             let below = registry.prefix.strip_prefix("*.").map(|domain| {
                 image.host().split(['.', ':']).count() - domain.split('.').count()
             });

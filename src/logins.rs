@@ -1,0 +1,148 @@
+//! The logins of one image in one namespace, and the auth file that holds them:
+//! what the provider writes, and what `explain` tells without writing. Both run
+//! this, so neither can say what the other does not do.
+
+use anyhow::Context;
+use tracing::info;
+use zeroize::Zeroizing;
+
+use crate::auth_file;
+use crate::cli::Config;
+use crate::cluster::{self, Client, Listed, SecretDoc};
+use crate::credentials::{DockerConfig, Observer, Origin, Selection, Skipped};
+use crate::deadline::Deadline;
+use crate::kubelet::Response;
+use crate::sandbox;
+use crate::secret::Secret;
+use crate::service_account::ServiceAccount;
+use crate::sources::Sources;
+
+/// What is handed each Secret of the namespace.
+pub type Visit<'a> = &'a mut dyn FnMut(Listed);
+
+/// What was found for an image in a namespace.
+#[derive(Debug)]
+pub struct Logins<'a> {
+    /// Where the image may be pulled from.
+    pub sources: Sources<'a>,
+    /// The credential of each pull source that has one.
+    pub selection: Selection,
+    /// What the auth file holds; `None`: there is to be no file.
+    pub content: Option<Zeroizing<Vec<u8>>>,
+}
+
+impl<'a> Logins<'a> {
+    /// Goes from the pull sources of an image to the content of its auth file. `secrets` hands over
+    /// the namespace's Secrets one by one; it is not called where no login could
+    /// help. `observer` is told what happens on the way.
+    ///
+    /// # Errors
+    /// As `secrets` says.
+    pub fn find(
+        config: &Config,
+
+        sources: Sources<'a>,
+        secrets: impl FnOnce(Visit<'_>) -> anyhow::Result<()>,
+        observer: &mut impl Observer,
+    ) -> anyhow::Result<Self> {
+        let mut selection = Selection::new(sources.names());
+        if sources.no_login().is_some() {
+            return Ok(Self {
+                sources,
+                selection,
+                content: None,
+            });
+        }
+
+        secrets(&mut |secret| offer(secret, &mut selection, observer))?;
+
+        let texts = auth_file::read_global(&config.global_auth_files, observer);
+        let decoded = texts.iter().map(|text| text.decode(observer));
+        let globals: Vec<_> = decoded.flatten().collect();
+        auth_file::offer_global(&globals, &mut selection, observer);
+
+        let content = auth_file::encode(&selection, &globals, observer);
+        Ok(Self {
+            sources,
+            selection,
+            content,
+        })
+    }
+
+    /// What kubelet is told: whose image it is, where a credential of the namespace
+    /// is used, unless that is turned off.
+    pub fn response(&self, config: &Config) -> Response {
+        if config.empty_login && self.selection.has_namespaced() {
+            Response::owned(self.sources.image.clone())
+        } else {
+            Response::empty()
+        }
+    }
+}
+
+/// Asks the API server for the namespace's Secrets, with the account's token.
+///
+/// # Errors
+/// Where the server cannot be found, reached or trusted, or refuses.
+pub fn list_secrets(
+    config: &Config,
+    deadline: Deadline,
+    account: &ServiceAccount,
+    token: &Secret,
+    visit: Visit<'_>,
+) -> anyhow::Result<()> {
+    let endpoint = cluster::discover(&config.cluster)?;
+    let client = Client::new(&endpoint, token.clone(), deadline)?;
+    if config.sandbox {
+        // From here on tenants write what is parsed.
+        let port = endpoint.connects_to();
+        sandbox::restrict_reads_and_ports(&config.global_auth_files, &config.auth_dir, port);
+    }
+    let listed = cluster::for_each_secret(&client, account, visit);
+    let (server, why, trust) = (&endpoint.server, &endpoint.why, &endpoint.trust);
+    listed.with_context(|| {
+        let namespace = account.namespace.as_str();
+        format!("list secrets in namespace {namespace:?} at API server {server} (from {why}; trusts {trust})")
+    })?;
+    // Only now: a failure is told in one line, which says all this too.
+    info!(%server, why, trust = trust.to_string(), "listed secrets");
+    Ok(())
+}
+
+/// Why the docker config of a Secret has no entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("its docker config has no \"auths\"")]
+struct NoAuths;
+
+/// Offers the entries of one Secret; what cannot be used is skipped.
+fn offer(secret: Listed, selection: &mut Selection, observer: &mut impl Observer) {
+    let SecretDoc {
+        name,
+        docker_config,
+        format,
+    } = match secret {
+        Ok(secret) => secret,
+        Err(unusable) => {
+            let origin = Origin::Secret(unusable.name);
+            observer.skipped(&Skipped::new(&origin, None, unusable.problem));
+            return;
+        }
+    };
+    let origin = Origin::Secret(name);
+    let config = match DockerConfig::parse(&docker_config, format) {
+        Ok(config) => config,
+        Err(error) => {
+            observer.skipped(&Skipped::new(&origin, None, error));
+            return;
+        }
+    };
+    let Some(auths) = config.auths else {
+        observer.skipped(&Skipped::new(&origin, None, NoAuths));
+        return;
+    };
+    for (key, entry) in auths {
+        if let Err(error) = selection.offer(&origin, &key, entry, |_| true, observer) {
+            observer.skipped(&Skipped::new(&origin, Some(&key), error));
+        }
+    }
+}
