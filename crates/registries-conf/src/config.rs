@@ -4,6 +4,7 @@
 //! `FindRegistry`. Pure; the files are read in [`load`](crate::load).
 
 use std::{
+    cmp::Reverse,
     collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
@@ -106,6 +107,22 @@ impl Config {
             }
         }
         longest
+    }
+
+    /// All registries that are for a name, the one that counts first: longer
+    /// prefixes before shorter ones, prefixes as long as each other in byte order.
+    ///
+    /// The first is [`find_registry`](Self::find_registry)'s answer; the others
+    /// say nothing about the name.
+    pub fn matching_registries(&self, name: &str) -> Vec<&Registry> {
+        let mut matching: Vec<_> = self
+            .registries
+            .iter()
+            .filter(|registry| !registry.prefix.is_empty() && registry.rest(name).is_some())
+            .collect();
+        // Stable: registries are in byte order already.
+        matching.sort_by_key(|registry| Reverse(registry.prefix.len()));
+        matching
     }
 
     /// The registries, as `host[:port]`, where names without one are looked
@@ -270,6 +287,28 @@ mod tests {
         ] {
             let found = config.find_registry(name).map(|r| r.prefix.as_str());
             assert_eq!(found, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn all_registries_of_a_name_are_listed_the_one_that_counts_first() {
+        let config = parse(
+            "[[registry]]\nlocation = \"a.b.c\"\n[[registry]]\nprefix = \"*.b.c\"\n\
+             [[registry]]\nprefix = \"*.c\"\n[[registry]]\nlocation = \"a.b.c/d\"\n\
+             [[registry]]\nprefix = \"///\"\nlocation = \"e\"",
+            &[],
+        );
+        for (name, expected) in [
+            ("a.b.c/d/e", &["a.b.c/d", "*.b.c", "a.b.c", "*.c"][..]),
+            ("a.b.c/e", &["*.b.c", "a.b.c", "*.c"]),
+            ("x.c/d", &["*.c"]),
+            ("x/d", &[]),
+            ("/d", &[]),
+        ] {
+            let found = config.matching_registries(name);
+            let prefixes: Vec<_> = found.iter().map(|r| r.prefix.as_str()).collect();
+            assert_eq!(prefixes, expected, "{name}");
+            assert_eq!(found.first().copied(), config.find_registry(name), "{name}");
         }
     }
 }
