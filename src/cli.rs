@@ -74,8 +74,20 @@ pub enum Command {
     Config(ProviderConfig),
 }
 
+const RESOLVE_HELP: &str = "\
+Examples:
+  # Where may CRI-O pull these from, and which rule of which file says so?
+  crio-credential-provider resolve nginx quay.io/org/app:1.2
+
+  # The same for a registries.conf that is not in place yet, and no drop-ins:
+  crio-credential-provider resolve --registries-conf new.conf --registries-conf-dir '' nginx
+
+  # Only the names, in the order in which CRI-O tries them:
+  crio-credential-provider resolve -o json nginx | jq -r '.[].sources[].name'";
+
 /// The subcommand `resolve`.
 #[derive(Debug, Args)]
+#[command(after_help = RESOLVE_HELP)]
 pub struct Resolve {
     /// Image names as a pod would say them.
     #[arg(required = true, value_name = "IMAGE")]
@@ -264,6 +276,8 @@ pub struct Config {
     pub log_level: logging::Level,
     /// How they look.
     pub log_format: logging::Format,
+    /// Whether a subcommand may print to a terminal in colours.
+    pub colours: bool,
 }
 
 /// Parses a command line, with the environment for what it leaves open.
@@ -312,6 +326,7 @@ impl Cli {
             sandbox: !options.no_sandbox,
             log_level: options.log_level,
             log_format: options.log_format,
+            colours: colours(),
         })
     }
 }
@@ -345,6 +360,16 @@ fn proxies() -> ProxySettings {
         https_proxy: first(["HTTPS_PROXY", "https_proxy"]),
         no_proxy: first(["NO_PROXY", "no_proxy"]),
     }
+}
+
+/// <https://no-color.org>, and terminals that know no colours.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "every program of the terminal heeds these"
+)]
+fn colours() -> bool {
+    let objected = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !objected && env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
 fn parse_timeout(text: &str) -> Result<Duration, String> {

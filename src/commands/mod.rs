@@ -1,5 +1,6 @@
 //! What the program can do by hand, for the administrator of a node.
 
+pub mod output;
 mod resolve;
 mod config;
 

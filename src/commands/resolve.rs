@@ -1,12 +1,13 @@
 //! `resolve IMAGE...`: the registry and the pull sources of images, as CRI-O
-//! will see them.
+//! will see them, and which rule of which file says so.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use anyhow::Context;
-use registries_conf::{Config as Registries, ImageName, PullSource, Registry, SourceKind};
+use registries_conf::{Config as Registries, ImageName, PullSource, Registry};
 use serde::Serialize;
 
+use super::output::{Cell, Printer, Style};
 use crate::cli::{Config, Output, Resolve};
 use crate::sources::Sources;
 
@@ -15,58 +16,129 @@ use crate::sources::Sources;
 /// # Errors
 /// A registries.conf that CRI-O would refuse, an image that does not parse; then
 /// nothing is printed.
-pub fn resolve(config: &Config, command: &Resolve, mut stdout: impl Write) -> anyhow::Result<()> {
+pub fn resolve(
+    config: &Config,
+    command: &Resolve,
+    stdout: impl Write + IsTerminal,
+) -> anyhow::Result<()> {
     let registries = Registries::load(&config.registries)?;
     let images: Vec<ImageName> = command
         .images
         .iter()
-        .map(|image| ImageName::parse(image).with_context(|| format!("image {image:?}")))
+        .map(|image| parse_image(image))
         .collect::<anyhow::Result<_>>()?;
     let resolved: Vec<Sources<'_>> = images
         .iter()
         .map(|image| Sources::of(image, &registries))
         .collect();
-    for sources in &resolved {
-        sources.warn_of_unusable();
-    }
     let written = match command.output {
-        Output::Text => resolved
-            .iter()
-            .try_for_each(|sources| text(sources, &mut stdout)),
-        Output::Json => json(&resolved, &mut stdout),
+        Output::Text => text(&resolved, &registries, Printer::new(stdout, config)),
+        Output::Json => json(&resolved, stdout),
     };
     written.context("write to stdout")
 }
 
-fn text(sources: &Sources<'_>, mut stdout: impl Write) -> io::Result<()> {
-    writeln!(stdout, "{}", sources.image)?;
-    let Some(registry) = sources.registry else {
-        return writeln!(stdout, "  no registry matches: pulled as it is");
-    };
-    let origin = &registry.origin;
-    let blocked = if registry.blocked { ", blocked" } else { "" };
-    writeln!(
-        stdout,
-        "  registry {} ({} line {}{blocked})",
-        registry.prefix,
-        origin.file.display(),
-        origin.line
-    )?;
-    for (index, source) in sources.usable.iter().enumerate() {
-        let insecure = if source.insecure { ", insecure" } else { "" };
-        writeln!(
-            stdout,
-            "  {}. {} ({}, {}{insecure})",
-            index + 1,
-            source.name,
-            kind(source),
-            source.pull.as_str()
-        )?;
+/// The image as CRI-O names it.
+pub(super) fn parse_image(image: &str) -> anyhow::Result<ImageName> {
+    ImageName::parse(image).with_context(|| format!("image {image:?}"))
+}
+
+fn text(
+    resolved: &[Sources<'_>],
+    registries: &Registries,
+    mut printer: Printer<impl Write>,
+) -> io::Result<()> {
+    for sources in resolved {
+        printer.line(0, &[Style::Heading.cell(sources.image.as_str())])?;
+        print_registry(sources, &mut printer)?;
+        printer.table(2, &table(sources))?;
+        print_other_registries(sources, registries, &mut printer)?;
     }
     Ok(())
 }
 
+/// The rule that counts, and where it stands.
+pub(super) fn print_registry(
+    sources: &Sources<'_>,
+    printer: &mut Printer<impl Write>,
+) -> io::Result<()> {
+    let Some(registry) = sources.registry else {
+        let none = "no registry matches: pulled as it is";
+        return printer.line(2, &[none.into()]);
+    };
+    let mut cells = vec![
+        "registry".into(),
+        Cell::from(&registry.prefix),
+        Style::Faint.cell(format!("({})", registry.origin)),
+    ];
+    if registry.blocked {
+        cells.push(Style::Bad.cell("blocked: nothing is pulled"));
+    }
+    printer.line(2, &cells)
+}
+
+fn table(sources: &Sources<'_>) -> Vec<Vec<Cell>> {
+    if sources.registry.is_none() {
+        return Vec::new();
+    }
+    let head = ["", "SOURCE", "KIND", "PULLS", ""];
+    let mut rows = vec![head.map(|title| Style::Faint.cell(title)).to_vec()];
+    for (index, source) in sources.usable.iter().enumerate() {
+        let insecure = if source.insecure { "insecure" } else { "" };
+        rows.push(vec![
+            Cell::from((index + 1).to_string()),
+            Cell::from(source.name.as_str()),
+            source.kind.as_str().into(),
+            source.pull.as_str().into(),
+            Style::Warning.cell(insecure),
+        ]);
+    }
+    for source in &sources.unusable {
+        rows.push(vec![
+            "-".into(),
+            Cell::from(&source.location),
+            source.kind.as_str().into(),
+            source.pull.as_str().into(),
+            Style::Bad.cell(format!("unusable: {}", source.error)),
+        ]);
+    }
+    rows
+}
+
+/// The rules that match the image too, and why they do not count.
+fn print_other_registries(
+    sources: &Sources<'_>,
+    registries: &Registries,
+    printer: &mut Printer<impl Write>,
+) -> io::Result<()> {
+    let Some(winner) = sources.registry else {
+        return Ok(());
+    };
+    let matching = registries.matching_registries(sources.image.as_str());
+    let row = |other: &Registry| {
+        let why = if other.prefix.len() < winner.prefix.len() {
+            "its prefix is shorter"
+        } else {
+            "its prefix is as long, and sorts after"
+        };
+        vec![
+            Cell::from(&other.prefix),
+            Style::Faint.cell(format!("({})", other.origin)),
+            why.into(),
+        ]
+    };
+    let rows: Vec<_> = matching.into_iter().skip(1).map(row).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    printer.line(2, &["registries that match too, and do not count:".into()])?;
+    printer.table(4, &rows)
+}
+
 fn json(resolved: &[Sources<'_>], mut stdout: impl Write) -> io::Result<()> {
+    for sources in resolved {
+        sources.warn_of_unusable();
+    }
     let wire: Vec<Wire<'_>> = resolved.iter().map(Wire::new).collect();
     serde_json::to_writer_pretty(&mut stdout, &wire)?;
     writeln!(stdout)
@@ -103,7 +175,7 @@ impl<'a> Wire<'a> {
         };
         let source = |source: &'a PullSource| WireSource {
             name: source.name.as_str(),
-            kind: kind(source),
+            kind: source.kind.as_str(),
             pull: source.pull.as_str(),
             insecure: source.insecure,
         };
@@ -112,12 +184,5 @@ impl<'a> Wire<'a> {
             registry: sources.registry.map(registry),
             sources: sources.usable.iter().map(source).collect(),
         }
-    }
-}
-
-fn kind(source: &PullSource) -> &'static str {
-    match source.kind {
-        SourceKind::Mirror => "mirror",
-        SourceKind::Primary => "primary",
     }
 }

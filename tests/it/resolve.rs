@@ -201,6 +201,124 @@ fn the_text_has_every_image_registry_and_source() {
     assert_eq!(default.stdout, outcome.stdout);
 }
 
+/// A node whose registries.conf has a bit of everything.
+fn node_with_rules() -> Node {
+    let node = Node::with_registries(
+        "[[registry]]\nlocation = \"docker.io\"\n\
+         [[registry]]\nprefix = \"*.io\"\n\
+         [[registry]]\nlocation = \"quay.io\"\nblocked = true\n",
+    );
+    node.write(
+        "etc/containers/registries.conf.d/10-hub.conf",
+        "\n\n[[registry]]\nprefix = \"docker.io/library\"\nlocation = \"hub.example\"\ninsecure = true\n\
+         [[registry.mirror]]\nlocation = \"one.example:5000\"\npull-from-mirror = \"digest-only\"\n\
+         [[registry.mirror]]\nlocation = \"two.example\"\npull-from-mirror = \"tag-only\"\n\
+         [[registry.mirror]]\nlocation = \"three.example/x:tag\"\n",
+    );
+    node
+}
+
+/// The lines of a text that have all these words.
+fn lines_with<'a>(text: &'a str, words: &[&str]) -> Vec<&'a str> {
+    let all = |line: &&str| words.iter().all(|word| line.contains(word));
+    text.lines().filter(all).collect()
+}
+
+#[test]
+fn the_text_says_in_what_order_and_for_what_each_source_is() {
+    let outcome = resolve(&node_with_rules(), "text", &["nginx"]);
+    assert_eq!(outcome.code, Some(0), "{outcome}");
+    for words in [
+        &["1", "one.example:5000/nginx", "mirror", "digest-only"][..],
+        &["2", "two.example/nginx", "mirror", "tag-only"],
+        &["3", "hub.example/nginx", "primary", "all", "insecure"],
+        &[
+            "three.example/x:tag",
+            "mirror",
+            "unusable",
+            "not an image name",
+        ],
+    ] {
+        assert_eq!(
+            lines_with(&outcome.stdout, words).len(),
+            1,
+            "{words:?}: {outcome}"
+        );
+    }
+    assert!(lines_with(&outcome.stdout, &["one.example", "insecure"]).is_empty());
+    assert_eq!(outcome.stderr, "");
+}
+
+#[test]
+fn the_text_says_which_rule_of_which_file_counts_and_which_ones_do_not() {
+    let node = node_with_rules();
+    let main = node.path("etc/containers/registries.conf");
+    let drop_in = node.path("etc/containers/registries.conf.d/10-hub.conf");
+    let outcome = resolve(&node, "text", &["nginx"]);
+    let at = |path: &std::path::Path, line: usize| format!("{}:{line}", path.display());
+    for words in [
+        &["registry", "docker.io/library", &at(&drop_in, 3)][..],
+        &["docker.io", &at(&main, 1), "shorter"],
+        &["*.io", &at(&main, 3), "shorter"],
+    ] {
+        assert_eq!(
+            lines_with(&outcome.stdout, words).len(),
+            1,
+            "{words:?}: {outcome}"
+        );
+    }
+    let blocked = resolve(&node, "text", &["quay.io/org/app"]);
+    assert_eq!(
+        lines_with(&blocked.stdout, &["quay.io", "blocked"]).len(),
+        1,
+        "{blocked}"
+    );
+}
+
+#[test]
+fn a_source_that_is_left_out_of_the_json_is_a_warning() {
+    let outcome = resolve(&node_with_rules(), "json", &["nginx"]);
+    assert_eq!(outcome.code, Some(0), "{outcome}");
+    outcome.warns_with(&["three.example/x:tag"]);
+}
+
+#[test]
+fn colours_are_for_terminals_that_have_them_and_people_who_want_them() {
+    let node = node_with_rules();
+    let plain = resolve(&node, "text", &["nginx"]).stdout;
+    assert!(!plain.contains('\u{1b}'), "{plain}");
+    let provider = || node.provider_without_cluster();
+    for (name, provider, coloured) in [
+        ("terminal", provider(), true),
+        ("empty NO_COLOR", provider().env("NO_COLOR", ""), true),
+        ("NO_COLOR", provider().env("NO_COLOR", "1"), false),
+        ("dumb terminal", provider().env("TERM", "dumb"), false),
+    ] {
+        let (code, seen) = provider.run_on_terminal(&["resolve", "nginx"]);
+        assert_eq!(code, Some(0), "{name}: {seen}");
+        assert_eq!(
+            seen.contains("\u{1b}[1mdocker.io/library/nginx\u{1b}[0m"),
+            coloured,
+            "{name}: {seen}"
+        );
+        assert_eq!(seen == plain, !coloured, "{name}: {seen}");
+    }
+}
+
+#[test]
+fn what_a_file_says_cannot_move_the_cursor() {
+    let node = Node::with_registries(
+        "[[registry]]\nprefix = \"docker.io\"\nlocation = \"a.example\"\n\
+         [[registry.mirror]]\nlocation = \"evil\\u001b[2J\\nforged\"\n",
+    );
+    let outcome = resolve(&node, "text", &["nginx"]);
+    assert!(!outcome.stdout.contains('\u{1b}'), "{outcome}");
+    assert!(
+        lines_with(&outcome.stdout, &["forged"])[0].contains("evil"),
+        "{outcome}"
+    );
+}
+
 #[test]
 fn image_names_are_normalised_as_in_go() {
     let names: Vec<Name> =

@@ -8,6 +8,7 @@ mod provider;
 mod proxy;
 mod request;
 mod run;
+mod terminal;
 
 pub(crate) use cluster::{ACCOUNT, Cluster, NAMESPACE, docker_config, login};
 pub(crate) use node::Node;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use super::terminal::on_terminal;
 use super::{Outcome, Request, Run};
 
 /// The executable under test.
@@ -111,9 +112,22 @@ impl Provider {
 
     /// An administrator runs it with more arguments.
     pub(crate) fn run_with(&self, arguments: &[&str]) -> Outcome {
+        self.run_with_stdin(arguments, b"")
+    }
+
+    /// An administrator runs it with more arguments, and something on stdin.
+    pub(crate) fn run_with_stdin(&self, arguments: &[&str], stdin: &[u8]) -> Outcome {
         let mut command = self.command();
         command.args(arguments);
-        finish(command, b"")
+        finish(command, stdin)
+    }
+
+    /// An administrator runs it with more arguments, on a terminal: its exit code,
+    /// and everything that is to be seen.
+    pub(crate) fn run_on_terminal(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let mut command = self.command();
+        command.args(arguments);
+        on_terminal(command)
     }
 
     /// The pull, with stdin left open after the request.
