@@ -18,6 +18,7 @@ use registries_conf::{Files, MissingMainFile};
 
 use crate::cluster::{ProxySettings, Settings, kubelet_kubeconfig};
 use crate::logging;
+use crate::service_account::Namespace;
 
 /// `make REGISTRIES_CONF=...` sets another default.
 const REGISTRIES_CONF: &str = match option_env!("REGISTRIES_CONF") {
@@ -72,6 +73,9 @@ pub enum Command {
     /// Print kubelet's CredentialProviderConfig for this node, or merge it into a file.
     #[command(after_help = CONFIG_HELP)]
     Config(ProviderConfig),
+    /// Show which credential each pull source of an image would get, and why;
+    /// writes nothing.
+    Explain(Explain),
 }
 
 const RESOLVE_HELP: &str = "\
@@ -84,6 +88,18 @@ Examples:
 
   # Only the names, in the order in which CRI-O tries them:
   crio-credential-provider resolve -o json nginx | jq -r '.[].sources[].name'";
+
+const EXPLAIN_HELP: &str = "\
+Examples:
+  # With Secrets as kubectl prints them; needs no cluster and writes nothing:
+  kubectl -n team-a get secrets -o yaml | crio-credential-provider explain nginx -n team-a --secrets -
+
+  # What would change if this Secret was applied?
+  crio-credential-provider explain nginx -n team-a --secrets now.yaml --secrets new-secret.yaml
+
+  # As kubelet would have it for a pod of service account app; on the node, whose API server is found:
+  kubectl -n team-a create token app > token
+  crio-credential-provider explain nginx -n team-a --token-file token";
 
 /// The subcommand `resolve`.
 #[derive(Debug, Args)]
@@ -125,6 +141,38 @@ pub enum ConfigOutput {
     Json,
     /// OpenShift's `CRIOCredentialProviderConfig`, of which it makes kubelet's file.
     Openshift,
+}
+
+/// The subcommand `explain`.
+#[derive(Debug, Args)]
+#[command(after_help = EXPLAIN_HELP)]
+pub struct Explain {
+    /// Image name as a pod would say it.
+    #[arg(value_name = "IMAGE")]
+    pub image: String,
+    /// The pod's namespace.
+    #[arg(short, long, value_parser = Namespace::parse)]
+    pub namespace: Namespace,
+    /// Where the Secrets come from.
+    #[command(flatten)]
+    pub secrets: SecretsFrom,
+    /// How to print it.
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// Where `explain` has the Secrets from: files, or the API server.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct SecretsFrom {
+    /// File with Secrets as "kubectl get secrets -o yaml" or "-o json" prints
+    /// them; repeatable, and - is stdin. Of two with the same name the last counts.
+    #[arg(long, value_name = "FILE")]
+    pub secrets: Vec<PathBuf>,
+    /// File with a token of a service account of the namespace: asks the API server,
+    /// as the plugin does.
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
 }
 
 /// How a subcommand prints its result.

@@ -98,7 +98,7 @@ fn guarded(cli: &Cli, config: &Config) -> anyhow::Result<()> {
     if config.sandbox {
         let written = match &cli.command {
             Some(Command::Config(command)) => commands::written_directory(command),
-            Some(Command::Resolve(_)) | None => None,
+            _ => None,
         };
         sandbox::restrict_writes(written.as_ref().unwrap_or(&config.auth_dir));
     }
@@ -121,6 +121,9 @@ fn run(cli: &Cli, config: &Config, deadline: Deadline) -> anyhow::Result<()> {
         None => provider::run(config, deadline, stdin(), stdout()),
         Some(Command::Resolve(command)) => commands::resolve(config, command, stdout()),
         Some(Command::Config(command)) => commands::config(config, command, stdout()),
+        Some(Command::Explain(command)) => {
+            commands::explain(config, deadline, command, stdin(), stdout())
+        }
     }
 }
 

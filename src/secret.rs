@@ -2,7 +2,7 @@
 //! arrive in. They print as `Secret(..)`, have no `Display`, and are wiped when
 //! dropped (SPEC section 9).
 //!
-//! Also the one place where a serde error about secret-bearing JSON is made
+//! Also the one place where a serde error about secret-bearing JSON or YAML is made
 //! presentable: serde quotes the value it could not decode.
 
 use std::borrow::Cow;
@@ -13,6 +13,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use serde_json::error::Category;
+use serde_saphyr::Location;
 use zeroize::Zeroizing;
 
 /// A byte string that is redacted in `Debug` and wiped when dropped.
@@ -124,7 +125,7 @@ pub fn read_bounded(mut reader: impl Read, limit: usize) -> Result<Zeroizing<Vec
     Ok(buffer)
 }
 
-/// A JSON error without the offending text: kind, line and column alone.
+/// A JSON or YAML error without the offending text: kind, line and column alone.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} at line {line} column {column}")]
 pub struct DecodeError {
@@ -144,6 +145,21 @@ impl From<serde_json::Error> for DecodeError {
             },
             line: error.line(),
             column: error.column(),
+        }
+    }
+}
+
+impl From<serde_saphyr::Error> for DecodeError {
+    fn from(error: serde_saphyr::Error) -> Self {
+        let location = error.location();
+        let position = |of: fn(&Location) -> u64| {
+            let number = location.as_ref().map_or(0, of);
+            usize::try_from(number).unwrap_or_default()
+        };
+        Self {
+            what: "malformed or oversized YAML",
+            line: position(Location::line),
+            column: position(Location::column),
         }
     }
 }

@@ -1,8 +1,10 @@
 //! What the program can do by hand, for the administrator of a node.
 
+mod explain;
 pub mod output;
 mod resolve;
 mod config;
 
 pub use config::{config, written_directory};
+pub use explain::explain;
 pub use resolve::resolve;

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
+use anyhow::Context;
 use unicode_width::UnicodeWidthStr;
 
 use crate::cli::Config;
@@ -135,6 +136,17 @@ impl<W: Write> Printer<W> {
 impl Cell {
     fn width(&self) -> usize {
         self.text.width()
+    }
+}
+
+/// How printing ended. That nobody reads on, as behind `| head`, is no failure.
+///
+/// # Errors
+/// Every other reason why something could not be written.
+pub fn finish(written: io::Result<()>) -> anyhow::Result<()> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.context("write to stdout"),
     }
 }
 

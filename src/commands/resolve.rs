@@ -7,7 +7,7 @@ use anyhow::Context;
 use registries_conf::{Config as Registries, ImageName, PullSource, Registry};
 use serde::Serialize;
 
-use super::output::{Cell, Printer, Style};
+use super::output::{Cell, Printer, Style, finish};
 use crate::cli::{Config, Output, Resolve};
 use crate::sources::Sources;
 
@@ -35,7 +35,7 @@ pub fn resolve(
         Output::Text => text(&resolved, &registries, Printer::new(stdout, config)),
         Output::Json => json(&resolved, stdout),
     };
-    written.context("write to stdout")
+    finish(written)
 }
 
 /// The image as CRI-O names it.

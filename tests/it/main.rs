@@ -19,6 +19,12 @@ mod resolve;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod explain;
+#[cfg(test)]
+mod explain_input;
+#[cfg(test)]
+mod agreement;
+#[cfg(test)]
 mod lists;
 #[cfg(test)]
 mod selection;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::support::{Node, Outcome};
+use crate::support::{NGINX, Node, Outcome};
 
 #[derive(Deserialize)]
 struct Case {
@@ -306,6 +306,25 @@ fn colours_are_for_terminals_that_have_them_and_people_who_want_them() {
 }
 
 #[test]
+fn that_nobody_reads_on_is_no_failure_and_a_full_disk_is_one() {
+    let node = node_with_rules();
+    let provider = node.provider_without_cluster();
+    let run = |script: &str| provider.pull_in_script(script, &[], NGINX);
+    for format in ["text", "json"] {
+        let command = format!("\"$PROVIDER\" resolve -o {format} nginx");
+        // When it writes, the other end is closed.
+        let closed = run(&format!(
+            "{{ sleep 0.3; {command} || echo failed >&2; }} | :"
+        ));
+        assert!(
+            !closed.stderr.contains("failed") && !closed.stderr.contains("ERROR"),
+            "{closed}"
+        );
+        run(&format!("{command} > /dev/full")).fails_with(&["write to stdout"]);
+    }
+}
+
+#[test]
 fn what_a_file_says_cannot_move_the_cursor() {
     let node = Node::with_registries(
         "[[registry]]\nprefix = \"docker.io\"\nlocation = \"a.example\"\n\
@@ -317,6 +336,19 @@ fn what_a_file_says_cannot_move_the_cursor() {
         lines_with(&outcome.stdout, &["forged"])[0].contains("evil"),
         "{outcome}"
     );
+}
+
+#[test]
+fn help_has_examples() {
+    for command in ["resolve", "explain"] {
+        let outcome = Node::new()
+            .provider_without_cluster()
+            .run_with(&[command, "--help"]);
+        assert_eq!(outcome.code, Some(0), "{outcome}");
+        let example = format!("crio-credential-provider {command} ");
+        let (_, examples) = outcome.stdout.split_once("Examples:").unwrap();
+        assert!(examples.matches(&example).count() >= 3, "{outcome}");
+    }
 }
 
 #[test]

@@ -84,6 +84,26 @@ fn of_equal_keys_the_secret_whose_name_sorts_last_wins() {
 }
 
 #[test]
+fn every_comparison_is_logged_for_those_who_debug_and_for_nobody_else() {
+    let node = Node::with_mirror();
+    let cluster = Cluster::with([
+        login("winner", "mirror.example", "a:hunter2"),
+        login("loser", "*.example", "b:hunter2"),
+        login("bystander", "elsewhere.example", "c:hunter2"),
+    ]);
+    for (level, told) in [("info", false), ("debug", true)] {
+        let provider = node.provider(&cluster).flag("--log-level", level);
+        let outcome = provider.pull(NGINX);
+        outcome.answers(&owned(NGINX));
+        outcome.never_says(&["hunter2", &base64("b:hunter2")]);
+        for name in ["loser", "bystander"] {
+            let said = outcome.stderr.contains(&format!("secret \"{name}\""));
+            assert_eq!(said, told, "{name} {level}: {outcome}");
+        }
+    }
+}
+
+#[test]
 fn the_type_of_a_secret_makes_no_difference() {
     let config = |login| json!({"mirror.example": {"auth": base64(login)}}).to_string();
     let json = |name| login(name, "mirror.example", "json:p");

@@ -25,7 +25,7 @@ pub use rule::{Comparison, Rule, Verdict};
 
 /// Where an entry comes from. Prints as `secret "NAME"` or `global auth file "PATH"`,
 /// whatever characters are in there.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
     /// A Secret of the pod's namespace, by name.
     Secret(String),

@@ -1,0 +1,72 @@
+//! The result for programs (SPEC section 7).
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::Explained;
+use crate::credentials::Candidate;
+
+#[derive(Serialize)]
+struct Wire<'a> {
+    image: &'a str,
+    namespace: &'a str,
+    #[serde(rename = "authFile")]
+    auth_file: String,
+    sources: Vec<WireSource<'a>>,
+    skipped: Vec<WireSkipped<'a>>,
+}
+
+#[derive(Serialize)]
+struct WireSource<'a> {
+    name: &'a str,
+    kind: &'static str,
+    credential: Option<WireCredential<'a>>,
+}
+
+/// `origin` is `secret "NAME"` or `global auth file "PATH"`, as in the log.
+#[derive(Serialize)]
+struct WireCredential<'a> {
+    origin: String,
+    key: &'a str,
+    username: &'a str,
+}
+
+/// `origin` as of a credential; of a pull source, the file and line of its registry.
+#[derive(Serialize)]
+struct WireSkipped<'a> {
+    origin: &'a str,
+    reason: &'a str,
+}
+
+/// Prints one object.
+pub(super) fn print(explained: &Explained<'_>, mut stdout: impl Write) -> io::Result<()> {
+    let skipped = &explained.findings.skipped;
+    let sources = explained.sources();
+    let wire = Wire {
+        image: explained.logins.sources.image.as_str(),
+        namespace: explained.namespace.as_str(),
+        auth_file: explained.auth_file.to_string_lossy().into_owned(),
+        sources: sources
+            .map(|(source, chosen)| WireSource {
+                name: source.name.as_str(),
+                kind: source.kind.as_str(),
+                credential: chosen.map(credential),
+            })
+            .collect(),
+        skipped: skipped
+            .iter()
+            .map(|(origin, reason)| WireSkipped { origin, reason })
+            .collect(),
+    };
+    serde_json::to_writer_pretty(&mut stdout, &wire)?;
+    writeln!(stdout)
+}
+
+fn credential(chosen: &Candidate) -> WireCredential<'_> {
+    WireCredential {
+        origin: chosen.origin.to_string(),
+        key: &chosen.key,
+        username: &chosen.credential.username,
+    }
+}

@@ -1,0 +1,86 @@
+//! The content of an auth file without its secrets.
+
+use std::borrow::Cow;
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::{Map, Value};
+
+use crate::credentials::{DockerConfig, Format, RawEntry};
+
+/// Stands for whatever is or may be a secret.
+const MASK: &str = "***";
+
+/// The file as text of several lines, in its own order. Shown are keys, the names
+/// of fields, user names, mail addresses and the names of credential helpers; every
+/// other value is masked, since a global auth file may hold fields that nobody here
+/// knows.
+pub(super) fn masked(content: &[u8]) -> String {
+    DockerConfig::parse(content, Format::DockerConfigJson)
+        .ok()
+        .and_then(|file| serde_json::to_string_pretty(&Masked(&file)).ok())
+        .unwrap_or_else(|| MASK.to_owned())
+}
+
+struct Masked<'a>(&'a DockerConfig<'a>);
+
+impl Serialize for Masked<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let file = self.0;
+        let auths = file.auths.iter().flatten();
+        let auths = auths.map(|(key, entry)| (key, masked_entry(*entry)));
+        let helpers = file.cred_helpers.iter();
+        let helpers = helpers.map(|(host, helper)| (host, serde_json::from_str(helper.get()).ok()));
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("auths", &Fields(auths.collect()))?;
+        if !file.cred_helpers.is_empty() {
+            let helpers = helpers.map(|(host, name)| (host, name.map_or(mask(), Value::String)));
+            map.serialize_entry("credHelpers", &Fields(helpers.collect()))?;
+        }
+        for (name, _) in &file.other {
+            map.serialize_entry(name, MASK)?;
+        }
+        map.end()
+    }
+}
+
+/// An object in its own order.
+struct Fields<'a>(Vec<(&'a Cow<'a, str>, Value)>);
+
+impl Serialize for Fields<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+fn masked_entry(entry: RawEntry<'_>) -> Value {
+    let Ok(mut fields) = serde_json::from_str::<Map<String, Value>>(entry.expose().get()) else {
+        return mask();
+    };
+    for (name, value) in &mut fields {
+        let mut shown = ["username", "email"].into_iter();
+        if !(value.is_string() && shown.any(|field| name.eq_ignore_ascii_case(field))) {
+            *value = mask();
+        }
+    }
+    Value::Object(fields)
+}
+
+fn mask() -> Value {
+    Value::from(MASK)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_surely_no_secret_is_shown() {
+        let content = r#"{"auths":{"z.x/a":{"auth":"S"},"a.x":{"Password":"S","USERNAME":"user",
+            "identitytoken":"S","email":"e@x","x":{"username":"S"},"username":["S"]},"b.x":{}},
+            "credHelpers":{"c.x":"ecr-login"},"HttpHeaders":{"A":"S"},"credsStore":"S"}"#;
+        let expected = r#"{"auths":{"z.x/a":{"auth":"***"},"a.x":{"Password":"***","USERNAME":"user","email":"e@x","identitytoken":"***","username":"***","x":"***"},"b.x":{}},"credHelpers":{"c.x":"ecr-login"},"HttpHeaders":"***","credsStore":"***"}"#;
+        let compact: String = masked(content.as_bytes()).split_whitespace().collect();
+        assert_eq!(compact, expected);
+        assert_eq!(masked(b"S"), MASK);
+    }
+}

@@ -1,0 +1,115 @@
+//! `explain IMAGE -n NAMESPACE`: what the provider would do for a pod of that
+//! namespace, and why, without writing anything to the node.
+//!
+//! It runs what the provider runs ([`Logins::find`]), with Secrets from files or
+//! from the API server, and prints what the provider logs.
+
+mod findings;
+mod json;
+mod masked;
+mod secrets;
+mod text;
+mod yaml;
+
+use std::fs::File;
+use std::io::{IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow};
+use registries_conf::{Config as Registries, PullSource};
+
+use self::findings::Findings;
+use super::output::{Printer, finish};
+use super::resolve::parse_image;
+use crate::auth_file::FileName;
+use crate::cli::{Config, Explain, Output};
+use crate::credentials::Candidate;
+use crate::deadline::Deadline;
+use crate::logins::{Logins, Visit, list_secrets};
+use crate::secret::{Secret, read_bounded};
+use crate::service_account::{Namespace, ServiceAccount};
+use crate::sources::Sources;
+
+/// The largest token that is read: 1 MiB, as in a request.
+const MAX_TOKEN_BYTES: usize = 1024 * 1024;
+
+/// What there is to tell.
+struct Explained<'a> {
+    namespace: &'a Namespace,
+    /// Where CRI-O looks for the auth file, be there one or not.
+    auth_file: PathBuf,
+    logins: Logins<'a>,
+    findings: Findings,
+}
+
+impl Explained<'_> {
+    /// The pull sources in order, and the credential of each.
+    fn sources(&self) -> impl Iterator<Item = (&PullSource, Option<&Candidate>)> {
+        let logins = &self.logins;
+        logins.sources.usable.iter().map(|source| {
+            let mut chosen = logins.selection.chosen();
+            let found = chosen.find(|(name, _)| **name == source.name);
+            (source, found.map(|(_, candidate)| candidate))
+        })
+    }
+}
+
+/// Prints what the provider would do, and why.
+///
+/// # Errors
+/// A registries.conf that CRI-O would refuse, an image, Secrets or a token that
+/// cannot be read, an API server that refuses; then nothing is printed.
+pub fn explain(
+    config: &Config,
+    deadline: Deadline,
+    command: &Explain,
+    stdin: impl Read + IsTerminal,
+    stdout: impl Write + IsTerminal,
+) -> anyhow::Result<()> {
+    let image = parse_image(&command.image)?;
+    let namespace = &command.namespace;
+    let registries = Registries::load(&config.registries)?;
+    let sources = Sources::of(&image, &registries);
+    let mut findings = Findings::default();
+    findings.note_unusable(&sources);
+    let logins = if let Some(path) = &command.secrets.token_file {
+        let (account, token) = account(path, namespace)?;
+        let live = |visit: Visit<'_>| list_secrets(config, deadline, &account, &token, visit);
+        Logins::find(config, sources, live, &mut findings)?
+    } else {
+        let files = &command.secrets.secrets;
+        let given = secrets::read(files, namespace, stdin, &mut findings)?;
+        let hand_over = |visit: Visit<'_>| {
+            given.into_iter().for_each(visit);
+            Ok(())
+        };
+        Logins::find(config, sources, hand_over, &mut findings)?
+    };
+    let name = FileName::new(namespace, &image);
+    let explained = Explained {
+        namespace,
+        auth_file: config.auth_dir.join(name.as_str()),
+        logins,
+        findings,
+    };
+    let written = match command.output {
+        Output::Text => text::print(&explained, config, Printer::new(stdout, config)),
+        Output::Json => json::print(&explained, stdout),
+    };
+    finish(written)
+}
+
+/// Whose token is in the file, and the token.
+fn account(path: &Path, namespace: &Namespace) -> anyhow::Result<(ServiceAccount, Secret)> {
+    let file = || format!("token file {}", path.display());
+    let opened = File::open(path).with_context(file)?;
+    let text = read_bounded(opened, MAX_TOKEN_BYTES).with_context(file)?;
+    let token = Secret::from(text.trim_ascii().to_vec());
+    let account = ServiceAccount::from_token(&token).with_context(file)?;
+    let of = &account.namespace;
+    if of != namespace {
+        let error = anyhow!("it is for namespace {of}, not for {namespace}");
+        return Err(error.context(file()));
+    }
+    Ok((account, token))
+}

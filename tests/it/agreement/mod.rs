@@ -1,0 +1,276 @@
+//! `explain` says what the provider does: both run on the same random nodes and
+//! namespaces, and are compared. The same ones in every run.
+
+mod cases;
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use serde_json::{Value, json};
+use test_cluster::{ApiServer, Secret};
+
+use self::cases::{Case, case};
+use crate::support::{ACCOUNT, Node, Outcome, Provider};
+
+const CASES: usize = 220;
+const THREADS: usize = 4;
+/// All that is in a file and not in the namespace has this name.
+const FOREIGN: &str = "secret \"zz\"";
+
+/// The lines of a log in JSON, with their fields.
+fn log(outcome: &Outcome) -> Vec<Value> {
+    let line = |line: &str| serde_json::from_str(line).unwrap();
+    outcome.stderr.lines().map(line).collect()
+}
+
+/// Origin and reason without positions: those in a file that was printed with line
+/// breaks are others.
+fn without_positions(origin: &str, reason: &str) -> (String, String) {
+    let reason = reason.split(" at line ").next().unwrap();
+    (origin.to_owned(), reason.to_owned())
+}
+
+/// What a run of `explain -o json` says was skipped, but for what the file has
+/// beyond the namespace, and for pull sources.
+fn skipped(explained: &Value) -> BTreeSet<(String, String)> {
+    let skipped = explained["skipped"].as_array().unwrap().iter();
+    let skipped = skipped.map(|one| {
+        without_positions(
+            one["origin"].as_str().unwrap(),
+            one["reason"].as_str().unwrap(),
+        )
+    });
+    skipped
+        .filter(|(origin, reason)| origin != FOREIGN && !reason.starts_with("pull source "))
+        .collect()
+}
+
+/// What the provider says was skipped.
+fn skipped_by(outcome: &Outcome) -> BTreeSet<(String, String)> {
+    let lines = log(outcome).into_iter();
+    let skips = lines.filter_map(|line| {
+        let fields = &line["fields"];
+        let reason = fields["message"].as_str()?.strip_prefix("skip: ")?;
+        let reason = match fields["key"].as_str() {
+            Some(key) => format!("entry {key}: {reason}"),
+            None => reason.to_owned(),
+        };
+        Some(without_positions(
+            fields["origin"].as_str().unwrap(),
+            &reason,
+        ))
+    });
+    skips.collect()
+}
+
+/// Source, origin, key and user of every login that the provider wrote.
+fn written_by(outcome: &Outcome, file: &Value) -> Vec<Value> {
+    let lines = log(outcome).into_iter();
+    let written = lines.filter(|line| line["fields"]["outcome"] == "login written");
+    written
+        .map(|line| {
+            let fields = &line["fields"];
+            let source = fields["source"].as_str().unwrap();
+            let auth = file["auths"][source]["auth"].as_str().unwrap();
+            let login = String::from_utf8(STANDARD.decode(auth).unwrap()).unwrap();
+            let key: String = serde_json::from_str(fields["key"].as_str().unwrap()).unwrap();
+            let user = login.split_once(':').unwrap().0;
+            json!({"source": source, "origin": fields["origin"], "key": key, "username": user})
+        })
+        .collect()
+}
+
+/// The same as `explain` has it. A source that is named twice counts once.
+fn written_as_explained(explained: &Value) -> Vec<Value> {
+    let mut written: Vec<Value> = Vec::new();
+    for source in explained["sources"].as_array().unwrap() {
+        let mut one = source["credential"].clone();
+        if let Some(fields) = one.as_object_mut() {
+            fields.insert("source".to_owned(), source["name"].clone());
+            if !written.contains(&one) {
+                written.push(one);
+            }
+        }
+    }
+    written
+}
+
+/// The auth file that the text shows.
+fn shown_file(text: &str) -> Option<Value> {
+    let (_, rest) = text.split_once("\n  {\n")?;
+    let (body, _) = rest.split_once("\n  }\n")?;
+    Some(serde_json::from_str(&format!("{{{body}}}")).unwrap())
+}
+
+/// The names of all fields, at every depth, and of which kind their values are.
+fn names(file: &Value) -> Value {
+    let keys_of = |value: &Value| {
+        value
+            .as_object()
+            .map(|map| map.keys().cloned().collect::<Vec<_>>())
+    };
+    let entries = |part: &Value| -> Value {
+        let entries = part.as_object().into_iter().flatten();
+        entries
+            .map(|(key, entry)| (key.clone(), json!(keys_of(entry))))
+            .collect()
+    };
+    json!({"fields": keys_of(file), "auths": entries(&file["auths"]), "credHelpers": file["credHelpers"]})
+}
+
+/// How many cases had something to compare.
+#[derive(Default)]
+struct Seen {
+    refused: AtomicUsize,
+    written: AtomicUsize,
+    global_alone: AtomicUsize,
+    none: AtomicUsize,
+    skipped: AtomicUsize,
+    no_mirror: AtomicUsize,
+}
+
+fn count(counter: &AtomicUsize) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+fn explain(provider: &Provider, arguments: &[&str]) -> Outcome {
+    provider.run_with(&[&["explain"], arguments].concat())
+}
+
+fn check(number: usize, case: &Case, server: &ApiServer, seen: &Seen) {
+    let namespace = format!("n-{number}");
+    server.grant(&namespace, ACCOUNT);
+    let token = server.token(&namespace, ACCOUNT);
+    for (number, secret) in case.secrets.iter().enumerate() {
+        let name = secret["metadata"]["name"].as_str();
+        let name = name.map_or_else(|| format!("nameless-{number}"), str::to_owned);
+        server.put_secret(&namespace, Secret::raw_json(&name, secret.clone()));
+    }
+    let node = Node::with_registries(&case.registries);
+    node.write("ca.crt", server.ca_pem());
+    node.write("token", &token);
+    node.write("secrets", case.file());
+    let mut provider = node
+        .provider_without_cluster()
+        .token(&token)
+        .flag("--api-server", server.url())
+        .flag("--certificate-authority", node.path("ca.crt"))
+        .flag("--log-format", "json")
+        .without("--global-auth-file");
+    for (index, global) in case.globals.iter().enumerate() {
+        let path = node.path(format!("global-{index}.json"));
+        node.write(&path, global);
+        provider = provider.another("--global-auth-file", path);
+    }
+    if case.globals.is_empty() {
+        provider = provider.flag("--global-auth-file", "");
+    }
+    let of = [case.image, "-n", &namespace];
+    let from_files = [&of[..], &["--secrets", "secrets"]].concat();
+    let json = explain(&provider, &[&from_files[..], &["-o", "json"]].concat());
+    let text = explain(&provider, &from_files);
+    let live = explain(
+        &provider,
+        &[&of[..], &["--token-file", "token", "-o", "json"]].concat(),
+    );
+    assert!(!node.path("etc/crio").exists(), "explain wrote something");
+    let pulled = provider.pull(case.image);
+    let context = format!(
+        "{case:#?}\n{}\n{json}\n{text}\n{live}\n{pulled}",
+        case.file()
+    );
+
+    assert_eq!(json.code, pulled.code, "{context}");
+    assert_eq!(live.code, pulled.code, "{context}");
+    if pulled.code != Some(0) {
+        return count(&seen.refused);
+    }
+    let by_files: Value = serde_json::from_str(&json.stdout).unwrap();
+    let live: Value = serde_json::from_str(&live.stdout).unwrap();
+    assert_eq!(by_files["sources"], live["sources"], "{context}");
+    assert_eq!(by_files["authFile"], live["authFile"], "{context}");
+
+    let names_there = node.auth_dir_names();
+    let path = live["authFile"].as_str().unwrap();
+    let file = names_there.first().map(|name| {
+        assert_eq!(
+            node.path("etc/crio/auth").join(name).to_str(),
+            Some(path),
+            "{context}"
+        );
+        serde_json::from_str::<Value>(&node.read(path)).unwrap()
+    });
+    let shown = shown_file(&text.stdout);
+    assert_eq!(
+        file.as_ref().map(names),
+        shown.as_ref().map(names),
+        "{context}"
+    );
+    let written = written_by(&pulled, file.as_ref().unwrap_or(&Value::Null));
+    assert_eq!(written_as_explained(&live), written, "{context}");
+    assert_eq!(file.is_some(), !written.is_empty(), "{context}");
+    assert_eq!(skipped(&live), skipped_by(&pulled), "{context}");
+    let asked = !text.stdout.contains("is not written") || text.stdout.contains("no login matches");
+    if asked {
+        assert_eq!(skipped(&by_files), skipped_by(&pulled), "{context}");
+    } else {
+        count(&seen.no_mirror);
+    }
+    let owned = !pulled.stdout.contains("\"auth\":{}");
+    assert_eq!(
+        text.stdout.contains("an empty login for"),
+        owned,
+        "{context}"
+    );
+
+    count(if owned {
+        &seen.written
+    } else if file.is_some() {
+        &seen.global_alone
+    } else {
+        &seen.none
+    });
+    if !skipped(&live).is_empty() {
+        count(&seen.skipped);
+    }
+}
+
+#[test]
+fn explain_says_what_the_provider_does() {
+    let server = ApiServer::start();
+    let mut runner = TestRunner::deterministic();
+    let cases = prop::collection::vec(case(), CASES)
+        .new_tree(&mut runner)
+        .unwrap()
+        .current();
+    let (next, seen) = (AtomicUsize::new(0), Seen::default());
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                while let number = next.fetch_add(1, Ordering::Relaxed)
+                    && let Some(case) = cases.get(number)
+                {
+                    check(number, case, &server, &seen);
+                }
+            });
+        }
+    });
+    for (name, counter) in [
+        ("refused", seen.refused),
+        ("written", seen.written),
+        ("global alone", seen.global_alone),
+        ("none", seen.none),
+        ("skipped", seen.skipped),
+        ("no mirror", seen.no_mirror),
+    ] {
+        let count = counter.into_inner();
+        eprintln!("{name}: {count}");
+        assert!(count >= CASES / 40, "{name}: only {count} of {CASES}");
+    }
+}

@@ -1,0 +1,314 @@
+//! `explain`: what it says (SPEC section 7). What it reads and refuses is in
+//! `explain_input`, that it is what the provider does in `agreement`.
+
+use serde_json::{Value, json};
+use test_cluster::Secret;
+
+use crate::support::{
+    Cluster, EMPTY, NAMESPACE, NGINX, Node, Outcome, base64, docker_config, login,
+};
+
+const SOURCE: &str = "mirror.example/library/nginx";
+pub(crate) const PASSWORD: &str = "hunter2-s3cr3t";
+
+/// A Secret as kubectl prints it, with a docker config.
+pub(crate) fn secret(name: &str, config: &str) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "kubernetes.io/dockerconfigjson",
+        "metadata": {"name": name, "namespace": NAMESPACE, "uid": "1", "labels": {"a": "b"}},
+        "data": {".dockerconfigjson": base64(config)},
+    })
+}
+
+pub(crate) fn login_secret(name: &str, key: &str, user: &str) -> Value {
+    secret(
+        name,
+        &docker_config(&[(key, &format!("{user}:{PASSWORD}"))]),
+    )
+}
+
+pub(crate) fn list(items: &[Value]) -> String {
+    json!({"apiVersion": "v1", "kind": "List", "metadata": {}, "items": items}).to_string()
+}
+
+/// `explain nginx` on that node, with that on stdin for Secrets.
+pub(crate) fn explain(node: &Node, format: &str, secrets: &str) -> Outcome {
+    let arguments = [
+        "explain",
+        "nginx",
+        "-n",
+        NAMESPACE,
+        "--secrets",
+        "-",
+        "-o",
+        format,
+    ];
+    let provider = node.provider_without_cluster();
+    provider.run_with_stdin(&arguments, secrets.as_bytes())
+}
+
+#[track_caller]
+pub(crate) fn explained(node: &Node, secrets: &str) -> Value {
+    let outcome = explain(node, "json", secrets);
+    assert_eq!(outcome.code, Some(0), "{outcome}");
+    assert_eq!(outcome.stderr, "", "{outcome}");
+    serde_json::from_str(&outcome.stdout).unwrap()
+}
+
+#[test]
+fn the_json_is_exactly_this() {
+    let node =
+        Node::with_mirrors(&["mirror.example", "other.example", "third.example"]).and_global_auth(
+            &docker_config(&[("*.example", "node:p"), ("mirror.example", "node:p")]),
+        );
+    let mut broken = secret("broken", "{\"auths\":{\"third.example\":{\"auth\":1}}}");
+    broken["type"] = json!("kubernetes.io/dockerconfigjson");
+    let tls = json!({"kind": "Secret", "type": "kubernetes.io/tls", "metadata": {"name": "tls"}});
+    let secrets = list(&[login_secret("pull", "mirror.example", "robot"), broken, tls]);
+    let global = node.path("var/lib/kubelet/config.json");
+    let expected = json!({
+        "image": NGINX,
+        "namespace": NAMESPACE,
+        "authFile": node.auth_path(NGINX).to_str().unwrap(),
+        "sources": [
+            {"name": SOURCE, "kind": "mirror", "credential":
+                {"origin": "secret \"pull\"", "key": "mirror.example", "username": "robot"}},
+            {"name": "other.example/library/nginx", "kind": "mirror", "credential":
+                {"origin": format!("global auth file {global:?}"), "key": "*.example", "username": "node"}},
+            {"name": "third.example/library/nginx", "kind": "mirror", "credential":
+                {"origin": format!("global auth file {global:?}"), "key": "*.example", "username": "node"}},
+            {"name": NGINX, "kind": "primary", "credential": null},
+        ],
+        "skipped": [
+            {"origin": "secret \"broken\"", "reason": "entry \"third.example\": decode entry: JSON of an unexpected type or with a missing field at line 1 column 9"},
+            {"origin": "secret \"tls\"", "reason": "of type \"kubernetes.io/tls\", which holds no registry logins"},
+        ],
+    });
+    assert_eq!(explained(&node, &secrets), expected);
+    assert!(!node.path("etc/crio").exists());
+}
+
+#[test]
+fn the_text_says_what_is_used_and_why_the_others_are_not() {
+    let node = Node::with_mirror().and_global_auth(
+        &json!({"auths": {"mirror.example": {"auth": base64(&format!("node:{PASSWORD}")), "email": "a@b"}}}).to_string(),
+    );
+    let secrets = list(&[
+        login_secret("z", "mirror.example", "robot"),
+        login_secret("a", "mirror.example", "x"),
+        login_secret("b", "*.example", "x"),
+        login_secret("c", "https://mirror.example", "x"),
+        login_secret("d", "elsewhere.example", "x"),
+        secret("e", PASSWORD),
+    ]);
+    let outcome = explain(&node, "text", &secrets);
+    assert_eq!(
+        (outcome.code, outcome.stderr.as_str()),
+        (Some(0), ""),
+        "{outcome}"
+    );
+    for words in [
+        &["1.", SOURCE, "mirror"][..],
+        &[
+            "used",
+            "secret \"z\"",
+            "key \"mirror.example\"",
+            "user \"robot\"",
+        ],
+        &["not used", "secret \"a\"", "sorts before"],
+        &["not used", "secret \"b\"", "glob"],
+        &["not used", "secret \"c\"", "sorts before"],
+        &["not used", "global auth file", "namespace come first"],
+        &["2.", NGINX, "primary"],
+        &["no login"],
+        &["secret \"d\"", "elsewhere.example"],
+        &["secret \"e\"", "malformed JSON"],
+        &[node.auth_path(NGINX).to_str().unwrap()],
+        &[SOURCE, "{"],
+        &["\"email\": \"a@b\""],
+        &["\"auth\": \"***\""],
+        &["empty login", NGINX],
+    ] {
+        let says = |line: &str| words.iter().all(|word| line.contains(word));
+        assert!(outcome.stdout.lines().any(says), "{words:?}: {outcome}");
+    }
+    let plain = base64(&format!("robot:{PASSWORD}"));
+    outcome.never_says(&[PASSWORD, &plain, &base64(&format!("node:{PASSWORD}"))]);
+}
+
+#[test]
+fn what_kubelet_is_told_has_its_reason() {
+    let ours = list(&[login_secret("pull", "mirror.example", "robot")]);
+    let global = docker_config(&[("mirror.example", "node:p")]);
+    for (name, global, switch, secrets, said) in [
+        (
+            "own",
+            "{}",
+            None,
+            ours.as_str(),
+            "an empty login for docker.io/library/nginx",
+        ),
+        (
+            "turned off",
+            "{}",
+            Some("--no-empty-login"),
+            &ours,
+            "\"auth\": {}: --no-empty-login",
+        ),
+        (
+            "the node's",
+            &global,
+            None,
+            &list(&[]),
+            "\"auth\": {}: only the node's own",
+        ),
+        (
+            "none",
+            "{}",
+            None,
+            &list(&[]),
+            "\"auth\": {}: there is no auth file",
+        ),
+    ] {
+        let node = Node::with_mirror().and_global_auth(global);
+        let mut provider = node.provider_without_cluster();
+        if let Some(switch) = switch {
+            provider = provider.switch(switch);
+        }
+        let arguments = ["explain", "nginx", "-n", NAMESPACE, "--secrets", "-"];
+        let outcome = provider.run_with_stdin(&arguments, secrets.as_bytes());
+        assert!(outcome.stdout.contains(said), "{name}: {outcome}");
+    }
+}
+
+#[test]
+fn where_no_login_could_help_it_says_why() {
+    let blocked = "[[registry]]\nlocation = \"docker.io\"\nblocked = true\n";
+    let itself = "[[registry]]\nlocation = \"docker.io\"\n";
+    let secrets = list(&[login_secret("pull", "docker.io", "robot")]);
+    for (node, said) in [
+        (Node::new(), "there is no registries.conf"),
+        (
+            Node::with_registries(""),
+            "no registry in registries.conf matches",
+        ),
+        (Node::with_registries(blocked), "blocks the image"),
+        (
+            Node::with_registries(itself),
+            "nothing but the image itself",
+        ),
+    ] {
+        let outcome = explain(&node, "text", &secrets);
+        assert_eq!(outcome.code, Some(0), "{outcome}");
+        let line = outcome
+            .stdout
+            .lines()
+            .find(|line| line.contains("not written"));
+        assert!(
+            line.is_some_and(|line| line.contains(said)),
+            "{said}: {outcome}"
+        );
+    }
+}
+
+#[test]
+fn a_credential_helper_of_the_node_is_a_reason() {
+    let global = json!({
+        "auths": {"mirror.example": {"auth": base64("node:p")}},
+        "credHelpers": {"mirror.example": "ecr-login"},
+    });
+    let node = Node::with_mirror().and_global_auth(&global.to_string());
+    let outcome = explain(&node, "text", &list(&[]));
+    let says = |line: &str| line.contains("not used") && line.contains("credential helper");
+    assert!(outcome.stdout.lines().any(says), "{outcome}");
+    assert!(outcome.stdout.contains("no login"), "{outcome}");
+}
+
+#[test]
+fn with_a_token_the_api_server_is_asked_as_the_provider_asks() {
+    let node = Node::with_mirror();
+    let cluster = Cluster::with([
+        login("pull", "mirror.example", &format!("robot:{PASSWORD}")),
+        Secret::docker_config_json("broken", "{"),
+    ]);
+    // As kubectl create token prints it.
+    node.write("token", format!("{}\n", cluster.token));
+    let token = node.path("token");
+    let arguments = [
+        "explain",
+        "nginx",
+        "-n",
+        NAMESPACE,
+        "--token-file",
+        token.to_str().unwrap(),
+    ];
+    let provider = node.provider(&cluster);
+    let outcome = provider.run_with(&[&arguments[..], &["-o", "json"]].concat());
+    assert_eq!(outcome.code, Some(0), "{outcome}");
+    let explained: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(explained["sources"][0]["credential"]["username"], "robot");
+    assert_eq!(explained["skipped"][0]["origin"], "secret \"broken\"");
+    let text = provider.run_with(&arguments);
+    for outcome in [&outcome, &text] {
+        outcome.never_says(&[
+            PASSWORD,
+            &cluster.token,
+            &base64(&format!("robot:{PASSWORD}")),
+        ]);
+    }
+    assert!(!node.path("etc/crio").exists());
+    let asked = || {
+        let requests = cluster.server.requests().into_iter();
+        let asked = requests.map(|request| (request.path, request.query, request.token));
+        cluster.server.clear_requests();
+        asked.collect::<Vec<_>>()
+    };
+    let asked_by_explain = asked();
+    provider.pull(NGINX);
+    let asked_by_pull = asked();
+    assert_eq!(
+        asked_by_explain,
+        [&asked_by_pull[..], &asked_by_pull].concat()
+    );
+}
+
+#[test]
+fn an_auth_file_that_is_there_stays() {
+    let node = Node::with_mirror();
+    node.leave_auth_file(NGINX);
+    for secrets in [
+        list(&[]),
+        list(&[login_secret("pull", "mirror.example", "x")]),
+    ] {
+        explained(&node, &secrets);
+        assert_eq!(node.auth_file(NGINX), Some(Node::earlier_auth_file()));
+        assert_eq!(node.auth_dir_names().len(), 1);
+    }
+    // The provider would have removed it.
+    let outcome = node.provider(&Cluster::new()).pull(NGINX);
+    outcome.answers(EMPTY);
+    assert_eq!(node.auth_file(NGINX), None);
+}
+
+#[test]
+fn names_cannot_forge_lines_or_move_the_cursor() {
+    let name = "x\nforged \u{1b}[2J\u{202e}";
+    let key = "mirror.example/library\nforged \u{1b}[2J";
+    let secrets = list(&[
+        login_secret(name, "mirror.example", "robot\u{1b}[2J\nforged"),
+        login_secret("y", key, "x"),
+        secret("z\nforged", "{"),
+    ]);
+    let node = Node::with_mirror();
+    let outcome = explain(&node, "text", &secrets);
+    assert_eq!(outcome.code, Some(0), "{outcome}");
+    let hostile = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+    assert!(!outcome.stdout.contains(hostile), "{outcome}");
+    let mut lines = outcome.stdout.lines();
+    assert!(
+        !lines.any(|line| line.trim_start().starts_with("forged")),
+        "{outcome}"
+    );
+}
