@@ -71,6 +71,11 @@ build: ## Build the release binary, build/crio-credential-provider
 $(BINARY):
 	@$(MAKE) build
 
+.PHONY: manual
+manual: ## Write man pages and shell completions: build/man, build/completions
+	@test/setup rust cc
+	$(CARGO) run --quiet --locked --example manual -- $(BUILD_DIR)
+
 .PHONY: auditable
 auditable: ## Build it with the list of its dependencies inside, for "cargo audit bin"
 	@test/setup rust cc static cargo-auditable
@@ -91,12 +96,12 @@ install: $(BINARY) ## Install the binary where kubelet looks for it, and what be
 	@DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) PLUGIN_DIR=$(PLUGIN_DIR) packaging/install $(BINARY)
 
 .PHONY: deb
-deb: $(BINARY) ## Pack the binary for Debian and Ubuntu: build/*.deb
+deb: $(BINARY) manual ## Pack the binary for Debian and Ubuntu: build/*.deb
 	@test/setup git dpkg-deb readelf
 	@packaging/deb $(BINARY) $(BUILD_DIR)
 
 .PHONY: rpm
-rpm: $(BINARY) ## Pack the binary for Fedora and RHEL: build/*.rpm
+rpm: $(BINARY) manual ## Pack the binary for Fedora and RHEL: build/*.rpm
 	@test/setup git rpmbuild readelf
 	@packaging/rpm $(BINARY) $(BUILD_DIR)
 
