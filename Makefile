@@ -76,6 +76,11 @@ manual: ## Write man pages and shell completions: build/man, build/completions
 	@test/setup rust cc
 	$(CARGO) run --quiet --locked --example manual -- $(BUILD_DIR)
 
+.PHONY: pictures
+pictures: ## Draw the pictures of the documents from their text
+	@test/setup dot
+	dot -Tsvg docs/flow.dot -o docs/flow.svg
+
 .PHONY: auditable
 auditable: ## Build it with the list of its dependencies inside, for "cargo audit bin"
 	@test/setup rust cc static cargo-auditable

@@ -57,6 +57,8 @@ mod command_line;
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
+mod readme;
+#[cfg(test)]
 mod deploy;
 #[cfg(test)]
 mod moving_over;

@@ -1,0 +1,163 @@
+//! What README.md shows is what the program says: every command of it in a
+//! `console` block is run on a node with README's own registries.conf, and what the
+//! README prints below it must be what came out.
+
+#![expect(clippy::disallowed_methods, reason = "lays out a node")]
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+const README: &str = include_str!("../../README.md");
+/// The program under test.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_crio-credential-provider");
+const NAME: &str = "crio-credential-provider";
+/// Stand in for programs of the cluster: what kubectl would print, and an oc that
+/// takes what it is given.
+const KUBECTL: &str = "#!/bin/sh\ncat \"$DATA/secrets.yaml\"\n";
+const OC: &str = "#!/bin/sh\ncat >/dev/null\n";
+
+/// A command as somebody would type it, and what the README shows below it.
+#[derive(Debug, Default)]
+struct Shown {
+    command: String,
+    output: String,
+}
+
+/// The blocks of the README in one language, without their indentation.
+fn blocks(language: &str) -> Vec<String> {
+    let fence = format!("```{language}");
+    let mut lines = README.lines();
+    let mut blocks = Vec::new();
+    while let Some(line) = lines.next() {
+        if line.trim_start() != fence {
+            continue;
+        }
+        let indent = line.len() - line.trim_start().len();
+        let inside = lines.by_ref().take_while(|line| line.trim() != "```");
+        let mut block = String::new();
+        for line in inside {
+            block.push_str(line.get(indent..).unwrap_or_default());
+            block.push('\n');
+        }
+        blocks.push(block);
+    }
+    blocks
+}
+
+/// The commands that run the program, with their output.
+fn shown() -> Vec<Shown> {
+    let mut all: Vec<Shown> = Vec::new();
+    for block in blocks("console") {
+        let mut continued = false;
+        let mut here: Vec<Shown> = Vec::new();
+        for line in block.lines() {
+            if let Some(command) = line.strip_prefix("$ ") {
+                here.push(Shown::default());
+                here.last_mut().unwrap().command.push_str(command);
+                continued = command.ends_with(['|', '\\']);
+            } else if let Some(last) = here.last_mut() {
+                let to = if continued {
+                    &mut last.command
+                } else {
+                    &mut last.output
+                };
+                if continued {
+                    to.push('\n');
+                }
+                to.push_str(line);
+                if continued {
+                    continued = line.ends_with(['|', '\\']);
+                } else {
+                    to.push('\n');
+                }
+            }
+        }
+        all.extend(here);
+    }
+    all.retain(|shown| shown.command.split_whitespace().any(|word| word == NAME));
+    all
+}
+
+/// A node as the README has it, with its paths below a directory.
+fn node() -> TempDir {
+    let root = tempfile::tempdir().unwrap();
+    for directory in ["etc/containers", "etc/kubernetes", "etc/crio/auth", "bin"] {
+        fs::create_dir_all(root.path().join(directory)).unwrap();
+    }
+    let registries = blocks("toml").into_iter().next().unwrap();
+    fs::write(
+        root.path().join("etc/containers/registries.conf"),
+        registries,
+    )
+    .unwrap();
+    let bin = root.path().join("bin");
+    symlink(PROGRAM, bin.join(NAME)).unwrap();
+    for (name, script) in [("kubectl", KUBECTL), ("oc", OC)] {
+        fs::write(bin.join(name), script).unwrap();
+        fs::set_permissions(bin.join(name), Permissions::from_mode(0o755)).unwrap();
+    }
+    root
+}
+
+fn run(root: &Path, command: &str) -> (bool, String, String) {
+    let at = |path: &str| root.join(path);
+    // What has to be said where the API server cannot be asked for it.
+    let command = command
+        .replace(" /etc/", &format!(" {}/etc/", root.display()))
+        .replace(
+            &format!("{NAME} config"),
+            &format!("{NAME} config --audience https://issuer.example"),
+        )
+        .replace(" --audience AUDIENCE", "");
+    let output = Command::new("/bin/sh")
+        .args(["-c", &command])
+        .env_clear()
+        .env("PATH", format!("{}:/usr/bin:/bin", at("bin").display()))
+        .env(
+            "DATA",
+            concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/readme"),
+        )
+        .env(
+            "CRIO_CREDENTIAL_PROVIDER_REGISTRIES_CONF",
+            at("etc/containers/registries.conf"),
+        )
+        .env(
+            "CRIO_CREDENTIAL_PROVIDER_REGISTRIES_CONF_DIR",
+            at("etc/containers/registries.conf.d"),
+        )
+        .env("CRIO_CREDENTIAL_PROVIDER_AUTH_DIR", at("etc/crio/auth"))
+        .env(
+            "CRIO_CREDENTIAL_PROVIDER_GLOBAL_AUTH_FILE",
+            at("var/lib/kubelet/config.json"),
+        )
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let without_root = |text: String| text.replace(&root.display().to_string(), "");
+    let stdout = without_root(text(output.stdout));
+    (output.status.success(), stdout, text(output.stderr))
+}
+
+#[test]
+fn the_commands_of_the_readme_work_and_print_what_it_shows() {
+    let root = node();
+    let commands = shown();
+    for Shown { command, output } in &commands {
+        let (success, stdout, stderr) = run(root.path(), command);
+        assert!(success, "{command}\n{stderr}");
+        if !output.is_empty() {
+            assert_eq!(&stdout, output, "{command}\n{stderr}");
+        }
+    }
+    for subcommand in ["resolve", "explain", "config"] {
+        let named = format!("{NAME} {subcommand}");
+        assert!(
+            commands.iter().any(|shown| shown.command.contains(&named)),
+            "the README does not show {subcommand}"
+        );
+    }
+}
