@@ -46,8 +46,8 @@ pub mod version;
 
 use std::env;
 use std::io::{self, IsTerminal, Write, stdin, stdout};
-use std::panic::{self, AssertUnwindSafe};
-use std::process::ExitCode;
+use std::panic;
+use std::process::{ExitCode, exit};
 
 use anyhow::Context;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
@@ -87,13 +87,17 @@ fn report(result: anyhow::Result<()>) -> ExitCode {
     }
 }
 
-/// Gives up what is not needed, and makes a panic a failure like others.
+/// Gives up what is not needed, and makes a panic a failure like others: one line,
+/// and exit code 1.
+#[expect(clippy::exit, reason = "there is no way back from a panic")]
 fn guarded(cli: &Cli, config: &Config) -> anyhow::Result<()> {
     // The process holds tokens and passwords: no core file, no reading from outside.
     set_dumpable_behavior(DumpableBehavior::NotDumpable).unwrap_or_default();
     panic::set_hook(Box::new(|panicked| {
         let place = panicked.location().map(ToString::to_string);
-        tracing::error!("internal error at {}", place.unwrap_or_default());
+        let place = place.unwrap_or_default();
+        tracing::error!("internal error at {place}: please report it");
+        exit(i32::from(FAILURE));
     }));
     if config.sandbox {
         let written = match &cli.command {
@@ -104,10 +108,7 @@ fn guarded(cli: &Cli, config: &Config) -> anyhow::Result<()> {
     }
     let deadline = Deadline::new(config.timeout);
     deadline.enforce();
-    let outcome = panic::catch_unwind(AssertUnwindSafe(|| run(cli, config, deadline)));
-    outcome.unwrap_or_else(|_panic| {
-        anyhow::bail!("please report the internal error above");
-    })
+    run(cli, config, deadline)
 }
 
 fn run(cli: &Cli, config: &Config, deadline: Deadline) -> anyhow::Result<()> {

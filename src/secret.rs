@@ -103,10 +103,9 @@ pub fn read_bounded(mut reader: impl Read, limit: usize) -> Result<Zeroizing<Vec
                 return Err(ReadError::TooLarge { limit });
             }
             let size = filled.saturating_mul(2).min(limit.saturating_add(1));
-            let mut larger = Zeroizing::new(vec![0; size]);
-            for (to, from) in larger.iter_mut().zip(buffer.iter()) {
-                *to = *from;
-            }
+            let mut larger = Zeroizing::new(Vec::with_capacity(size));
+            larger.extend_from_slice(&buffer);
+            larger.resize(size, 0);
             buffer = larger;
             continue;
         }
