@@ -157,10 +157,25 @@ demo: debug-build ## Show one pull through a mirror that wants a login, step by 
 coverage: ## Measure test coverage: build/coverage/lcov.info and html/index.html
 	@test/coverage $(BUILD_DIR)/coverage
 
+# The release binary is what is measured; what measures it is built as it comes.
+bench performance guard: PROVIDER = $(BINARY)
+
 .PHONY: bench
-bench: ## Measure CPU, time and memory of the whole process
+bench: build ## Measure the release binary, and its stages: RUNS=, PEER=, PEER_ARGS=
 	@test/setup rust cc
 	$(CARGO) bench --locked --bench process
+	$(CARGO) bench --locked --bench stages
+
+.PHONY: performance
+performance: build ## Measure all that docs/performance.md says, and write it there
+	@test/setup rust cc valgrind
+	$(CARGO) bench --locked --bench stages | tee $(BUILD_DIR)/stages.txt
+	STAGES=$(BUILD_DIR)/stages.txt $(CARGO) bench --locked --bench process -- performance
+
+.PHONY: guard
+guard: $(BINARY) ## Compare instructions and size of the release binary with what is committed
+	@test/setup rust cc valgrind
+	$(CARGO) bench --profile dev --locked --bench process -- guard
 
 .PHONY: fuzz-smoke
 fuzz-smoke: ## Run every fuzz target over its corpus and some mutations, on stable

@@ -1,0 +1,104 @@
+//! Where the instructions of a run go, by function.
+//!
+//! The release binary has no symbols, so this is the one that cargo builds for
+//! benchmarks: the same code, linked dynamically and less inlined. The shares are
+//! about the same.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::measure::{Subject, instructions};
+use crate::scene::{ONE_SECRET, SHORT_NAMES, Scene};
+use crate::table::{Table, float, grouped};
+
+const PROVIDER: &str = env!("CARGO_BIN_EXE_crio-credential-provider");
+
+/// What is told of, with a part of the name of the function that does it all.
+const PARTS: [(&str, &str); 10] = [
+    (
+        "everything after the dynamic linker",
+        "crio_credential_provider::main",
+    ),
+    ("flags", "crio_credential_provider::cli::parse"),
+    (
+        "registries.conf with short names",
+        "registries_conf::config::Config>::load",
+    ),
+    (
+        "- of that, checking the short names",
+        "registries_conf::short_name::Alias::parse",
+    ),
+    ("asking the API server", "cluster::secrets::for_each_secret"),
+    (
+        "- of that, the TLS handshake",
+        "cluster::connector::TlsConnector as",
+    ),
+    (
+        "-- of that, two signatures (P-256)",
+        "webpki::signed_data::verify_signature",
+    ),
+    (
+        "-- of that, agreeing on a key (X25519)",
+        "x25519::x25519_ecdh",
+    ),
+    (
+        "- of that, decoding the pages",
+        "cluster::secrets::read_page",
+    ),
+    ("writing the auth file", "auth_file::store::AuthDir::write"),
+];
+
+/// With `PROFILE=FILE` the profile is kept, for `callgrind_annotate`.
+pub(crate) fn table() -> Result<Table> {
+    let scene = Scene {
+        short_names: SHORT_NAMES,
+        ..ONE_SECRET
+    };
+    let stage = scene.lay_out()?;
+    let subject = Subject {
+        name: "profile".to_owned(),
+        command: stage.command(Path::new(PROVIDER)),
+        request: stage.request(),
+    };
+    let kept = env::var_os("PROFILE").map(PathBuf::from);
+    let profile = kept.unwrap_or_else(|| stage.root().join("callgrind"));
+    let total = instructions(&subject, &profile)?;
+    let output = Command::new("callgrind_annotate")
+        .args(["--inclusive=yes", "--threshold=100"])
+        .arg(&profile)
+        .output()
+        .context("callgrind_annotate")?;
+    if !output.status.success() {
+        bail!("callgrind_annotate: {}", output.status);
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let mut table = Table::new(&["part of a run that finds 1 Secret", "instructions", "%"]);
+    table.row([
+        "all, with the dynamic linker".to_owned(),
+        grouped(total),
+        "100.0".to_owned(),
+    ]);
+    for (name, function) in PARTS {
+        let count =
+            inclusive(&text, function).with_context(|| format!("no {function} in the profile"))?;
+        table.row([
+            name.to_owned(),
+            grouped(count),
+            format!("{:.1}", float(count) / float(total) * 100.0),
+        ]);
+    }
+    Ok(table)
+}
+
+/// The count of a function and all it calls; recursion gives several.
+fn inclusive(annotated: &str, function: &str) -> Option<u64> {
+    let lines = annotated.lines().filter(|line| line.contains(function));
+    let count = |line: &str| {
+        let number = line.split_whitespace().next()?;
+        number.replace(',', "").parse().ok()
+    };
+    lines.filter_map(count).max()
+}

@@ -1,0 +1,232 @@
+//! A node and a namespace of a given size, laid out in a temporary directory, with
+//! the stand-in for the API server.
+
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result};
+use tempfile::TempDir;
+use test_cluster::{ApiServer, Secret};
+
+/// Where a provider that knows no flags looks for the API server.
+const WELL_KNOWN_PORT: u16 = 6443;
+
+/// What a scene holds. The image is `docker.io/library/nginx`.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Scene {
+    pub(crate) name: &'static str,
+    /// Mirrors of docker.io.
+    pub(crate) mirrors: usize,
+    /// Secrets with a login for one of the mirrors.
+    pub(crate) matching: usize,
+    /// Secrets with a login for something else.
+    pub(crate) other: usize,
+    /// Registries in registries.conf that are not docker.io.
+    pub(crate) registries: usize,
+    /// Whether each of those has a mirror too.
+    pub(crate) mirrored: bool,
+    /// Short names in a drop-in, as distributions ship them.
+    pub(crate) short_names: usize,
+}
+
+/// As many as the shortnames.conf of current distributions has.
+pub(crate) const SHORT_NAMES: usize = 130;
+
+/// What an administrator may find on a node, from nothing to do to a lot.
+pub(crate) const SCENES: [Scene; 6] = [
+    NO_MIRROR,
+    Scene {
+        name: "no mirror, short names",
+        short_names: SHORT_NAMES,
+        ..NO_MIRROR
+    },
+    ONE_SECRET,
+    Scene {
+        name: "1 of 1,000 Secrets matches",
+        other: 999,
+        ..ONE_SECRET
+    },
+    Scene {
+        name: "1,000 Secrets match",
+        matching: 1_000,
+        ..ONE_SECRET
+    },
+    Scene {
+        name: "500 of 5,000 Secrets match",
+        matching: 500,
+        other: 4_500,
+        ..ONE_SECRET
+    },
+];
+
+pub(crate) const NO_MIRROR: Scene = Scene {
+    name: "no mirror",
+    mirrors: 0,
+    matching: 0,
+    other: 0,
+    registries: 0,
+    mirrored: false,
+    short_names: 0,
+};
+
+pub(crate) const ONE_SECRET: Scene = Scene {
+    name: "1 Secret",
+    mirrors: 1,
+    matching: 1,
+    ..NO_MIRROR
+};
+
+/// A scene that is there: files below `root`, and a server that listens.
+pub(crate) struct Stage {
+    pub(crate) server: ApiServer,
+    pub(crate) auth_dir: PathBuf,
+    directory: TempDir,
+}
+
+impl Scene {
+    pub(crate) fn lay_out(&self) -> Result<Stage> {
+        self.serve_by(ApiServer::start())
+    }
+
+    /// The same, with the API server where every provider finds it.
+    pub(crate) fn lay_out_at_well_known_port(&self) -> Result<Stage> {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, WELL_KNOWN_PORT));
+        let server = ApiServer::builder().listen(address).try_start()?;
+        self.serve_by(server)
+    }
+
+    fn serve_by(&self, server: ApiServer) -> Result<Stage> {
+        server.grant("team-a", "default");
+        for number in 0..self.matching {
+            let host = mirror(number % self.mirrors.max(1));
+            server.put_secret("team-a", secret(&format!("match-{number:05}"), &host));
+        }
+        for number in 0..self.other {
+            server.put_secret(
+                "team-a",
+                secret(&format!("other-{number:05}"), &registry(number)),
+            );
+        }
+        let directory = tempfile::tempdir()?;
+        let root = directory.path();
+        fs::create_dir_all(root.join("registries.conf.d"))?;
+        fs::create_dir_all(root.join("auth"))?;
+        fs::write(root.join("registries.conf"), self.registries_conf()?)?;
+        if self.short_names > 0 {
+            let path = root.join("registries.conf.d/000-shortnames.conf");
+            fs::write(path, self.aliases()?)?;
+        }
+        fs::write(root.join("ca.crt"), server.ca_pem())?;
+        let token = server.token("team-a", "default");
+        fs::write(root.join("request.json"), request(&token))?;
+        Ok(Stage {
+            server,
+            auth_dir: root.join("auth"),
+            directory,
+        })
+    }
+
+    fn registries_conf(&self) -> Result<String> {
+        let mut text = "[[registry]]\nlocation = \"docker.io\"\n".to_owned();
+        for number in 0..self.mirrors {
+            let host = mirror(number);
+            write!(text, "[[registry.mirror]]\nlocation = \"{host}\"\n")?;
+        }
+        for number in 0..self.registries {
+            let host = registry(number);
+            write!(text, "[[registry]]\nlocation = \"{host}\"\n")?;
+            if self.mirrored {
+                write!(
+                    text,
+                    "[[registry.mirror]]\nlocation = \"mirror.local/{host}\"\n"
+                )?;
+            }
+        }
+        Ok(text)
+    }
+
+    fn aliases(&self) -> Result<String> {
+        let mut text = "[aliases]\n".to_owned();
+        for number in 0..self.short_names {
+            writeln!(
+                text,
+                "  \"image-{number}\" = \"registry.example.com/team-{number}/image-{number}\""
+            )?;
+        }
+        Ok(text)
+    }
+}
+
+impl Stage {
+    pub(crate) fn root(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub(crate) fn request(&self) -> PathBuf {
+        self.root().join("request.json")
+    }
+
+    /// Our flags, for what is in this scene.
+    pub(crate) fn flags(&self, url: &str) -> Vec<String> {
+        let at = |name: &str| self.root().join(name).display().to_string();
+        let flags = [
+            ("--registries-conf", at("registries.conf")),
+            ("--registries-conf-dir", at("registries.conf.d")),
+            ("--global-auth-file", String::new()),
+            ("--auth-dir", self.auth_dir.display().to_string()),
+            ("--api-server", url.to_owned()),
+            ("--certificate-authority", at("ca.crt")),
+        ];
+        let words = flags
+            .into_iter()
+            .flat_map(|(flag, value)| [flag.to_owned(), value]);
+        words.collect()
+    }
+
+    /// A run of our provider in this scene.
+    pub(crate) fn command(&self, provider: &Path) -> Command {
+        self.command_at(provider, &self.server.url())
+    }
+
+    /// The same, with another way to the API server.
+    pub(crate) fn command_at(&self, provider: &Path, url: &str) -> Command {
+        let mut command = Command::new(provider);
+        command.env_clear().args(self.flags(url));
+        command
+    }
+}
+
+/// The request as kubelet writes it, and nothing kept of the answer.
+pub(crate) fn feed(command: &mut Command, request: &Path) -> Result<()> {
+    let file = File::open(request).with_context(|| request.display().to_string())?;
+    command
+        .stdin(file)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    Ok(())
+}
+
+fn mirror(number: usize) -> String {
+    match number {
+        0 => "mirror.local".to_owned(),
+        _ => format!("mirror-{number}.local"),
+    }
+}
+
+fn registry(number: usize) -> String {
+    format!("registry-{number:05}.example.com")
+}
+
+fn secret(name: &str, host: &str) -> Secret {
+    let login = format!(r#"{{"auths":{{"{host}":{{"auth":"dXNlcjpwYXNzd29yZA=="}}}}}}"#);
+    Secret::docker_config_json(name, &login)
+}
+
+fn request(token: &str) -> String {
+    format!(
+        r#"{{"kind":"CredentialProviderRequest","apiVersion":"credentialprovider.kubelet.k8s.io/v1","image":"docker.io/library/nginx","serviceAccountToken":"{token}"}}"#
+    )
+}
