@@ -42,6 +42,7 @@ pub mod sandbox;
 pub mod logging;
 pub mod secret;
 mod json;
+mod dns;
 pub mod version;
 
 use std::env;

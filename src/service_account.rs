@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use zeroize::Zeroizing;
 
+use crate::dns;
 use crate::json::Object;
 use crate::secret::{DecodeError, Secret};
 
@@ -28,14 +29,7 @@ impl Namespace {
     /// # Errors
     /// [`NotALabel`] for whatever is not a DNS-1123 label.
     pub fn parse(name: &str) -> Result<Self, NotALabel> {
-        let alphanumeric = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-        let ends = |byte: Option<u8>| byte.is_some_and(alphanumeric);
-        let bytes = name.as_bytes();
-        let valid = bytes.len() <= 63
-            && ends(bytes.first().copied())
-            && ends(bytes.last().copied())
-            && bytes.iter().all(|&byte| alphanumeric(byte) || byte == b'-');
-        if valid {
+        if dns::is_label(name) {
             Ok(Self(name.to_owned()))
         } else {
             Err(NotALabel)

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::config::{CredentialProvider, CredentialProviderConfig, Problem, TokenAttributes};
 use super::duration;
 use super::match_image::MatchImage;
+use crate::dns;
 use crate::kubelet::API_VERSION as PROVIDER_API_VERSION;
 
 /// What a provider's `apiVersion` may be.
@@ -16,9 +17,8 @@ const PROVIDER_API_VERSIONS: [&str; 3] = [
 const CACHE_TYPES: [&str; 2] = ["ServiceAccount", "Token"];
 const REQUIRED: &str = "tokenAttributes.requiredServiceAccountAnnotationKeys";
 const OPTIONAL: &str = "tokenAttributes.optionalServiceAccountAnnotationKeys";
-/// The longest name part of an annotation key, and its longest prefix.
+/// The longest name part of an annotation key.
 const MAX_NAME: usize = 63;
-const MAX_PREFIX: usize = 253;
 
 impl CredentialProviderConfig {
     /// What kubelet refuses once the file is decoded:
@@ -180,18 +180,7 @@ fn is_qualified_name(key: &str) -> bool {
         && name.chars().all(inner)
         && is_edge(name.chars().next())
         && is_edge(ends.next_back());
-    is_name && prefix.is_none_or(is_subdomain)
-}
-
-fn is_subdomain(prefix: &str) -> bool {
-    prefix.len() <= MAX_PREFIX
-        && prefix.split('.').all(|label| {
-            let is_inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-            !label.is_empty()
-                && label.chars().all(is_inner)
-                && !label.starts_with('-')
-                && !label.ends_with('-')
-        })
+    is_name && prefix.is_none_or(dns::is_subdomain)
 }
 
 #[cfg(test)]
