@@ -127,6 +127,10 @@ pub struct ProviderConfig {
     /// in FILE, else the issuer that the API server tells whoever asks.
     #[arg(long, value_name = "AUDIENCE", value_parser = NonEmptyStringValueParser::new())]
     pub audience: Option<String>,
+    /// Let kubelet hand over the annotation in which service accounts name their pull
+    /// Secrets: that of --secrets-annotation.
+    #[arg(long)]
+    pub named_secrets: bool,
     /// What to print.
     #[arg(short, long, value_enum, default_value_t = ConfigOutput::Yaml)]
     pub output: ConfigOutput,
@@ -153,6 +157,10 @@ pub struct Explain {
     /// The pod's namespace.
     #[arg(short, long, value_parser = Namespace::parse)]
     pub namespace: Namespace,
+    /// Annotation of the pod's service account, as kubelet would hand it over; repeatable.
+    /// One of them may name the Secrets that count.
+    #[arg(long = "annotation", value_name = "NAME=VALUE", value_parser = parse_annotation)]
+    pub annotations: Vec<(String, String)>,
     /// Where the Secrets come from.
     #[command(flatten)]
     pub secrets: SecretsFrom,
@@ -215,6 +223,30 @@ struct Options {
           default_values = ["/var/lib/kubelet/config.json"],
           env = "CRIO_CREDENTIAL_PROVIDER_GLOBAL_AUTH_FILE")]
     global_auth_file: Vec<PathBuf>,
+
+    /// Pull Secret that counts for service accounts that name none; repeatable, and
+    /// separated by colons in the environment. Only those named are read, and the first
+    /// counts most. By default all of the namespace are listed.
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        value_delimiter = ':',
+        env = "CRIO_CREDENTIAL_PROVIDER_SECRET_NAME"
+    )]
+    secret_name: Vec<String>,
+
+    /// Annotation in which a service account names its pull Secrets, with commas between
+    /// them: "credential-provider.crio.io/secrets: mirror-login, team-cache". Empty:
+    /// none counts.
+    #[arg(
+        long,
+        global = true,
+        value_name = "ANNOTATION",
+        default_value = "credential-provider.crio.io/secrets",
+        env = "CRIO_CREDENTIAL_PROVIDER_SECRETS_ANNOTATION"
+    )]
+    secrets_annotation: String,
 
     /// kubeconfig that says where the API server is; its user is never used.
     #[arg(
@@ -310,6 +342,10 @@ pub struct Config {
     pub auth_dir: PathBuf,
     /// The node's own logins, first file first.
     pub global_auth_files: Vec<PathBuf>,
+    /// The Secrets that count for service accounts that name none; empty: all.
+    pub secret_names: Vec<String>,
+    /// The annotation in which service accounts name their Secrets.
+    pub secrets_annotation: Option<String>,
     /// How to find and to trust the API server.
     pub cluster: Settings,
     /// The limit of the whole run.
@@ -357,6 +393,14 @@ impl Cli {
             },
             auth_dir: absolute(&options.auth_dir)?,
             global_auth_files: all(&options.global_auth_file)?,
+            secret_names: options
+                .secret_name
+                .iter()
+                .filter(|name| !name.is_empty())
+                .cloned()
+                .collect(),
+            secrets_annotation: Some(options.secrets_annotation.clone())
+                .filter(|name| !name.is_empty()),
             cluster: Settings {
                 api_server: text(&options.api_server),
                 kubeconfig: optional(&options.kubeconfig)?,
@@ -418,6 +462,13 @@ fn proxies() -> ProxySettings {
 fn colours() -> bool {
     let objected = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     !objected && env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+fn parse_annotation(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
 }
 
 fn parse_timeout(text: &str) -> Result<Duration, String> {

@@ -13,6 +13,7 @@
 //!   -> ServiceAccount               service_account    token claims -> whose pod it is
 //!   -> registries_conf::Config      (crate)            registries.conf and its drop-ins
 //!   -> Sources                      sources            nothing but the image itself? answer
+//!   -> SecretNames                 secret_names       which Secrets count, where they are named
 //!   -> SecretDoc, one by one        cluster            the API server: found, verified, asked
 //!   -> Selection                    credentials        one credential per pull source
 //!   -> AuthFile                     auth_file          name, content, and the only writes
@@ -31,6 +32,7 @@ pub mod logins;
 pub mod kubelet;
 pub mod service_account;
 pub mod sources;
+pub mod secret_names;
 pub mod cluster;
 pub mod credentials;
 pub mod auth_file;

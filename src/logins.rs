@@ -2,6 +2,8 @@
 //! what the provider writes, and what `explain` tells without writing. Both run
 //! this, so neither can say what the other does not do.
 
+use std::collections::BTreeMap;
+
 use anyhow::Context;
 use tracing::info;
 use zeroize::Zeroizing;
@@ -14,10 +16,11 @@ use crate::deadline::Deadline;
 use crate::kubelet::Response;
 use crate::sandbox;
 use crate::secret::Secret;
+use crate::secret_names::{NotASubdomain, SecretNames};
 use crate::service_account::ServiceAccount;
 use crate::sources::Sources;
 
-/// What is handed each Secret of the namespace.
+/// What is handed each Secret that counts.
 pub type Visit<'a> = &'a mut dyn FnMut(Listed);
 
 /// What was found for an image in a namespace.
@@ -32,17 +35,19 @@ pub struct Logins<'a> {
 }
 
 impl<'a> Logins<'a> {
-    /// Goes from the pull sources of an image to the content of its auth file. `secrets` hands over
-    /// the namespace's Secrets one by one; it is not called where no login could
-    /// help. `observer` is told what happens on the way.
+    /// Goes from the pull sources of an image to the content of its auth file.
+    /// `annotations` are the service account's. `secrets` hands over the namespace's
+    /// Secrets one by one, those of the names it is given in their order; it is not
+    /// called where no login could help, or no Secret counts. `observer` is told what
+    /// happens on the way.
     ///
     /// # Errors
-    /// As `secrets` says.
+    /// As `secrets` says, and where too many Secrets are named.
     pub fn find(
         config: &Config,
-
         sources: Sources<'a>,
-        secrets: impl FnOnce(Visit<'_>) -> anyhow::Result<()>,
+        annotations: &BTreeMap<String, String>,
+        secrets: impl FnOnce(Option<&SecretNames>, Visit<'_>) -> anyhow::Result<()>,
         observer: &mut impl Observer,
     ) -> anyhow::Result<Self> {
         let mut selection = Selection::new(sources.names());
@@ -54,7 +59,17 @@ impl<'a> Logins<'a> {
             });
         }
 
-        secrets(&mut |secret| offer(secret, &mut selection, observer))?;
+        let names = SecretNames::wanted(config, annotations)?;
+        let names = names.as_ref();
+        for name in names.map_or(&[][..], SecretNames::unusable) {
+            let origin = Origin::Secret(name.clone());
+            observer.skipped(&Skipped::new(&origin, None, NotASubdomain));
+        }
+        if names.is_none_or(|names| !names.names().is_empty()) {
+            secrets(names, &mut |secret| {
+                offer(secret, names, &mut selection, observer);
+            })?;
+        }
 
         let texts = auth_file::read_global(&config.global_auth_files, observer);
         let decoded = texts.iter().map(|text| text.decode(observer));
@@ -80,15 +95,17 @@ impl<'a> Logins<'a> {
     }
 }
 
-/// Asks the API server for the namespace's Secrets, with the account's token.
+/// Asks the API server for the namespace's Secrets, or those of these names, with the
+/// account's token.
 ///
 /// # Errors
 /// Where the server cannot be found, reached or trusted, or refuses.
-pub fn list_secrets(
+pub fn read_secrets(
     config: &Config,
     deadline: Deadline,
     account: &ServiceAccount,
     token: &Secret,
+    names: Option<&SecretNames>,
     visit: Visit<'_>,
 ) -> anyhow::Result<()> {
     let endpoint = cluster::discover(&config.cluster)?;
@@ -98,14 +115,15 @@ pub fn list_secrets(
         let port = endpoint.connects_to();
         sandbox::restrict_reads_and_ports(&config.global_auth_files, &config.auth_dir, port);
     }
-    let listed = cluster::for_each_secret(&client, account, visit);
+    let read = cluster::for_each_secret(&client, account, names, visit);
     let (server, why, trust) = (&endpoint.server, &endpoint.why, &endpoint.trust);
-    listed.with_context(|| {
+    let verb = if names.is_some() { "get" } else { "list" };
+    read.with_context(|| {
         let namespace = account.namespace.as_str();
-        format!("list secrets in namespace {namespace:?} at API server {server} (from {why}; trusts {trust})")
+        format!("{verb} secrets in namespace {namespace:?} at API server {server} (from {why}; trusts {trust})")
     })?;
     // Only now: a failure is told in one line, which says all this too.
-    info!(%server, why, trust = trust.to_string(), "listed secrets");
+    info!(%server, why, trust = trust.to_string(), "read secrets");
     Ok(())
 }
 
@@ -115,7 +133,12 @@ pub fn list_secrets(
 struct NoAuths;
 
 /// Offers the entries of one Secret; what cannot be used is skipped.
-fn offer(secret: Listed, selection: &mut Selection, observer: &mut impl Observer) {
+fn offer(
+    secret: Listed,
+    names: Option<&SecretNames>,
+    selection: &mut Selection,
+    observer: &mut impl Observer,
+) {
     let SecretDoc {
         name,
         docker_config,
@@ -128,7 +151,11 @@ fn offer(secret: Listed, selection: &mut Selection, observer: &mut impl Observer
             return;
         }
     };
-    let origin = Origin::Secret(name);
+    let place = names.and_then(|names| names.names().iter().position(|given| *given == name));
+    let origin = match place {
+        Some(place) => Origin::NamedSecret(place, name),
+        None => Origin::Secret(name),
+    };
     let config = match DockerConfig::parse(&docker_config, format) {
         Ok(config) => config,
         Err(error) => {

@@ -14,8 +14,9 @@ use crate::cli::Config;
 use crate::credentials::{Comparison, Observer, Origin, Skipped};
 use crate::deadline::{Deadline, Timed};
 use crate::kubelet::{Request, Response};
-use crate::logins::{Logins, Visit, list_secrets};
+use crate::logins::{Logins, Visit, read_secrets};
 use crate::secret::Secret;
+use crate::secret_names::SecretNames;
 use crate::service_account::{Namespace, ServiceAccount};
 use crate::signals;
 use crate::sources::Sources;
@@ -65,8 +66,10 @@ fn serve(
     let sources = Sources::of(image, &registries);
     sources.warn_of_unusable();
 
-    let secrets = |visit: Visit<'_>| list_secrets(config, deadline, &account, token, visit);
-    let logins = Logins::find(config, sources, secrets, &mut Log)?;
+    let secrets = |names: Option<&SecretNames>, visit: Visit<'_>| {
+        read_secrets(config, deadline, &account, token, names, visit)
+    };
+    let logins = Logins::find(config, sources, &request.annotations, secrets, &mut Log)?;
 
     let name = FileName::new(&account.namespace, image);
     match &logins.content {

@@ -5,7 +5,9 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use crio_credential_provider::{
-    cluster::{PageEnd, SecretDoc, SecretsError, UnusableSecret, read_page},
+    cluster::{
+        PageEnd, SecretDoc, SecretProblem, SecretsError, UnusableSecret, read_named, read_page,
+    },
     credentials::{DockerConfig, Format},
 };
 use serde_json::Value;
@@ -18,7 +20,7 @@ use crate::{
     },
 };
 
-/// A page of a list of Secrets, as the API server answers.
+/// A page of a list of Secrets, as the API server answers, or a single Secret.
 ///
 /// - Every Secret that comes out is one of the page, in its order, with the text
 ///   that stands there; `secrets` and `continue_token` are the page's.
@@ -31,6 +33,27 @@ pub fn secret_list(data: &[u8]) {
         one_page(data, format);
         if let Some(planted) = planted(data, b'"') {
             one_page(&planted, format);
+            one_secret(&planted);
+        }
+    }
+    one_secret(data);
+}
+
+/// The same text in the place of a single Secret that was asked for by name.
+fn one_secret(data: &[u8]) {
+    let (read, log) = captured(|| read_named(data, "asked"));
+    log.lines().for_each(assert_one_line);
+    match read {
+        Err(error) => refusal(&error),
+        Ok(Ok(doc)) => {
+            assert_eq!(doc.name, "asked");
+            use_secret(&doc);
+        }
+        Ok(Err(unusable)) => {
+            assert_eq!(unusable.name, "asked");
+            if !matches!(unusable.problem, SecretProblem::Type(_)) {
+                reason(&unusable);
+            }
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The only network I/O: where the API server is, TLS, and the paged lists of a
-//! namespace's Secrets (SPEC section 4).
+//! The only network I/O: where the API server is, TLS, and a namespace's Secrets, in
+//! paged lists or by name (SPEC section 4).
 //!
 //! `discover` finds the server, `client` asks it, `secrets` knows what to ask.
 
@@ -18,6 +18,6 @@ pub use kubeconfig::{Kubeconfig, KubeconfigError};
 pub use proxy::{ProxyError, ProxySettings};
 pub use secrets::{
     Listed, PageEnd, SECRET_TYPES, SecretDoc, SecretProblem, SecretType, SecretsError,
-    UnusableSecret, data_key, for_each_secret, read_page, read_secret,
+    UnusableSecret, data_key, for_each_secret, read_named, read_page, read_secret, secret_type,
 };
 pub use tls::{CaSource, TlsError, Trust};

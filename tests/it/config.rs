@@ -465,3 +465,39 @@ fn wrong_usage_is_told() {
         assert!(help.stdout.contains(word), "{word}: {help}");
     }
 }
+
+#[test]
+fn kubelet_hands_over_the_annotation_that_names_secrets_where_that_is_wanted() {
+    let node = Node::with_mirror();
+    let before = config(&node, &[]).stdout;
+    assert!(!before.contains("Annotation"), "{before}");
+    for (flags, key) in [
+        (
+            &["--named-secrets"][..],
+            "credential-provider.crio.io/secrets",
+        ),
+        (
+            &["--named-secrets", "--secrets-annotation=example.com/pull"],
+            "example.com/pull",
+        ),
+    ] {
+        let alone = config(&node, flags);
+        let expected =
+            format!("{before}      optionalServiceAccountAnnotationKeys:\n        - \"{key}\"\n");
+        assert_eq!(alone.stdout, expected);
+        node.write(FILE, &before);
+        let mended = merge(&node, flags);
+        assert_eq!(mended.stdout, expected);
+        let json = config(&node, &[flags, &["-o", "json"]].concat());
+        let json: Value = serde_json::from_str(&json.stdout).unwrap();
+        let attributes = &json["providers"][0]["tokenAttributes"];
+        assert_eq!(
+            attributes["optionalServiceAccountAnnotationKeys"],
+            json!([key])
+        );
+    }
+    let nameless = ["--named-secrets", "--secrets-annotation="];
+    config(&node, &nameless).fails_with(&["--secrets-annotation"]);
+    let openshift = ["--named-secrets", "-o", "openshift"];
+    config(&node, &openshift).fails_with(&["OpenShift", "--secret-name"]);
+}

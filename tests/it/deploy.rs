@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::support::{Cluster, NAMESPACE, Node, base64, owned};
+use crate::support::{ACCOUNT, Cluster, NAMESPACE, NGINX, Node, Request, base64, login, owned};
 use test_cluster::Secret;
 
 const NAME: &str = "crio-credential-provider";
@@ -126,6 +126,45 @@ fn a_namespace_grants_the_right_to_list_secrets_and_no_other() {
         pod["spec"]["serviceAccountName"],
         account["metadata"]["name"]
     );
+}
+
+#[test]
+fn a_namespace_with_named_secrets_grants_the_right_to_read_these_and_works() {
+    let path = "deploy/namespace-named/rbac.yaml";
+    let account = document(path, "ServiceAccount");
+    let annotations = account["metadata"]["annotations"].clone();
+    let (key, names) = annotations.as_object().unwrap().iter().next().unwrap();
+    let names: Vec<_> = names.as_str().unwrap().split(',').map(str::trim).collect();
+    let role = document(path, "Role");
+    let expected = json!([{
+        "apiGroups": [""], "resources": ["secrets"], "resourceNames": names, "verbs": ["get"],
+    }]);
+    assert_eq!(role["rules"], expected);
+    let binding = document(path, "RoleBinding");
+    assert_eq!(binding["roleRef"]["name"], role["metadata"]["name"]);
+    let subject = json!([{"kind": "ServiceAccount", "name": account["metadata"]["name"]}]);
+    assert_eq!(binding["subjects"], subject);
+    let config = document(
+        "deploy/credential-providers.yaml",
+        "CredentialProviderConfig",
+    );
+    let handed_over =
+        &config["providers"][0]["tokenAttributes"]["optionalServiceAccountAnnotationKeys"];
+    assert_eq!(*handed_over, json!([key]));
+
+    let node = Node::with_registries(&text("deploy/registries.conf"));
+    let secret = login(names[0], "mirror.example.com", "team-a:p");
+    let cluster = Cluster::with([secret]);
+    cluster.server.revoke(NAMESPACE, ACCOUNT);
+    cluster.server.grant_get(NAMESPACE, ACCOUNT, &names);
+    let request = Request::new(NGINX)
+        .token(&cluster.token)
+        .field("serviceAccountAnnotations", annotations);
+
+    let outcome = node.provider(&cluster).serve(&request);
+
+    outcome.answers(&owned(NGINX));
+    outcome.is_quiet();
 }
 
 #[test]

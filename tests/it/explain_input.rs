@@ -347,3 +347,93 @@ fn a_token_that_is_of_no_use_is_refused_and_not_quoted() {
     cluster.server.revoke(NAMESPACE, ACCOUNT);
     explain(&cluster.token).fails_with(&["may not list secrets", "kubectl"]);
 }
+
+/// `explain nginx` with these Secrets on stdin and these arguments: which Secret is
+/// used, and what is skipped.
+fn used(secrets: &[Value], arguments: &[&str]) -> (Value, Value) {
+    let node = Node::with_mirror();
+    let all = ["explain", "nginx", "-n", NAMESPACE, "--secrets=-", "-ojson"];
+    let provider = node.provider_without_cluster();
+    let outcome =
+        provider.run_with_stdin(&[&all[..], arguments].concat(), list(secrets).as_bytes());
+    assert_eq!(outcome.code, Some(0), "{outcome}");
+    let explained: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let used = explained["sources"][0]["credential"]["origin"].clone();
+    (used, explained["skipped"].clone())
+}
+
+#[test]
+fn named_secrets_alone_count_in_their_order_and_what_is_amiss_is_told() {
+    let mut opaque = login_secret("opaque", "mirror.example", "o");
+    opaque["type"] = json!("Opaque");
+    let secrets = [
+        login_secret("a", "mirror.example", "a"),
+        login_secret("b", "mirror.example", "b"),
+        opaque,
+    ];
+    let key = "credential-provider.crio.io/secrets";
+    let annotation = |names: &str| format!("{key}={names}");
+    for (arguments, expected) in [
+        (vec!["--annotation".to_owned(), annotation("a,b")], "a"),
+        (vec!["--annotation".to_owned(), annotation("b,a")], "b"),
+        (vec!["--secret-name=a,b".to_owned()], "a"),
+        (
+            vec![
+                "--secret-name=b".to_owned(),
+                format!("--annotation=x/y={key}"),
+                format!("--annotation={key}=a"),
+            ],
+            "a",
+        ),
+        (
+            vec![
+                "--secrets-annotation=x/y".to_owned(),
+                "--annotation=x/y=a".to_owned(),
+            ],
+            "a",
+        ),
+    ] {
+        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+        let (used, skipped) = used(&secrets, &arguments);
+        assert_eq!(used, format!("secret {expected:?}"), "{arguments:?}");
+        assert_eq!(skipped, json!([]), "{arguments:?}");
+    }
+
+    let (nothing, skipped) = used(&secrets, &["--annotation", &annotation("opaque,c,A b")]);
+    assert_eq!(nothing, Value::Null);
+    let reasons: Vec<_> = skipped.as_array().unwrap().iter().collect();
+    let expected = [
+        ("A b", "not the name of a Secret"),
+        ("c", "there is no such Secret in the namespace"),
+        (
+            "opaque",
+            "of type \"Opaque\", which holds no registry logins",
+        ),
+    ];
+    assert_eq!(reasons.len(), expected.len(), "{skipped}");
+    for (found, (name, reason)) in reasons.iter().zip(expected) {
+        assert_eq!(found["origin"], format!("secret {name:?}"), "{skipped}");
+        assert!(
+            found["reason"].as_str().unwrap().starts_with(reason),
+            "{skipped}"
+        );
+    }
+}
+
+#[test]
+fn an_annotation_without_a_name_is_wrong_usage() {
+    for wrong in ["", "x", "=x"] {
+        let node = Node::with_mirror();
+        let arguments = [
+            "explain",
+            "nginx",
+            "-n",
+            NAMESPACE,
+            "--secrets=-",
+            "--annotation",
+            wrong,
+        ];
+        let outcome = node.provider_without_cluster().run_with(&arguments);
+        assert_eq!(outcome.code, Some(2), "{wrong}: {outcome}");
+    }
+}

@@ -29,6 +29,8 @@ mod lists;
 #[cfg(test)]
 mod selection;
 #[cfg(test)]
+mod named_secrets;
+#[cfg(test)]
 mod unusable;
 #[cfg(test)]
 mod auth_file;

@@ -1,31 +1,32 @@
-//! The pull Secrets of a namespace: two lists, page by page, over one connection
-//! (SPEC section 4).
+//! The pull Secrets of a namespace, over one connection (SPEC section 4): two lists,
+//! page by page, or those that are named, one by one.
 //!
-//! A page is decoded and handed on before the next one is asked for, so memory
-//! holds one page at a time, whatever a tenant puts into the namespace.
+//! A page or Secret is decoded and handed on before the next one is asked for, so
+//! memory holds one at a time, whatever a tenant puts into the namespace.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
+mod read;
 
-use base64::Engine;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use tracing::debug;
 use ureq::http::StatusCode;
 use zeroize::Zeroizing;
 
 use super::client::{Client, ClientError};
-use crate::credentials::{BASE64, Format};
-use crate::json::Object;
+use crate::credentials::Format;
 use crate::secret::DecodeError;
+use crate::secret_names::SecretNames;
 use crate::service_account::ServiceAccount;
+
+pub use read::{data_key, read_named, read_page, read_secret, secret_type};
 
 /// Secrets a page, as kubectl asks for.
 const PAGE: usize = 500;
 /// The largest page that is held: 8 MiB. A Secret has at most 1 MiB of data, so
 /// a page that is larger is asked for again with fewer Secrets.
 const MAX_PAGE_BYTES: usize = 8 * 1024 * 1024;
+/// The largest single Secret that is held: 4 MiB, twice what a full one has in base64
+/// with all its metadata.
+const MAX_SECRET_BYTES: usize = 4 * 1024 * 1024;
 /// How often a list starts again because its continue token expired.
 const MAX_RESTARTS: u32 = 3;
 
@@ -101,25 +102,34 @@ pub enum SecretProblem {
     /// The docker config is not base64.
     #[error("{0:?} is not base64")]
     Base64(&'static str),
+    /// It is of another type than [`SECRET_TYPES`].
+    #[error("of type {0:?}, which holds no registry logins")]
+    Type(String),
+    /// There is none of the name that was given.
+    #[error("there is no such Secret in the namespace")]
+    NotFound,
 }
 
-/// A Secret of a list, usable or not.
+/// A Secret that was looked for, usable or not.
 pub type Listed = Result<SecretDoc, UnusableSecret>;
 
-/// Why the Secrets cannot be listed.
+/// Why the Secrets cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretsError {
     /// 403.
     #[error(
-        "service account {:?} may not list secrets: {}",
+        "service account {:?} may not {}: {}",
         .account.as_deref().unwrap_or("?"),
-        grant(.namespace, .account.as_deref())
+        wish(.names),
+        grant(.namespace, .account.as_deref(), .names)
     )]
     Forbidden {
         /// The namespace.
         namespace: String,
         /// The service account, where the token names it.
         account: Option<String>,
+        /// The Secrets that were to be read; none where all were to be listed.
+        names: Vec<String>,
     },
     /// 401.
     #[error(
@@ -135,64 +145,95 @@ pub enum SecretsError {
     /// A 200 that is no list of Secrets: a login page, another service.
     #[error("the answer is no SecretList: is this the API server?")]
     NoList(#[source] Option<DecodeError>),
+    /// A 200 that is no Secret.
+    #[error("the answer is no Secret: is this the API server?")]
+    NoSecret(#[source] Option<DecodeError>),
     /// The list never comes to its end.
     #[error("the list of secrets expired {MAX_RESTARTS} times while it was read")]
     Expired,
 }
 
-/// One line that an administrator can run.
-fn grant(namespace: &str, account: Option<&str>) -> String {
+/// What was not allowed.
+fn wish(names: &[String]) -> String {
+    if names.is_empty() {
+        return "list secrets".to_owned();
+    }
+    format!("get secrets {}", names.join(", "))
+}
+
+/// One line that an administrator can run. Names of Secrets are DNS subdomains; that
+/// of the account comes out of a token.
+fn grant(namespace: &str, account: Option<&str>, names: &[String]) -> String {
     let plain = |name: &&str| {
         name.bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
     };
     let account = account.filter(plain).unwrap_or("SERVICEACCOUNT");
+    let verb = if names.is_empty() { "list" } else { "get" };
+    let each = |name| [" --resource-name=", name].concat();
+    let names: Vec<_> = names.iter().map(String::as_str).map(each).collect();
+    let names = names.concat();
     format!(
-        "kubectl -n {namespace} create role image-pull-secrets --verb=list --resource=secrets && kubectl -n {namespace} create rolebinding image-pull-secrets --role=image-pull-secrets --serviceaccount={namespace}:{account}"
+        "kubectl -n {namespace} create role image-pull-secrets --verb={verb} --resource=secrets{names} && kubectl -n {namespace} create rolebinding image-pull-secrets --role=image-pull-secrets --serviceaccount={namespace}:{account}"
     )
 }
 
-#[derive(Deserialize)]
-struct List<'a> {
-    kind: Cow<'a, str>,
-    #[serde(default)]
-    metadata: Object<ListMeta>,
-    #[serde(default, borrow)]
-    items: Option<Vec<&'a RawValue>>,
-}
-
-#[derive(Deserialize, Default)]
-struct ListMeta {
-    #[serde(default, rename = "continue")]
-    continue_token: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Item<'a> {
-    metadata: Object<ItemMeta>,
-    #[serde(default, borrow)]
-    data: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct ItemMeta {
-    name: String,
-}
-
-/// Lists all pull Secrets of the account's namespace and hands each on, usable or not.
+/// Reads the pull Secrets of the account's namespace and hands each on, usable or
+/// not: those of these names in their order, or all where there are no `names`.
 ///
 /// # Errors
 /// [`SecretsError`]; some Secrets may have been handed on before.
 pub fn for_each_secret(
     client: &Client,
     account: &ServiceAccount,
+    names: Option<&SecretNames>,
     mut visit: impl FnMut(Listed),
 ) -> Result<(), SecretsError> {
+    match names {
+        None => list_all(client, account, &mut visit),
+        Some(names) => {
+            for name in names.names() {
+                visit(get(client, account, name, names)?);
+            }
+            Ok(())
+        }
+    }
+}
+
+fn list_all(
+    client: &Client,
+    account: &ServiceAccount,
+    visit: &mut impl FnMut(Listed),
+) -> Result<(), SecretsError> {
     for kind in &SECRET_TYPES {
-        let count = list(client, account, kind, &mut visit)?;
+        let count = list(client, account, kind, visit)?;
         debug!(r#type = kind.name, count, "listed secrets");
     }
     Ok(())
+}
+
+/// One Secret. That there is none is said by the API server itself, not by whatever
+/// else answers 404.
+fn get(
+    client: &Client,
+    account: &ServiceAccount,
+    name: &str,
+    names: &SecretNames,
+) -> Result<Listed, SecretsError> {
+    let namespace = account.namespace.as_str();
+    let path = format!("/api/v1/namespaces/{namespace}/secrets/{name}");
+    match client.get(&path, MAX_SECRET_BYTES) {
+        Ok(body) => read_named(&body, name),
+        Err(ClientError::Refused(refusal))
+            if refusal.status == StatusCode::NOT_FOUND && refusal.message.is_some() =>
+        {
+            Ok(Err(UnusableSecret {
+                name: name.to_owned(),
+                problem: SecretProblem::NotFound,
+            }))
+        }
+        Err(error) => Err(explain(error, account, names.names())),
+    }
 }
 
 fn list(
@@ -225,7 +266,7 @@ fn list(
                 continue_token = None;
                 continue;
             }
-            Err(error) => return Err(explain(error, account)),
+            Err(error) => return Err(explain(error, account, &[])),
         };
         let read = read_page(&page, kind.format, visit)?;
         count += read.secrets;
@@ -237,7 +278,7 @@ fn list(
 }
 
 /// Says what to do about the two refusals that have a usual cause.
-fn explain(error: ClientError, account: &ServiceAccount) -> SecretsError {
+fn explain(error: ClientError, account: &ServiceAccount, names: &[String]) -> SecretsError {
     let ClientError::Refused(refusal) = &error else {
         return SecretsError::Client(error);
     };
@@ -248,6 +289,7 @@ fn explain(error: ClientError, account: &ServiceAccount) -> SecretsError {
         StatusCode::FORBIDDEN => SecretsError::Forbidden {
             namespace: account.namespace.to_string(),
             account: account.name.clone(),
+            names: names.to_vec(),
         },
         _ => SecretsError::Client(error),
     }
@@ -271,163 +313,16 @@ fn path(
     path
 }
 
-/// Decodes one page of a list of Secrets of one type and hands each on, usable or not.
-///
-/// # Errors
-/// [`SecretsError::NoList`].
-pub fn read_page(
-    page: &[u8],
-    format: Format,
-    visit: &mut impl FnMut(Listed),
-) -> Result<PageEnd, SecretsError> {
-    let Object(list): Object<List<'_>> =
-        serde_json::from_slice(page).map_err(|error| SecretsError::NoList(Some(error.into())))?;
-    if list.kind != "SecretList" {
-        return Err(SecretsError::NoList(None));
-    }
-    let mut secrets = 0;
-    for item in list.items.into_iter().flatten() {
-        secrets += 1;
-        visit(read_secret(item, format));
-    }
-    let continue_token = list.metadata.0.continue_token;
-    Ok(PageEnd {
-        secrets,
-        continue_token: continue_token.filter(|token| !token.is_empty()),
-    })
-}
-
-/// Decodes one Secret of a type with that layout, as the API server prints it.
-///
-/// # Errors
-/// [`UnusableSecret`]; those that come with it in a list still count.
-pub fn read_secret(item: &RawValue, format: Format) -> Listed {
-    let unusable = |name: String, problem| UnusableSecret { name, problem };
-    let Object(item): Object<Item<'_>> = serde_json::from_str(item.get())
-        .map_err(|error| unusable(String::new(), SecretProblem::Name(error.into())))?;
-    let name = item.metadata.0.name;
-    match docker_config(item.data, data_key(format)) {
-        Ok(docker_config) => Ok(SecretDoc {
-            name,
-            docker_config,
-            format,
-        }),
-        Err(problem) => Err(unusable(name, problem)),
-    }
-}
-
-fn docker_config(
-    data: Option<&RawValue>,
-    key: &'static str,
-) -> Result<Zeroizing<Vec<u8>>, SecretProblem> {
-    #[derive(Deserialize)]
-    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-    let undecodable = |error: serde_json::Error| SecretProblem::Data(error.into());
-    let data = data.ok_or(SecretProblem::Missing(key))?;
-    let fields: BTreeMap<Cow<'_, str>, &RawValue> =
-        serde_json::from_str(data.get()).map_err(undecodable)?;
-    let value = fields.get(key).ok_or(SecretProblem::Missing(key))?;
-    let Text(text) = serde_json::from_str(value.get()).map_err(undecodable)?;
-    let text = Zeroizing::new(text.into_owned());
-    BASE64
-        .decode(text.as_bytes())
-        .map(Zeroizing::new)
-        .map_err(|_position| SecretProblem::Base64(key))
-}
-
-/// The field of a Secret's data that holds a docker config of that layout.
-pub fn data_key(format: Format) -> &'static str {
-    match format {
-        Format::DockerConfigJson => ".dockerconfigjson",
-        Format::DockerCfg => ".dockercfg",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// The body of a recorded answer: what follows the request and the headers.
-    fn body(recording: &str) -> &[u8] {
-        let start = recording.find("\n{").unwrap();
-        recording.get(start..).unwrap().as_bytes()
-    }
-
-    fn read(page: &[u8], format: Format) -> (Vec<(String, String)>, Result<PageEnd, SecretsError>) {
-        let mut found = Vec::new();
-        let end = read_page(page, format, &mut |secret: Listed| {
-            let Ok(secret) = secret else { return };
-            let text = String::from_utf8(secret.docker_config.to_vec()).unwrap();
-            found.push((secret.name, text));
-        });
-        (found, end)
-    }
-
-    #[test]
-    fn recorded_pages_are_read() {
-        let recording =
-            include_str!("../../tests/data/recordings/02c-list-compact-non-curl-ua.txt");
-        let (found, end) = read(body(recording), Format::DockerConfigJson);
-        let names: Vec<_> = found.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["b-secret", "c-secret", "my-secret"]);
-        assert!(
-            found[2]
-                .1
-                .starts_with(r#"{"auths":{"http://localhost:5000""#)
-        );
-        assert_eq!(
-            end.unwrap(),
-            PageEnd {
-                secrets: 3,
-                continue_token: None
-            }
-        );
-
-        let recording = include_str!("../../tests/data/recordings/04-list-limit1-page1.txt");
-        let (_, end) = read(body(recording), Format::DockerConfigJson);
-        let token = include_str!("../../tests/data/recordings/continue-token-page2.txt");
-        assert_eq!(end.unwrap().continue_token.as_deref(), Some(token.trim()));
-
-        let recording = include_str!("../../tests/data/recordings/11-list-dockercfg.txt");
-        assert_eq!(read(body(recording), Format::DockerCfg).0.len(), 1);
-    }
-
-    #[test]
-    fn one_unusable_secret_leaves_the_others() {
-        let page = r#"{"kind":"SecretList","items":[5,{"metadata":{}},{"metadata":{"name":7}},
-            {"metadata":{"name":"none"}},{"metadata":{"name":"null"},"data":null},
-            {"metadata":{"name":"other"},"data":{"x":"eA=="}},
-            {"metadata":{"name":"type"},"data":{".dockerconfigjson":{"hunter2":1}}},
-            {"metadata":{"name":"base64"},"data":{".dockerconfigjson":"*"}},
-            {"metadata":{"name":"good"},"data":{".dockerconfigjson":"e30="}}]}"#;
-        let (found, end) = read(page.as_bytes(), Format::DockerConfigJson);
-        assert_eq!(found, [("good".to_owned(), "{}".to_owned())]);
-        assert_eq!(end.unwrap().secrets, 9);
-    }
-
-    #[test]
-    fn what_is_no_list_of_secrets_is_refused() {
-        for page in [
-            "",
-            "<html>",
-            "[]",
-            "{}",
-            r#"{"kind":"Status"}"#,
-            r#"{"kind":"PodList","items":[]}"#,
-        ] {
-            let (_, end) = read(page.as_bytes(), Format::DockerConfigJson);
-            assert!(matches!(end, Err(SecretsError::NoList(_))), "{page}");
-        }
-        let deep = format!(r#"{{"kind":"SecretList","items":{}"#, "[".repeat(100_000));
-        assert!(read(deep.as_bytes(), Format::DockerConfigJson).1.is_err());
-    }
 
     #[test]
     fn a_refusal_names_the_command_that_grants_the_permission() {
         let error = SecretsError::Forbidden {
             namespace: "team-a".to_owned(),
             account: Some("$(reboot)".to_owned()),
+            names: Vec::new(),
         };
         let line = error.to_string();
         assert!(line.contains("kubectl -n team-a create role"), "{line}");
@@ -435,5 +330,18 @@ mod tests {
             line.contains("--serviceaccount=team-a:SERVICEACCOUNT"),
             "{line}"
         );
+    }
+
+    #[test]
+    fn a_refusal_to_read_some_secrets_names_a_role_for_these_alone() {
+        let error = SecretsError::Forbidden {
+            namespace: "team-a".to_owned(),
+            account: Some("app".to_owned()),
+            names: vec!["a".to_owned(), "b.c".to_owned()],
+        };
+        let expected = "service account \"app\" may not get secrets a, b.c: \
+            kubectl -n team-a create role image-pull-secrets --verb=get --resource=secrets --resource-name=a --resource-name=b.c && \
+            kubectl -n team-a create rolebinding image-pull-secrets --role=image-pull-secrets --serviceaccount=team-a:app";
+        assert_eq!(error.to_string(), expected);
     }
 }

@@ -26,6 +26,8 @@ pub(super) struct Wanted<'a> {
     pub(super) registries: &'a [&'a Registry],
     /// Whom the token is for.
     pub(super) audience: &'a str,
+    /// The annotation that kubelet is to hand over.
+    pub(super) annotation: Option<&'a str>,
 }
 
 /// The text of a merged file, and what it has lost.
@@ -65,11 +67,11 @@ pub(super) fn merge(document: &Document, wanted: &Wanted<'_>) -> Result<Merged, 
             dropped = update(&mut editor, node, provider, wanted)?;
         }
         (None, Some(list)) if !list.value.items().is_empty() => {
-            let entry = entry::entry(wanted.patterns, wanted.audience);
+            let entry = entry::entry(wanted.patterns, wanted.audience, wanted.annotation);
             editor.change_items(list, |_| true, &[entry])?;
         }
         (None, providers) => {
-            let entry = entry::entry(wanted.patterns, wanted.audience);
+            let entry = entry::entry(wanted.patterns, wanted.audience, wanted.annotation);
             let list = Tree::List(vec![entry]);
             match providers {
                 Some(empty) => editor.replace(root, empty, &list)?,
@@ -96,10 +98,21 @@ pub(super) fn is_merged(before: &Document, after: &Document, wanted: &Wanted<'_>
     let says = |provider: &CredentialProvider| {
         let attributes = provider.token_attributes.as_ref();
         let audience = attributes.map(|token| token.service_account_token_audience.as_str());
+        let is_handed_over = wanted
+            .annotation
+            .is_none_or(|key| attributes.is_some_and(|token| hands_over(token, key)));
         let mut patterns = wanted.patterns.iter();
-        audience == Some(wanted.audience) && patterns.all(|pattern| provider.covers(pattern))
+        audience == Some(wanted.audience)
+            && is_handed_over
+            && patterns.all(|pattern| provider.covers(pattern))
     };
     others(before) == others(after) && ours(after).is_some_and(|(_, provider)| says(provider))
+}
+
+fn hands_over(token: &TokenAttributes, key: &str) -> bool {
+    let required = token.required_service_account_annotation_keys.iter();
+    let optional = token.optional_service_account_annotation_keys.iter();
+    required.chain(optional).any(|given| given == key)
 }
 
 /// Changes what differs in our entry; returns the patterns that go.
@@ -110,7 +123,7 @@ fn update(
     wanted: &Wanted<'_>,
 ) -> Result<Vec<String>, Unsupported> {
     let patterns = Tree::texts(wanted.patterns);
-    let attributes = entry::token_attributes(wanted.audience);
+    let attributes = entry::token_attributes(wanted.audience, wanted.annotation);
     let (list, token) = (field(node, "matchImages"), field(node, "tokenAttributes"));
     let mut dropped = Vec::new();
     // What goes into a value before what goes below it.
@@ -123,7 +136,7 @@ fn update(
     }
     match (token, &provider.token_attributes) {
         (Some(found), Some(said)) if !found.value.entries().is_empty() => {
-            update_token(editor, &found.value, said, attributes.clone())?;
+            update_token(editor, &found.value, said, wanted)?;
         }
         (Some(empty), _) => editor.replace(node, empty, &attributes)?,
         (None, _) => {}
@@ -147,15 +160,25 @@ fn update_token(
     editor: &mut Editor<'_>,
     node: &Node,
     said: &TokenAttributes,
-    wanted: Tree,
+    wanted: &Wanted<'_>,
 ) -> Result<(), Unsupported> {
-    let Tree::Object(fields) = wanted else {
+    // Into the list that is there, before what goes below it.
+    let new = wanted.annotation.filter(|key| !hands_over(said, key));
+    let list = field(node, entry::OPTIONAL_KEYS).filter(|list| !list.value.items().is_empty());
+    if let (Some(key), Some(list)) = (new, list) {
+        editor.change_items(list, |_| true, &[Tree::Text(key.to_owned())])?;
+    }
+    let Tree::Object(mut fields) = entry::token_attributes(wanted.audience, None) else {
         return Ok(());
     };
+    if list.is_none() {
+        fields.extend(new.map(|key| (entry::OPTIONAL_KEYS, entry::one_key(key))));
+    }
     for (key, value) in fields {
         let is_there = node.get(key).is_some_and(|node| node.value != Value::Null);
         let audience = Tree::Text(said.service_account_token_audience.clone());
-        let is_other = key == "serviceAccountTokenAudience" && audience != value;
+        let is_other = key == "serviceAccountTokenAudience" && audience != value
+            || key == entry::OPTIONAL_KEYS;
         if !is_there || is_other {
             editor.set(node, key, &value)?;
         }

@@ -39,6 +39,7 @@ pub fn config(
 ) -> anyhow::Result<()> {
     let registries = Registries::load(&config.registries)?;
     let derived = derive(&registries);
+    let annotation = annotation(config, command)?;
     anyhow::ensure!(
         !derived.patterns.is_empty(),
         "{} and its drop-ins have no registry with a mirror that a login could be for, and kubelet takes no provider without matchImages",
@@ -46,13 +47,13 @@ pub fn config(
     );
     let text = match &command.merge {
         Some(path) => {
-            let (before, after) = merged(config, command, path, &derived)?;
+            let (before, after) = merged(config, command, path, &derived, annotation)?;
             if command.write {
                 return write(path, &before, &after);
             }
             after
         }
-        None => whole(config, command, &derived)?,
+        None => whole(config, command, &derived, annotation)?,
     };
     stdout.write_all(text.as_bytes()).context("write to stdout")
 }
@@ -61,6 +62,17 @@ pub fn config(
 pub fn written_directory(command: &ProviderConfig) -> Option<PathBuf> {
     let path = command.merge.as_deref().filter(|_| command.write)?;
     Some(in_place::target(path).ok()?.parent()?.to_owned())
+}
+
+/// The annotation that kubelet is to hand over, where that is wanted.
+fn annotation<'c>(config: &'c Config, command: &ProviderConfig) -> anyhow::Result<Option<&'c str>> {
+    if !command.named_secrets {
+        return Ok(None);
+    }
+    let annotation = config.secrets_annotation.as_deref();
+    annotation
+        .context("--named-secrets needs the name of an annotation: --secrets-annotation is empty")
+        .map(Some)
 }
 
 /// What cannot be expressed is a warning, and the others still count.
@@ -91,15 +103,20 @@ fn whole(
     config: &Config,
     command: &ProviderConfig,
     derived: &Derived<'_>,
+    annotation: Option<&str>,
 ) -> anyhow::Result<String> {
     let audience = || match &command.audience {
         Some(audience) => Ok(audience.clone()),
         None => audience::ask(config),
     };
+    let file = || anyhow::Ok(entry::file(&derived.patterns, &audience()?, annotation));
     let lines = |tree: &Tree| tree.yaml().join("\n") + "\n";
     Ok(match command.output {
-        ConfigOutput::Yaml => lines(&entry::file(&derived.patterns, &audience()?)),
-        ConfigOutput::Json => entry::file(&derived.patterns, &audience()?).pretty(0, "\n") + "\n",
+        ConfigOutput::Yaml => lines(&file()?),
+        ConfigOutput::Json => file()?.pretty(0, "\n") + "\n",
+        ConfigOutput::Openshift if annotation.is_some() => anyhow::bail!(
+            "OpenShift's CRIOCredentialProviderConfig knows no annotations: leave --named-secrets away, and name Secrets with --secret-name"
+        ),
         ConfigOutput::Openshift => lines(&entry::openshift(&for_openshift(&derived.patterns)?)),
     })
 }
@@ -127,6 +144,7 @@ fn merged(
     command: &ProviderConfig,
     path: &Path,
     derived: &Derived<'_>,
+    annotation: Option<&str>,
 ) -> anyhow::Result<(String, String)> {
     anyhow::ensure!(
         !path.is_dir(),
@@ -151,6 +169,7 @@ fn merged(
         patterns: &derived.patterns,
         registries: &derived.registries,
         audience: &audience,
+        annotation,
     };
     let by_hand = || {
         format!(

@@ -20,12 +20,23 @@ fn registries(prefixes: &[&str]) -> Registries {
 
 /// Merges, and checks what must hold for every merge.
 fn merged_with(text: &str, prefixes: &[&str], audience: &str) -> String {
+    merged_and_handed(text, prefixes, audience, None)
+}
+
+/// The same, with an annotation that is to be handed over.
+fn merged_and_handed(
+    text: &str,
+    prefixes: &[&str],
+    audience: &str,
+    annotation: Option<&str>,
+) -> String {
     let registries = registries(prefixes);
     let derived = derive(&registries);
     let wanted = Wanted {
         patterns: &derived.patterns,
         registries: &derived.registries,
         audience,
+        annotation,
     };
     let before = provider_config::parse(text.as_bytes()).unwrap();
     let merged = merge(&before, &wanted)
@@ -338,6 +349,49 @@ fn items_of_json_are_changed_in_place() {
 }
 
 #[test]
+fn an_annotation_is_handed_over_once_beside_those_that_are_there() {
+    let keys = "    optionalServiceAccountAnnotationKeys:";
+    for (there, expected) in [
+        (
+            String::new(),
+            format!("{keys}\n      - \"example.com/a\"\n"),
+        ),
+        (
+            format!("{keys}\n    - example.com/b # ours\n"),
+            format!("{keys}\n    - example.com/b # ours\n    - \"example.com/a\"\n"),
+        ),
+        (
+            format!("{keys} [example.com/b]\n"),
+            format!("{keys} [example.com/b, \"example.com/a\"]\n"),
+        ),
+        (
+            format!("{keys} []\n"),
+            format!("{keys}\n      - \"example.com/a\"\n"),
+        ),
+        (
+            format!("{keys} [example.com/a]\n"),
+            format!("{keys} [example.com/a]\n"),
+        ),
+    ] {
+        let before = format!("{HEAD}providers:\n{}{there}", entry(0));
+        let after = format!("{HEAD}providers:\n{}{expected}", entry(0));
+        let merged = merged_and_handed(&before, &["docker.io"], AUDIENCE, Some("example.com/a"));
+        assert_eq!(merged, after, "{there}");
+    }
+    let required = "    requiredServiceAccountAnnotationKeys: [example.com/a]\n";
+    let text = entry(0).replace("Account: false", "Account: true");
+    let text = format!("{HEAD}providers:\n{text}{required}");
+    let merged = merged_and_handed(&text, &["docker.io"], AUDIENCE, Some("example.com/a"));
+    assert_eq!(merged, text);
+    // Where the entry is not there yet.
+    let merged = merged_and_handed(HEAD, &["docker.io"], AUDIENCE, Some("example.com/a"));
+    assert!(
+        merged.contains("optionalServiceAccountAnnotationKeys"),
+        "{merged}"
+    );
+}
+
+#[test]
 fn what_is_shared_is_not_edited() {
     let shared = format!(
         "{HEAD}providers:\n- name: a\n  matchImages: &images\n  - a.test\n  apiVersion: credentialprovider.kubelet.k8s.io/v1\n  defaultCacheDuration: 0s\n{}",
@@ -349,6 +403,7 @@ fn what_is_shared_is_not_edited() {
         patterns: &derived.patterns,
         registries: &derived.registries,
         audience: AUDIENCE,
+        annotation: None,
     };
     let document = provider_config::parse(shared.as_bytes()).unwrap();
     assert_eq!(document.problems, []);
@@ -451,6 +506,7 @@ proptest! {
             patterns: &derived.patterns,
             registries: &derived.registries,
             audience: AUDIENCE,
+            annotation: None,
         };
         if let Ok(document) = provider_config::parse(text.as_bytes())
             && let Ok(merged) = merge(&document, &wanted)

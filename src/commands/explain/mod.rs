@@ -25,8 +25,9 @@ use crate::auth_file::FileName;
 use crate::cli::{Config, Explain, Output};
 use crate::credentials::Candidate;
 use crate::deadline::Deadline;
-use crate::logins::{Logins, Visit, list_secrets};
+use crate::logins::{Logins, Visit, read_secrets};
 use crate::secret::{Secret, read_bounded};
+use crate::secret_names::SecretNames;
 use crate::service_account::{Namespace, ServiceAccount};
 use crate::sources::Sources;
 
@@ -72,18 +73,21 @@ pub fn explain(
     let sources = Sources::of(&image, &registries);
     let mut findings = Findings::default();
     findings.note_unusable(&sources);
+    let annotations = command.annotations.iter().cloned().collect();
     let logins = if let Some(path) = &command.secrets.token_file {
         let (account, token) = account(path, namespace)?;
-        let live = |visit: Visit<'_>| list_secrets(config, deadline, &account, &token, visit);
-        Logins::find(config, sources, live, &mut findings)?
+        let live = |names: Option<&SecretNames>, visit: Visit<'_>| {
+            read_secrets(config, deadline, &account, &token, names, visit)
+        };
+        Logins::find(config, sources, &annotations, live, &mut findings)?
     } else {
         let files = &command.secrets.secrets;
         let given = secrets::read(files, namespace, stdin, &mut findings)?;
-        let hand_over = |visit: Visit<'_>| {
-            given.into_iter().for_each(visit);
+        let hand_over = |names: Option<&SecretNames>, visit: Visit<'_>| {
+            given.hand_over(names, visit);
             Ok(())
         };
-        Logins::find(config, sources, hand_over, &mut findings)?
+        Logins::find(config, sources, &annotations, hand_over, &mut findings)?
     };
     let name = FileName::new(namespace, &image);
     let explained = Explained {

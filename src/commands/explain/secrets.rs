@@ -2,8 +2,8 @@
 //! as people write them for `kubectl apply`: a `List`, a `SecretList`, single
 //! Secrets, any number of documents in one file.
 //!
-//! They come out as the API server would list them: those of the namespace and of
-//! the two types, by type and name.
+//! They come out as the API server would hand them over: those of the namespace and
+//! of the two types, by type and name, or those that are named.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,19 +20,30 @@ use super::findings::Findings;
 use super::yaml;
 use crate::cluster::{
     Listed, SECRET_TYPES, SecretDoc, SecretProblem, SecretType, UnusableSecret, data_key,
-    read_secret,
+    read_secret, secret_type,
 };
 use crate::credentials::Origin;
 use crate::json::Object;
+use crate::logins::Visit;
 use crate::secret::{DecodeError, read_bounded};
+use crate::secret_names::SecretNames;
 use crate::service_account::Namespace;
 
 /// The largest file that is read: 64 MiB, more than most API servers hold.
 const MAX_BYTES: usize = 64 * 1024 * 1024;
 /// Stands for stdin.
 const STDIN: &str = "-";
-/// The type of a Secret that names none.
-const OPAQUE: &str = "Opaque";
+
+/// The Secrets of a namespace, each name once.
+pub(super) struct Given(Vec<One>);
+
+/// A Secret, usable or not.
+struct One {
+    /// The place of its type among the lists.
+    list: Option<usize>,
+    name: String,
+    listed: Listed,
+}
 
 /// A document of a file: a list, or one Secret.
 #[derive(Deserialize)]
@@ -77,7 +88,7 @@ pub(super) fn read(
     namespace: &Namespace,
     mut stdin: impl Read + IsTerminal,
     findings: &mut Findings,
-) -> anyhow::Result<Vec<Listed>> {
+) -> anyhow::Result<Given> {
     let texts: Vec<Zeroizing<Vec<u8>>> = files
         .iter()
         .map(|file| {
@@ -89,7 +100,35 @@ pub(super) fn read(
     for (file, text) in files.iter().zip(&texts) {
         items.extend(split(text).with_context(|| called(file))?);
     }
-    Ok(listed(items, namespace, findings))
+    Ok(given(items, namespace, findings))
+}
+
+impl Given {
+    /// Hands over those of these names in their order, or all. Where all are listed,
+    /// Secrets of other types are handed over too: the API server would leave them
+    /// away, and here it is told why.
+    pub(super) fn hand_over(self, names: Option<&SecretNames>, visit: Visit<'_>) {
+        let Some(names) = names else {
+            self.0.into_iter().for_each(|one| visit(one.listed));
+            return;
+        };
+        let mut by_name: BTreeMap<String, Listed> = self
+            .0
+            .into_iter()
+            .map(|one| (one.name, one.listed))
+            .collect();
+        for name in names.names() {
+            let found = by_name.remove(name);
+            visit(found.unwrap_or_else(|| Err(not_found(name))));
+        }
+    }
+}
+
+fn not_found(name: &str) -> UnusableSecret {
+    UnusableSecret {
+        name: name.to_owned(),
+        problem: SecretProblem::NotFound,
+    }
 }
 
 fn called(file: &Path) -> String {
@@ -159,28 +198,28 @@ fn split(text: &[u8]) -> anyhow::Result<Vec<&RawValue>> {
     Ok(items)
 }
 
-/// The Secrets among the items that the API server would list, in its order.
-fn listed(items: Vec<&RawValue>, namespace: &Namespace, findings: &mut Findings) -> Vec<Listed> {
+/// The Secrets among the items, in the order in which the API server would list them.
+fn given(items: Vec<&RawValue>, namespace: &Namespace, findings: &mut Findings) -> Given {
     let mut found = Vec::new();
     let mut names = BTreeSet::new();
     // Backwards, since of two with the same name the last one counts.
     for item in items.into_iter().rev() {
         match one(item, namespace, &mut names) {
-            Ok((order, listed)) => found.push((order, listed)),
+            Ok(one) => found.push(one),
             Err((name, reason)) => findings.skip(Origin::Secret(name).to_string(), reason),
         }
     }
-    found.sort_by(|(one, _), (other, _)| one.cmp(other));
-    found.into_iter().map(|(_, listed)| listed).collect()
+    // What wins is the same in any order, but a broken entry is only met on the way.
+    found.sort_by(|one, other| (one.list, &one.name).cmp(&(other.list, &other.name)));
+    Given(found)
 }
 
-/// A Secret, usable or not, with its place in the lists; or its name, and why the
-/// API server would not list it.
+/// A Secret; or its name, and why the API server would not have it.
 fn one(
     item: &RawValue,
     namespace: &Namespace,
     names: &mut BTreeSet<String>,
-) -> Result<((usize, String), Listed), (String, String)> {
+) -> Result<One, (String, String)> {
     let nameless = |error: serde_json::Error| {
         let error = anyhow::Error::new(SecretProblem::Name(error.into()));
         (String::new(), format!("{error:#}"))
@@ -201,22 +240,22 @@ fn one(
         namespace: of,
     }) = meta.map_err(nameless)?;
     let name = name.into_owned();
-    let not = |reason: String| Err((name.clone(), reason));
-    let kind = envelope.kind_of_secret.as_deref().unwrap_or(OPAQUE);
     if let Some(of) = of.filter(|of| of != namespace.as_str()) {
-        return not(format!("of namespace {of:?}"));
+        return Err((name, format!("of namespace {of:?}")));
     }
     if !names.insert(name.clone()) {
-        return not("given again later, which counts".to_owned());
+        return Err((name, "given again later, which counts".to_owned()));
     }
-    let mut types = SECRET_TYPES.iter().enumerate();
-    match types.find(|(_, known)| known.name == kind) {
-        Some((order, known)) => {
-            let listed = decode(item, &name, &envelope, *known);
-            Ok(((order, name), listed))
-        }
-        None => not(format!("of type {kind:?}, which holds no registry logins")),
-    }
+    let of_type = |known: &SecretType| Some(known.name) == envelope.kind_of_secret.as_deref();
+    let list = SECRET_TYPES.iter().position(of_type);
+    let listed = match secret_type(envelope.kind_of_secret.as_deref()) {
+        Ok(known) => decode(item, &name, &envelope, *known),
+        Err(problem) => Err(UnusableSecret {
+            name: name.clone(),
+            problem,
+        }),
+    };
+    Ok(One { list, name, listed })
 }
 
 /// `stringData` counts more than `data`, as for the API server that takes the one

@@ -3,8 +3,9 @@
 //!
 //! 1. entries from the namespace's Secrets before entries from global auth files;
 //! 2. then the more specific key ([`Specificity`](super::Specificity));
-//! 3. then the Secret whose name sorts last, or the global file that is named
-//!    first; within one of them the key that sorts last.
+//! 3. then the Secret whose name sorts last, or that is named first where Secrets are
+//!    named ([`SecretNames`](crate::secret_names::SecretNames)), or the global file
+//!    that is named first; within one of them the key that sorts last.
 //!
 //! Only the best candidate of each source is kept, so memory does not grow with
 //! what a tenant puts into a namespace.
@@ -29,6 +30,9 @@ pub use rule::{Comparison, Rule, Verdict};
 pub enum Origin {
     /// A Secret of the pod's namespace, by name.
     Secret(String),
+    /// One of the Secrets that were asked for by name: its place among them, and its
+    /// name. Of one namespace all or none are such.
+    NamedSecret(usize, String),
     /// A global auth file: its place in the configured order, and its path.
     GlobalFile(usize, PathBuf),
 }
@@ -59,20 +63,27 @@ struct Chosen {
 impl Origin {
     /// Whether it belongs to the pod's namespace, and not to the node.
     pub fn is_namespaced(&self) -> bool {
-        matches!(self, Self::Secret(_))
+        matches!(self, Self::Secret(_) | Self::NamedSecret(..))
     }
 
     fn secret_name(&self) -> Option<&str> {
         match self {
             Self::Secret(name) => Some(name),
-            Self::GlobalFile(..) => None,
+            Self::NamedSecret(..) | Self::GlobalFile(..) => None,
+        }
+    }
+
+    fn secret_place(&self) -> Option<usize> {
+        match self {
+            Self::NamedSecret(place, _) => Some(*place),
+            Self::Secret(_) | Self::GlobalFile(..) => None,
         }
     }
 
     fn file_index(&self) -> Option<usize> {
         match self {
-            Self::Secret(_) => None,
             Self::GlobalFile(index, _) => Some(*index),
+            Self::Secret(_) | Self::NamedSecret(..) => None,
         }
     }
 }
@@ -84,7 +95,7 @@ impl fmt::Display for Origin {
     )]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Secret(name) => write!(f, "secret {name:?}"),
+            Self::Secret(name) | Self::NamedSecret(_, name) => write!(f, "secret {name:?}"),
             Self::GlobalFile(_, path) => write!(f, "global auth file {path:?}"),
         }
     }

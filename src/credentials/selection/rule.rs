@@ -20,6 +20,8 @@ pub enum Rule {
     ExactHost,
     /// The longer glob.
     GlobLength,
+    /// The Secret that is named first, where Secrets are named.
+    SecretOrder,
     /// The Secret whose name sorts last.
     SecretName,
     /// The global auth file that is named first.
@@ -84,6 +86,7 @@ impl fmt::Display for Rule {
             Self::PathComponents => "has fewer path components in its key",
             Self::ExactHost => "has a glob for a host, not the exact name",
             Self::GlobLength => "has a shorter glob",
+            Self::SecretOrder => "is in a Secret that is named later",
             Self::SecretName => "is in a Secret whose name sorts before",
             Self::FileOrder => "is in a file that is named later",
             Self::KeyOrder => "has a key that sorts before",
@@ -133,6 +136,10 @@ pub(super) fn compare(one: Place<'_>, other: Place<'_>) -> Option<(Rule, Orderin
         ),
         (Rule::ExactHost, a.exact_host.cmp(&b.exact_host)),
         (Rule::GlobLength, a.glob_length.cmp(&b.glob_length)),
+        (
+            Rule::SecretOrder,
+            other.0.secret_place().cmp(&one.0.secret_place()),
+        ),
         (
             Rule::SecretName,
             one.0.secret_name().cmp(&other.0.secret_name()),

@@ -35,6 +35,10 @@ fn secret(name: &str) -> Origin {
     Origin::Secret(name.to_owned())
 }
 
+fn named(place: usize, name: &str) -> Origin {
+    Origin::NamedSecret(place, name.to_owned())
+}
+
 fn file(index: usize) -> Origin {
     Origin::GlobalFile(index, PathBuf::from(format!("/{index}.json")))
 }
@@ -99,6 +103,27 @@ fn one_rule_decides_between_candidates() {
                 (secret("b"), "quay.io", winner),
                 (secret("a"), "quay.io", "x"),
             ],
+        ),
+        (
+            "the Secret that is named first",
+            Rule::SecretOrder,
+            vec![
+                (named(0, "a"), "quay.io", winner),
+                (named(1, "b"), "quay.io", "x"),
+            ],
+        ),
+        (
+            "a more specific key of a Secret that is named later",
+            Rule::PathComponents,
+            vec![
+                (named(1, "a"), "quay.io/org", winner),
+                (named(0, "b"), "quay.io", "x"),
+            ],
+        ),
+        (
+            "a named Secret before a global file",
+            Rule::Namespace,
+            vec![(named(9, "a"), "*.io", winner), (file(0), "quay.io", "x")],
         ),
         (
             "the key that sorts last, within a Secret",
@@ -247,6 +272,7 @@ prop_compose! {
 fn origins() -> impl Strategy<Value = Origin> {
     prop_oneof![
         "[a-c]".prop_map(Origin::Secret),
+        (0..3_usize).prop_map(|place| named(place, "n")),
         (0..2_usize).prop_map(file)
     ]
 }

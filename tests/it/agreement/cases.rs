@@ -18,6 +18,10 @@ pub(super) struct Case {
     /// Secrets that are in the file with the others, but not in the namespace.
     foreign: Vec<Value>,
     pub(super) globals: Vec<String>,
+    /// What the service account's annotation says.
+    pub(super) annotation: Option<String>,
+    /// What the node's flag says.
+    pub(super) flag: Option<String>,
     layout: Layout,
 }
 
@@ -171,6 +175,23 @@ fn global() -> impl Strategy<Value = String> {
     prop_oneof![6 => whole, 1 => select(vec!["{", "[]", "{}", "{\"auths\":5}"]).prop_map(str::to_owned)]
 }
 
+/// Secrets to name: those of the namespace by number, and others.
+fn naming() -> impl Strategy<Value = Option<Vec<(usize, &'static str)>>> {
+    let others = select(vec!["", "", "", "", "s-999", "Not A Name", "../s-000", " "]);
+    prop::option::weighted(0.3, prop::collection::vec((0..8_usize, others), 0..5))
+}
+
+/// The text of an annotation or flag.
+fn named(secrets: &[Value], naming: Option<Vec<(usize, &'static str)>>) -> Option<String> {
+    let name = |(number, other): (usize, &'static str)| {
+        let secret = secrets.get(number).filter(|_| other.is_empty());
+        let name = secret.and_then(|secret| secret["metadata"]["name"].as_str());
+        name.unwrap_or(other).to_owned()
+    };
+    let names: Vec<_> = naming?.into_iter().map(name).collect();
+    Some(names.join(", "))
+}
+
 prop_compose! {
     pub(super) fn case()(
         image in prop_oneof![10 => Just(NGINX), 1 => Just("quay.io/org/app"), 1 => Just("gcr.io/a/b")],
@@ -178,6 +199,8 @@ prop_compose! {
         mut secrets in prop::collection::vec(secret(), 0..6).prop_shuffle(),
         foreign in prop::collection::vec(foreign(), 0..3),
         globals in prop::collection::vec(global(), 0..3),
+        annotation in naming(),
+        flag in naming(),
         layout in select(vec![
             Layout::JsonList, Layout::JsonDocuments, Layout::YamlList, Layout::YamlDocuments,
         ]),
@@ -190,7 +213,8 @@ prop_compose! {
                 secret["metadata"]["name"] = json!(format!("s-{number:03}"));
             }
         }
-        Case { image, registries: registries.concat(), secrets, foreign, globals, layout }
+        let (annotation, flag) = (named(&secrets, annotation), named(&secrets, flag));
+        Case { image, registries: registries.concat(), secrets, foreign, globals, annotation, flag, layout }
     }
 }
 

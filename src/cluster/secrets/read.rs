@@ -1,0 +1,312 @@
+//! What the API server prints of Secrets, decoded: pages of lists, and single ones.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use zeroize::Zeroizing;
+
+use super::{
+    Listed, PageEnd, SECRET_TYPES, SecretDoc, SecretProblem, SecretType, SecretsError,
+    UnusableSecret,
+};
+use crate::credentials::{BASE64, Format};
+use crate::json::Object;
+
+/// The type of a Secret that says none.
+const OPAQUE: &str = "Opaque";
+/// The part of another type that is told, in characters.
+const MAX_TOLD: usize = 253;
+
+#[derive(Deserialize)]
+struct List<'a> {
+    kind: Cow<'a, str>,
+    #[serde(default)]
+    metadata: Object<ListMeta>,
+    #[serde(default, borrow)]
+    items: Option<Vec<&'a RawValue>>,
+}
+
+#[derive(Deserialize, Default)]
+struct ListMeta {
+    #[serde(default, rename = "continue")]
+    continue_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Item<'a> {
+    metadata: Object<ItemMeta>,
+    #[serde(default, borrow)]
+    data: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct ItemMeta {
+    name: String,
+}
+
+/// A Secret that stands alone.
+#[derive(Deserialize)]
+struct Single<'a> {
+    #[serde(borrow)]
+    kind: Cow<'a, str>,
+    #[serde(default, borrow, rename = "type")]
+    kind_of_secret: Option<Cow<'a, str>>,
+}
+
+/// Decodes one page of a list of Secrets of one type and hands each on, usable or not.
+///
+/// # Errors
+/// [`SecretsError::NoList`].
+pub fn read_page(
+    page: &[u8],
+    format: Format,
+    visit: &mut impl FnMut(Listed),
+) -> Result<PageEnd, SecretsError> {
+    let Object(list): Object<List<'_>> =
+        serde_json::from_slice(page).map_err(|error| SecretsError::NoList(Some(error.into())))?;
+    if list.kind != "SecretList" {
+        return Err(SecretsError::NoList(None));
+    }
+    let mut secrets = 0;
+    for item in list.items.into_iter().flatten() {
+        secrets += 1;
+        visit(read_secret(item, format));
+    }
+    let continue_token = list.metadata.0.continue_token;
+    Ok(PageEnd {
+        secrets,
+        continue_token: continue_token.filter(|token| !token.is_empty()),
+    })
+}
+
+/// Decodes the Secret that was asked for by that name, whatever its type.
+///
+/// # Errors
+/// [`SecretsError::NoSecret`].
+pub fn read_named(body: &[u8], name: &str) -> Result<Listed, SecretsError> {
+    let no_secret = |error: serde_json::Error| SecretsError::NoSecret(Some(error.into()));
+    let raw: &RawValue = serde_json::from_slice(body).map_err(no_secret)?;
+    let Object(single): Object<Single<'_>> = serde_json::from_str(raw.get()).map_err(no_secret)?;
+    if single.kind != "Secret" {
+        return Err(SecretsError::NoSecret(None));
+    }
+    let read = secret_type(single.kind_of_secret.as_deref())
+        .map_err(|problem| UnusableSecret {
+            name: String::new(),
+            problem,
+        })
+        .and_then(|kind| read_secret(raw, kind.format));
+    // It is what was asked for, whatever it calls itself.
+    Ok(match read {
+        Ok(secret) => Ok(SecretDoc {
+            name: name.to_owned(),
+            ..secret
+        }),
+        Err(unusable) => Err(UnusableSecret {
+            name: name.to_owned(),
+            ..unusable
+        }),
+    })
+}
+
+/// The type of that name, which holds registry logins.
+///
+/// # Errors
+/// [`SecretProblem::Type`] for every other.
+pub fn secret_type(name: Option<&str>) -> Result<&'static SecretType, SecretProblem> {
+    let name = name.unwrap_or(OPAQUE);
+    let mut types = SECRET_TYPES.iter();
+    types
+        .find(|known| known.name == name)
+        .ok_or_else(|| SecretProblem::Type(name.chars().take(MAX_TOLD).collect()))
+}
+
+/// Decodes one Secret of a type with that layout, as the API server prints it.
+///
+/// # Errors
+/// [`UnusableSecret`]; those that come with it in a list still count.
+pub fn read_secret(item: &RawValue, format: Format) -> Listed {
+    let unusable = |name: String, problem| UnusableSecret { name, problem };
+    let Object(item): Object<Item<'_>> = serde_json::from_str(item.get())
+        .map_err(|error| unusable(String::new(), SecretProblem::Name(error.into())))?;
+    let name = item.metadata.0.name;
+    match docker_config(item.data, data_key(format)) {
+        Ok(docker_config) => Ok(SecretDoc {
+            name,
+            docker_config,
+            format,
+        }),
+        Err(problem) => Err(unusable(name, problem)),
+    }
+}
+
+fn docker_config(
+    data: Option<&RawValue>,
+    key: &'static str,
+) -> Result<Zeroizing<Vec<u8>>, SecretProblem> {
+    #[derive(Deserialize)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+    let undecodable = |error: serde_json::Error| SecretProblem::Data(error.into());
+    let data = data.ok_or(SecretProblem::Missing(key))?;
+    let fields: BTreeMap<Cow<'_, str>, &RawValue> =
+        serde_json::from_str(data.get()).map_err(undecodable)?;
+    let value = fields.get(key).ok_or(SecretProblem::Missing(key))?;
+    let Text(text) = serde_json::from_str(value.get()).map_err(undecodable)?;
+    let text = Zeroizing::new(text.into_owned());
+    BASE64
+        .decode(text.as_bytes())
+        .map(Zeroizing::new)
+        .map_err(|_position| SecretProblem::Base64(key))
+}
+
+/// The field of a Secret's data that holds a docker config of that layout.
+pub fn data_key(format: Format) -> &'static str {
+    match format {
+        Format::DockerConfigJson => ".dockerconfigjson",
+        Format::DockerCfg => ".dockercfg",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The body of a recorded answer: what follows the request and the headers.
+    fn body(recording: &str) -> &[u8] {
+        let start = recording.find("\n{").unwrap();
+        recording.get(start..).unwrap().as_bytes()
+    }
+
+    fn read(page: &[u8], format: Format) -> (Vec<(String, String)>, Result<PageEnd, SecretsError>) {
+        let mut found = Vec::new();
+        let end = read_page(page, format, &mut |secret: Listed| {
+            let Ok(secret) = secret else { return };
+            let text = String::from_utf8(secret.docker_config.to_vec()).unwrap();
+            found.push((secret.name, text));
+        });
+        (found, end)
+    }
+
+    #[test]
+    fn recorded_pages_are_read() {
+        let recording =
+            include_str!("../../../tests/data/recordings/02c-list-compact-non-curl-ua.txt");
+        let (found, end) = read(body(recording), Format::DockerConfigJson);
+        let names: Vec<_> = found.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["b-secret", "c-secret", "my-secret"]);
+        assert!(
+            found[2]
+                .1
+                .starts_with(r#"{"auths":{"http://localhost:5000""#)
+        );
+        assert_eq!(
+            end.unwrap(),
+            PageEnd {
+                secrets: 3,
+                continue_token: None
+            }
+        );
+
+        let recording = include_str!("../../../tests/data/recordings/04-list-limit1-page1.txt");
+        let (_, end) = read(body(recording), Format::DockerConfigJson);
+        let token = include_str!("../../../tests/data/recordings/continue-token-page2.txt");
+        assert_eq!(end.unwrap().continue_token.as_deref(), Some(token.trim()));
+
+        let recording = include_str!("../../../tests/data/recordings/11-list-dockercfg.txt");
+        assert_eq!(read(body(recording), Format::DockerCfg).0.len(), 1);
+    }
+
+    #[test]
+    fn one_unusable_secret_leaves_the_others() {
+        let page = r#"{"kind":"SecretList","items":[5,{"metadata":{}},{"metadata":{"name":7}},
+            {"metadata":{"name":"none"}},{"metadata":{"name":"null"},"data":null},
+            {"metadata":{"name":"other"},"data":{"x":"eA=="}},
+            {"metadata":{"name":"type"},"data":{".dockerconfigjson":{"hunter2":1}}},
+            {"metadata":{"name":"base64"},"data":{".dockerconfigjson":"*"}},
+            {"metadata":{"name":"good"},"data":{".dockerconfigjson":"e30="}}]}"#;
+        let (found, end) = read(page.as_bytes(), Format::DockerConfigJson);
+        assert_eq!(found, [("good".to_owned(), "{}".to_owned())]);
+        assert_eq!(end.unwrap().secrets, 9);
+    }
+
+    #[test]
+    fn what_is_no_list_of_secrets_is_refused() {
+        for page in [
+            "",
+            "<html>",
+            "[]",
+            "{}",
+            r#"{"kind":"Status"}"#,
+            r#"{"kind":"PodList","items":[]}"#,
+        ] {
+            let (_, end) = read(page.as_bytes(), Format::DockerConfigJson);
+            assert!(matches!(end, Err(SecretsError::NoList(_))), "{page}");
+        }
+        let deep = format!(r#"{{"kind":"SecretList","items":{}"#, "[".repeat(100_000));
+        assert!(read(deep.as_bytes(), Format::DockerConfigJson).1.is_err());
+    }
+
+    #[test]
+    fn a_secret_that_was_asked_for_is_read_by_its_type() {
+        let recording = include_str!("../../../tests/data/recordings/12-get-200.txt");
+        let secret = read_named(body(recording), "my-secret").unwrap().unwrap();
+        assert_eq!(secret.name, "my-secret");
+        assert_eq!(secret.format, Format::DockerConfigJson);
+        assert!(secret.docker_config.starts_with(br#"{"auths":"#));
+
+        let long = "t".repeat(300);
+        for (rest, expected) in [
+            ("", "of type \"Opaque\", which holds no registry logins"),
+            (
+                r#","type":null"#,
+                "of type \"Opaque\", which holds no registry logins",
+            ),
+            (
+                &format!(r#","type":"{long}""#),
+                &format!(
+                    "of type {:?}, which holds no registry logins",
+                    "t".repeat(253)
+                ),
+            ),
+            (
+                r#","type":"kubernetes.io/dockercfg""#,
+                "a secret without a name",
+            ),
+            (
+                r#","type":"kubernetes.io/dockercfg","metadata":{"name":"x"}"#,
+                "no \".dockercfg\" in its data",
+            ),
+        ] {
+            let body = format!(r#"{{"kind":"Secret"{rest}}}"#);
+            let unusable = read_named(body.as_bytes(), "asked").unwrap().unwrap_err();
+            assert_eq!(unusable.name, "asked", "{body}");
+            assert_eq!(unusable.problem.to_string(), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_secret_is_refused_and_not_quoted() {
+        for body in [
+            "",
+            "<html>",
+            "[]",
+            "{}",
+            "null",
+            r#"{"kind":"hunter2"}"#,
+            r#"{"kind":{"hunter2":1}}"#,
+            r#"{"kind":"Secret","type":{"hunter2":5}}"#,
+        ] {
+            let error = read_named(body.as_bytes(), "asked").unwrap_err();
+            let error = anyhow::Error::new(error);
+            let line = format!("{error:#} {error:?}");
+            assert!(line.contains("no Secret"), "{body}: {line}");
+            assert!(!line.contains("hunter2"), "{line}");
+        }
+        let deep = format!(r#"{{"kind":"Secret","type":{}"#, "[".repeat(100_000));
+        assert!(read_named(deep.as_bytes(), "asked").is_err());
+    }
+}

@@ -1,0 +1,142 @@
+//! Which of the namespace's Secrets count: those that a service account names in an
+//! annotation, or the node's administrator by flag; else all of them. Pure.
+//!
+//! Named ones are read one by one, so the service account needs the right to `get`
+//! these alone, and not to list all Secrets of the namespace.
+
+use std::collections::BTreeMap;
+
+use crate::cli::Config;
+use crate::dns;
+
+/// The most Secrets that may be named: each is a request to the API server.
+pub const MAX_NAMES: usize = 32;
+/// The part of an unusable name that is told, in characters.
+const MAX_TOLD: usize = 253;
+
+/// Names of Secrets in the order in which they count, as in `imagePullSecrets`: of two
+/// whose entries are as good for a pull source, the first.
+///
+/// Every name is a DNS subdomain and there once; there are at most [`MAX_NAMES`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretNames {
+    names: Vec<String>,
+    unusable: Vec<String>,
+}
+
+/// More than [`MAX_NAMES`] are named.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{by} names more than {MAX_NAMES} Secrets")]
+pub struct TooManyNames {
+    by: String,
+}
+
+/// Why a name is none of a Secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "not the name of a Secret (a DNS subdomain: lower-case letters, digits, '-' and '.', at most 253)"
+)]
+pub struct NotASubdomain;
+
+impl SecretNames {
+    /// The names in the service account's annotation, where it is there, even if it
+    /// is empty; else those of the flag; `None` where there is neither, and all
+    /// Secrets of the namespace count.
+    ///
+    /// # Errors
+    /// [`TooManyNames`].
+    pub fn wanted(
+        config: &Config,
+        annotations: &BTreeMap<String, String>,
+    ) -> Result<Option<Self>, TooManyNames> {
+        let annotation = config.secrets_annotation.as_ref();
+        let text = annotation.and_then(|name| annotations.get_key_value(name));
+        if let Some((name, text)) = text {
+            let by = || format!("annotation {name:?} of the service account");
+            return Self::parse(by, &[text]).map(Some);
+        }
+        if config.secret_names.is_empty() {
+            return Ok(None);
+        }
+        let texts: Vec<&str> = config.secret_names.iter().map(String::as_str).collect();
+        Self::parse(|| "--secret-name".to_owned(), &texts).map(Some)
+    }
+
+    /// Takes names apart at commas; what stands between two commas may be blank.
+    fn parse(by: impl FnOnce() -> String, texts: &[&str]) -> Result<Self, TooManyNames> {
+        let mut names: Vec<String> = Vec::new();
+        let mut unusable: Vec<String> = Vec::new();
+        let all = texts.iter().flat_map(|text| text.split(','));
+        for name in all.map(str::trim).filter(|name| !name.is_empty()) {
+            let (list, name) = if dns::is_subdomain(name) {
+                (&mut names, name.to_owned())
+            } else {
+                (&mut unusable, name.chars().take(MAX_TOLD).collect())
+            };
+            if !list.contains(&name) {
+                list.push(name);
+                if names.len() + unusable.len() > MAX_NAMES {
+                    return Err(TooManyNames { by: by() });
+                }
+            }
+        }
+        Ok(Self { names, unusable })
+    }
+
+    /// The names, the one that counts most first.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// What can be no name of a Secret, cut to a readable length.
+    pub fn unusable(&self) -> &[String] {
+        &self.unusable
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(texts: &[&str]) -> Result<SecretNames, TooManyNames> {
+        SecretNames::parse(|| "the test".to_owned(), texts)
+    }
+
+    #[test]
+    fn names_are_taken_apart_in_order_and_each_counts_once() {
+        for (texts, names, unusable) in [
+            (&["b, a"][..], &["b", "a"][..], &[][..]),
+            (
+                &[" mirror-login,team.cache ", "c"],
+                &["mirror-login", "team.cache", "c"],
+                &[],
+            ),
+            (&["a,b,a", "b"], &["a", "b"], &[]),
+            (&[""], &[], &[]),
+            (&[" , ,\n"], &[], &[]),
+            (&[",a,"], &["a"], &[]),
+            (&["a b,A,../x,A,c"], &["c"], &["a b", "A", "../x"]),
+        ] {
+            let parsed = parse(texts).unwrap();
+            assert_eq!(parsed.names(), names, "{texts:?}");
+            assert_eq!(parsed.unusable(), unusable, "{texts:?}");
+        }
+        let long = "x".repeat(1000);
+        assert_eq!(parse(&[&long]).unwrap().unusable(), ["x".repeat(MAX_TOLD)]);
+    }
+
+    #[test]
+    fn more_names_than_anybody_needs_are_refused() {
+        let numbered = |count: usize, name: &str| {
+            let names: Vec<_> = (0..count).map(|number| format!("{name}{number}")).collect();
+            names.join(",")
+        };
+        let most = numbered(MAX_NAMES, "a");
+        assert_eq!(parse(&[&most, &most]).unwrap().names().len(), MAX_NAMES);
+        for one_more in ["b", "_"] {
+            let error = parse(&[&most, one_more]).unwrap_err();
+            assert_eq!(error.to_string(), "the test names more than 32 Secrets");
+        }
+        assert!(parse(&[&numbered(MAX_NAMES + 1, "_")]).is_err());
+    }
+}
