@@ -8,9 +8,11 @@ use std::{fmt, str::FromStr};
 
 use crate::reference::{ImageNameError, NameProblem, Reference, is_identifier, names_registry};
 
-const DEFAULT_HOST: &str = "docker.io";
+/// The registry of names without one.
+pub(crate) const DEFAULT_HOST: &str = "docker.io";
 const LEGACY_DEFAULT_HOST: &str = "index.docker.io";
-const OFFICIAL_PATH: &str = "library";
+/// Where its images without a path are.
+pub(crate) const OFFICIAL_PATH: &str = "library";
 
 /// A repository name in full: `host[:port]/path`, without tag and digest.
 ///

@@ -31,4 +31,4 @@ pub use crate::load::{Files, MissingMainFile};
 pub use crate::pull_source::{PullSource, PullSources, RewriteError, SourceKind, UnusableSource};
 pub use crate::reference::{ImageNameError, NameProblem};
 pub use crate::registry::{Mirror, Origin, PullFromMirror, Registry};
-pub use crate::short_name::{Alias, ShortNameMode};
+pub use crate::short_name::{Alias, Candidate, ShortNameMode};

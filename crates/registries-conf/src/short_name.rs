@@ -1,12 +1,14 @@
 //! Short names: how to treat them, and what they stand for.
 //!
-//! The format has them in the same files, so they are read and checked; this
-//! crate resolves none. Agrees with `shortnames.go` of `sysregistriesv2`.
+//! Agrees with `shortnames.go` of `sysregistriesv2`, and on what a name stands for
+//! with `Resolve` of containers/image's `shortnames`. Aliases that Podman records by
+//! itself (`short-name-aliases.conf`) are not read.
 
 use crate::{
+    config::Config,
     error::Invalid,
-    image_name::ImageName,
-    reference::{ImageNameError, Reference},
+    image_name::{DEFAULT_HOST, ImageName, OFFICIAL_PATH},
+    reference::{ImageNameError, Reference, names_registry},
     registry::Origin,
 };
 
@@ -29,6 +31,72 @@ pub struct Alias {
     pub target: Option<ImageName>,
     /// The entry this comes from.
     pub origin: Origin,
+}
+
+/// A repository that a short name may stand for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// The short name: it has no registry.
+    pub short_name: String,
+    /// The repository.
+    pub name: ImageName,
+    /// The alias that says so; `None`: it is the name in one of the
+    /// unqualified-search registries.
+    pub alias: Option<Origin>,
+}
+
+impl Config {
+    /// The repositories that an image may be pulled from if it was given by a short
+    /// name: the target of its alias, else the name in each unqualified-search
+    /// registry, in order. The image itself may be among them.
+    ///
+    /// Whoever completes short names makes all of them images of `docker.io`, so
+    /// there is no candidate for any other. `docker.io/library/a` may have been `a`
+    /// or `library/a`; candidates of the first come first. The mode is not looked
+    /// at: it says whether several candidates are tried or refused, and CRI-O has
+    /// a setting of its own for it.
+    pub fn short_name_candidates(&self, image: &ImageName) -> Vec<Candidate> {
+        let mut candidates: Vec<Candidate> = Vec::new();
+        for short_name in short_names(image) {
+            let alias = self.aliases().get(short_name);
+            let target = alias.and_then(|alias| Some((alias.target.clone()?, &alias.origin)));
+            let found = match target {
+                Some((name, origin)) => vec![(name, Some(origin.clone()))],
+                None => self.searched(short_name),
+            };
+            for (name, alias) in found {
+                if candidates.iter().all(|known| known.name != name) {
+                    candidates.push(Candidate {
+                        short_name: short_name.to_owned(),
+                        name,
+                        alias,
+                    });
+                }
+            }
+        }
+        candidates
+    }
+
+    /// A name in each unqualified-search registry, but for those that give no name.
+    fn searched(&self, short_name: &str) -> Vec<(ImageName, Option<Origin>)> {
+        let registries = self.unqualified_search_registries().iter();
+        let names =
+            registries.map(|registry| ImageName::parse(&format!("{registry}/{short_name}")));
+        names.flatten().map(|name| (name, None)).collect()
+    }
+}
+
+/// The short names that an image may have been given by, the shortest first.
+fn short_names(image: &ImageName) -> impl Iterator<Item = &str> {
+    let path = Some(image.path()).filter(|_| image.host() == DEFAULT_HOST);
+    let official = path
+        .and_then(|path| path.strip_prefix(OFFICIAL_PATH)?.strip_prefix('/'))
+        .filter(|name| !name.contains('/'));
+    let is_short = |path: &&str| {
+        let first = path.split_once('/').map(|(first, _)| first);
+        !first.is_some_and(names_registry)
+    };
+    official.into_iter().chain(path.filter(is_short))
 }
 
 impl ShortNameMode {
@@ -94,6 +162,8 @@ mod tests {
     use std::{path::Path, sync::Arc};
 
     use super::{Alias, ShortNameMode};
+    use crate::config::{Config, Source};
+    use crate::image_name::ImageName;
     use crate::registry::Origin;
 
     type Target = Result<Option<&'static str>, String>;
@@ -157,5 +227,68 @@ mod tests {
             );
         }
         assert_eq!(ShortNameMode::from_value("Permissive"), None);
+    }
+
+    #[test]
+    fn candidates() {
+        let text = "unqualified-search-registries = [\"s.x\", \"docker.io\", \"t.x:5000\"]\n\
+                    [aliases]\na = \"x.y/z\"\nreset = \"\"\n\"library/b\" = \"x.y/b\"\n\
+                    \"o/c\" = \"docker.io/o/c\"\n";
+        let config = Config::parse(Some(&Source::new("f", text)), &[]).unwrap();
+        for (image, expected) in [
+            (
+                "plain",
+                &[
+                    "plain: s.x/plain",
+                    "plain: docker.io/library/plain",
+                    "plain: t.x:5000/plain",
+                    "library/plain: s.x/library/plain",
+                    "library/plain: t.x:5000/library/plain",
+                ][..],
+            ),
+            (
+                "a",
+                &[
+                    "a: x.y/z (f:3)",
+                    "library/a: s.x/library/a",
+                    "library/a: docker.io/library/a",
+                    "library/a: t.x:5000/library/a",
+                ],
+            ),
+            (
+                "library/b",
+                &[
+                    "b: s.x/b",
+                    "b: docker.io/library/b",
+                    "b: t.x:5000/b",
+                    "library/b: x.y/b (f:5)",
+                ],
+            ),
+            ("o/c", &["o/c: docker.io/o/c (f:6)"]),
+            (
+                "docker.io/o/d",
+                &["o/d: s.x/o/d", "o/d: docker.io/o/d", "o/d: t.x:5000/o/d"],
+            ),
+            ("docker.io/o.x/d", &[]),
+            ("docker.io/localhost/d", &[]),
+            ("quay.io/o/d", &[]),
+            ("index.docker.io/o/c", &["o/c: docker.io/o/c (f:6)"]),
+        ] {
+            let image = ImageName::parse(image).unwrap();
+            let found: Vec<_> = config
+                .short_name_candidates(&image)
+                .into_iter()
+                .map(|candidate| {
+                    let alias = candidate.alias.map(|origin| format!(" ({origin})"));
+                    let alias = alias.unwrap_or_default();
+                    format!("{}: {}{alias}", candidate.short_name, candidate.name)
+                })
+                .collect();
+            assert_eq!(found, expected, "{image}");
+        }
+        let reset = ImageName::parse("reset").unwrap();
+        assert_eq!(config.short_name_candidates(&reset).len(), 5);
+        let nothing = Config::parse(None, &[]).unwrap();
+        assert_eq!(nothing.short_name_candidates(&reset), []);
     }
 }
