@@ -501,3 +501,39 @@ fn kubelet_hands_over_the_annotation_that_names_secrets_where_that_is_wanted() {
     let openshift = ["--named-secrets", "-o", "openshift"];
     config(&node, &openshift).fails_with(&["OpenShift", "--secret-name"]);
 }
+
+#[test]
+fn images_that_a_short_name_leads_to_a_mirror_are_matched_as_kubelet_names_them() {
+    let registries = mirrored("registry.test");
+    let aliases = "[aliases]\nubi9 = \"registry.test/ubi9\"\n\"o/app\" = \"registry.test/app\"\n\
+                   nginx = \"docker.io/library/nginx\"\nreset = \"\"\n";
+    let search = |registry: &str| format!("unqualified-search-registries = [\"{registry}\"]\n");
+    for (text, expected) in [
+        (registries.clone(), &["registry.test"][..]),
+        (
+            search("registry.test") + &registries,
+            &["registry.test", "docker.io"],
+        ),
+        (search("docker.io") + &registries, &["registry.test"]),
+        (search("other.test") + &registries, &["registry.test"]),
+        (
+            registries.clone() + aliases,
+            &["registry.test", "docker.io/o/app", "docker.io/library/ubi9"],
+        ),
+    ] {
+        let node = Node::with_registries(&text);
+        let json = config(&node, &["-o", "json"]);
+        let json: Value = serde_json::from_str(&json.stdout).unwrap();
+        assert_eq!(
+            json["providers"][0]["matchImages"],
+            json!(expected),
+            "{text}"
+        );
+        // Merged into itself, nothing goes.
+        let whole = config(&node, &[]).stdout;
+        node.write(FILE, &whole);
+        let again = merge(&node, &[]);
+        assert_eq!(again.stdout, whole, "{text}");
+        again.is_quiet();
+    }
+}

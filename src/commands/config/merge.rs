@@ -192,11 +192,18 @@ fn update_patterns(
     wanted: &Wanted<'_>,
 ) -> Result<Vec<String>, Unsupported> {
     let parse = |pattern: &str| MatchImage::parse(pattern).ok();
+    let patterns: Vec<_> = wanted
+        .patterns
+        .iter()
+        .filter_map(|text| parse(text))
+        .collect();
     let is_for_any = |item: &Node| {
         let pattern = item.as_str().and_then(parse);
         pattern.is_some_and(|pattern| {
             let mut registries = wanted.registries.iter();
             registries.any(|registry| provider_config::is_for(&pattern, registry))
+                // Those of short names come from no registry.
+                || patterns.iter().any(|wanted| wanted.overlaps(&pattern))
         })
     };
     let items = list.value.items();

@@ -12,13 +12,16 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use registries_conf::{Config as Registries, Registry};
+use registries_conf::{Config as Registries, ImageName, Registry};
 use tracing::{error, info, warn};
 
 use self::merge::{Wanted, is_merged, merge, ours};
 use self::tree::Tree;
 use crate::cli::{Config, ConfigOutput, ProviderConfig};
 use crate::kubelet::provider_config::{self, Document, MatchImage, Problem};
+
+/// Where kubelet takes images with a short name to be.
+const DOCKER_HUB: &str = "docker.io";
 
 /// What registries.conf gives: the patterns, and the registries they are for.
 struct Derived<'a> {
@@ -94,8 +97,29 @@ fn derive(registries: &Registries) -> Derived<'_> {
             }
         }
     }
+    let short = short_names(registries, &derived.patterns);
+    derived.patterns.extend(short);
     derived.patterns = provider_config::minimal(derived.patterns);
     derived
+}
+
+/// Patterns for images that a pod may give by a short name: kubelet makes them images
+/// of `docker.io`, CRI-O those of a registry that has one of these patterns.
+fn short_names(registries: &Registries, patterns: &[String]) -> Vec<String> {
+    let parse = |text: &str| MatchImage::parse(text).ok();
+    let mirrored: Vec<_> = patterns.iter().filter_map(|text| parse(text)).collect();
+    let is_mirrored = |name: &str| {
+        parse(name).is_some_and(|name| mirrored.iter().any(|pattern| pattern.overlaps(&name)))
+    };
+    let mut searched = registries.unqualified_search_registries().iter();
+    let all = searched.any(|registry| is_mirrored(registry));
+    let aliases = registries.aliases().iter().filter_map(|(name, alias)| {
+        let target = alias.target.as_ref()?;
+        let image = ImageName::parse(name).ok()?;
+        is_mirrored(target.as_str()).then(|| image.as_str().to_owned())
+    });
+    let of_all = all.then(|| DOCKER_HUB.to_owned());
+    of_all.into_iter().chain(aliases).collect()
 }
 
 /// A file of our own.
