@@ -3,7 +3,10 @@
 
 use std::fmt;
 
-use registries_conf::{Config, ImageName, PullSource, PullSources, Registry, UnusableSource};
+use registries_conf::{
+    Candidate, Config, ImageName, PullFromMirror, PullSource, PullSources, Registry, SourceKind,
+    UnusableSource,
+};
 use tracing::{debug, warn};
 
 /// What registries.conf makes of one image.
@@ -19,7 +22,24 @@ pub struct Sources<'a> {
     pub usable: Vec<PullSource>,
     /// Those whose name does not parse: CRI-O cannot pull from them either.
     pub unusable: Vec<UnusableSource>,
+    /// What CRI-O may pull instead where the pod gave the image by a short name,
+    /// which kubelet does not tell; empty where that is the image itself alone.
+    pub candidates: Vec<CandidateSources<'a>>,
     configured: bool,
+}
+
+/// What registries.conf makes of one repository that a short name may stand for.
+#[derive(Debug)]
+pub struct CandidateSources<'a> {
+    /// The repository, and the short name.
+    pub candidate: Candidate,
+    /// The registry whose prefix matches it.
+    pub registry: Option<&'a Registry>,
+    /// The mirrors in file order, then the registry's own location; the repository
+    /// itself where no registry matches.
+    pub usable: Vec<PullSource>,
+    /// Those whose name does not parse.
+    pub unusable: Vec<UnusableSource>,
 }
 
 /// Why a login could not help a pull.
@@ -49,6 +69,7 @@ impl<'a> Sources<'a> {
             registry,
             usable,
             unusable,
+            candidates: candidates(image, config),
             configured: !config.files().is_empty(),
         }
     }
@@ -60,14 +81,27 @@ impl<'a> Sources<'a> {
             image,
             registry: Some(registry),
             configured: true,
+            candidates: Vec::new(),
             usable: sources.usable,
             unusable: sources.unusable,
         }
     }
 
     /// Why nothing of ours could help the pull; `None` where there is something to
-    /// pull from but the image itself.
+    /// pull from but the image itself, or, for a short name, but one of the
+    /// repositories it may stand for.
+    ///
+    /// That a short name may stand for another repository is not enough: it does so on
+    /// every node of some distributions, and asking for logins at each pull of an image
+    /// of `docker.io` would cost every pod of the node an answer of the API server.
     pub fn no_login(&self) -> Option<NoLogin> {
+        let own = self.no_login_itself()?;
+        let mut candidates = self.candidates.iter();
+        let elsewhere = candidates.any(CandidateSources::has_elsewhere);
+        (!elsewhere).then_some(own)
+    }
+
+    fn no_login_itself(&self) -> Option<NoLogin> {
         match self.registry {
             None if !self.configured => Some(NoLogin::NoFile),
             None => Some(NoLogin::NoRegistry),
@@ -90,9 +124,61 @@ impl<'a> Sources<'a> {
         }
     }
 
-    /// The names of the sources, in pull order.
+    /// The names of the sources that are not blocked, in pull order, those of
+    /// candidates last.
     pub fn names(&self) -> impl Iterator<Item = ImageName> + '_ {
-        self.usable.iter().map(|source| source.name.clone())
+        let own = unless_blocked(self.registry, &self.usable);
+        let candidates = self.candidates.iter();
+        let others = candidates.flat_map(|one| unless_blocked(one.registry, &one.usable));
+        own.iter().chain(others).map(|source| source.name.clone())
+    }
+}
+
+impl CandidateSources<'_> {
+    /// Whether there is something to pull from but the repository itself.
+    fn has_elsewhere(&self) -> bool {
+        let is_other = |source: &PullSource| source.name != self.candidate.name;
+        self.registry.is_some_and(|registry| !registry.blocked) && self.usable.iter().any(is_other)
+    }
+}
+
+fn candidates<'a>(image: &ImageName, config: &'a Config) -> Vec<CandidateSources<'a>> {
+    let candidates = config.short_name_candidates(image);
+    if candidates.iter().all(|candidate| candidate.name == *image) {
+        return Vec::new();
+    }
+    candidates.into_iter().map(|candidate| {
+        let registry = config.find_registry(candidate.name.as_str());
+        let sources = match registry {
+            Some(registry) => registry.pull_sources(candidate.name.as_str()),
+            None => itself(&candidate.name),
+        };
+        debug!(candidate = %candidate.name, short_name = candidate.short_name, "may be meant by a short name");
+        CandidateSources {
+            candidate,
+            registry,
+            usable: sources.usable,
+            unusable: sources.unusable,
+        }
+    }).collect()
+}
+
+fn unless_blocked<'s>(registry: Option<&Registry>, sources: &'s [PullSource]) -> &'s [PullSource] {
+    let is_blocked = registry.is_some_and(|registry| registry.blocked);
+    if is_blocked { &[] } else { sources }
+}
+
+/// What a repository without a registry in registries.conf is pulled from.
+fn itself(name: &ImageName) -> PullSources {
+    let source = PullSource {
+        name: name.clone(),
+        kind: SourceKind::Primary,
+        pull: PullFromMirror::All,
+        insecure: false,
+    };
+    PullSources {
+        usable: vec![source],
+        unusable: Vec::new(),
     }
 }
 

@@ -4,7 +4,9 @@
 use std::io::{self, IsTerminal, Write};
 
 use anyhow::Context;
-use registries_conf::{Config as Registries, ImageName, PullSource, Registry};
+use registries_conf::{
+    Candidate, Config as Registries, ImageName, PullSource, Registry, UnusableSource,
+};
 use serde::Serialize;
 
 use super::output::{Cell, Printer, Style, finish};
@@ -50,21 +52,58 @@ fn text(
 ) -> io::Result<()> {
     for sources in resolved {
         printer.line(0, &[Style::Heading.cell(sources.image.as_str())])?;
-        print_registry(sources, &mut printer)?;
-        printer.table(2, &table(sources))?;
+        print_registry(sources.registry, &mut printer)?;
+        if sources.registry.is_some() {
+            printer.table(2, &table(&sources.usable, &sources.unusable))?;
+        }
         print_other_registries(sources, registries, &mut printer)?;
+        print_candidates(sources, &mut printer)?;
     }
     Ok(())
 }
 
+/// What else CRI-O may try. Not in the JSON, which says what an image is by its name
+/// in full.
+fn print_candidates(sources: &Sources<'_>, printer: &mut Printer<impl Write>) -> io::Result<()> {
+    for one in &sources.candidates {
+        printer.line(2, &of_candidate(&one.candidate))?;
+        print_registry_at(4, one.registry, printer)?;
+        if one.registry.is_some() {
+            printer.table(4, &table(&one.usable, &one.unusable))?;
+        }
+    }
+    Ok(())
+}
+
+/// Which repository a short name may stand for, and what says so.
+pub(super) fn of_candidate(candidate: &Candidate) -> Vec<Cell> {
+    let why = match &candidate.alias {
+        Some(origin) => format!("(alias, {origin})"),
+        None => "(unqualified-search-registries)".to_owned(),
+    };
+    vec![
+        format!("as {:?} in a pod:", candidate.short_name).into(),
+        Cell::from(candidate.name.as_str()),
+        Style::Faint.cell(why),
+    ]
+}
+
 /// The rule that counts, and where it stands.
 pub(super) fn print_registry(
-    sources: &Sources<'_>,
+    registry: Option<&Registry>,
     printer: &mut Printer<impl Write>,
 ) -> io::Result<()> {
-    let Some(registry) = sources.registry else {
+    print_registry_at(2, registry, printer)
+}
+
+fn print_registry_at(
+    indent: usize,
+    registry: Option<&Registry>,
+    printer: &mut Printer<impl Write>,
+) -> io::Result<()> {
+    let Some(registry) = registry else {
         let none = "no registry matches: pulled as it is";
-        return printer.line(2, &[none.into()]);
+        return printer.line(indent, &[none.into()]);
     };
     let mut cells = vec![
         "registry".into(),
@@ -74,16 +113,13 @@ pub(super) fn print_registry(
     if registry.blocked {
         cells.push(Style::Bad.cell("blocked: nothing is pulled"));
     }
-    printer.line(2, &cells)
+    printer.line(indent, &cells)
 }
 
-fn table(sources: &Sources<'_>) -> Vec<Vec<Cell>> {
-    if sources.registry.is_none() {
-        return Vec::new();
-    }
+fn table(usable: &[PullSource], unusable: &[UnusableSource]) -> Vec<Vec<Cell>> {
     let head = ["", "SOURCE", "KIND", "PULLS", ""];
     let mut rows = vec![head.map(|title| Style::Faint.cell(title)).to_vec()];
-    for (index, source) in sources.usable.iter().enumerate() {
+    for (index, source) in usable.iter().enumerate() {
         let insecure = if source.insecure { "insecure" } else { "" };
         rows.push(vec![
             Cell::from((index + 1).to_string()),
@@ -93,7 +129,7 @@ fn table(sources: &Sources<'_>) -> Vec<Vec<Cell>> {
             Style::Warning.cell(insecure),
         ]);
     }
-    for source in &sources.unusable {
+    for source in unusable {
         rows.push(vec![
             "-".into(),
             Cell::from(&source.location),

@@ -17,6 +17,8 @@ mod mirrors;
 #[cfg(test)]
 mod resolve;
 #[cfg(test)]
+mod short_names;
+#[cfg(test)]
 mod config;
 #[cfg(test)]
 mod explain;

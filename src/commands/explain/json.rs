@@ -42,16 +42,17 @@ struct WireSkipped<'a> {
 /// Prints one object.
 pub(super) fn print(explained: &Explained<'_>, mut stdout: impl Write) -> io::Result<()> {
     let skipped = &explained.findings.skipped;
-    let sources = explained.sources();
+    // Those of short names are not in it: it says what an image is by its name in full.
+    let sources = explained.logins.sources.usable.iter();
     let wire = Wire {
         image: explained.logins.sources.image.as_str(),
         namespace: explained.namespace.as_str(),
         auth_file: explained.auth_file.to_string_lossy().into_owned(),
         sources: sources
-            .map(|(source, chosen)| WireSource {
+            .map(|source| WireSource {
                 name: source.name.as_str(),
                 kind: source.kind.as_str(),
-                credential: chosen.map(credential),
+                credential: explained.chosen(source).map(credential),
             })
             .collect(),
         skipped: skipped

@@ -44,14 +44,11 @@ struct Explained<'a> {
 }
 
 impl Explained<'_> {
-    /// The pull sources in order, and the credential of each.
-    fn sources(&self) -> impl Iterator<Item = (&PullSource, Option<&Candidate>)> {
-        let logins = &self.logins;
-        logins.sources.usable.iter().map(|source| {
-            let mut chosen = logins.selection.chosen();
-            let found = chosen.find(|(name, _)| **name == source.name);
-            (source, found.map(|(_, candidate)| candidate))
-        })
+    /// The credential of a pull source.
+    fn chosen(&self, source: &PullSource) -> Option<&Candidate> {
+        let mut chosen = self.logins.selection.chosen();
+        let found = chosen.find(|(name, _)| **name == source.name);
+        found.map(|(_, candidate)| candidate)
     }
 }
 

@@ -8,7 +8,7 @@ use super::Explained;
 use super::masked::masked;
 use crate::cli::Config;
 use crate::commands::output::{Cell, Printer, Style};
-use crate::commands::resolve::print_registry;
+use crate::commands::resolve::{of_candidate, print_registry};
 use crate::credentials::{Candidate, Origin};
 use crate::kubelet::Response;
 use crate::logins::Logins;
@@ -24,7 +24,7 @@ pub(super) fn print(
     let title = Style::Heading.cell(logins.sources.image.as_str());
     let namespace = format!("for namespace {}", explained.namespace);
     printer.line(0, &[title, namespace.into()])?;
-    print_registry(&logins.sources, &mut printer)?;
+    print_registry(logins.sources.registry, &mut printer)?;
     print_sources(explained, &mut printer)?;
     print_unused(explained, &mut printer)?;
     print_auth_file(explained, &mut printer)?;
@@ -38,12 +38,31 @@ fn heading(title: &str, printer: &mut Printer<impl Write>) -> io::Result<()> {
 }
 
 fn print_sources(explained: &Explained<'_>, printer: &mut Printer<impl Write>) -> io::Result<()> {
-    if explained.logins.sources.usable.is_empty() {
+    let sources = &explained.logins.sources;
+    if !sources.usable.is_empty() {
+        heading("pull sources", printer)?;
+        print_each(explained, &sources.usable, printer)?;
+    }
+    if sources.no_login().is_some() {
         return Ok(());
     }
-    heading("pull sources", printer)?;
-    for (index, (source, chosen)) in explained.sources().enumerate() {
+    for one in &sources.candidates {
+        printer.line(0, &[])?;
+        printer.line(0, &of_candidate(&one.candidate))?;
+        print_registry(one.registry, printer)?;
+        print_each(explained, &one.usable, printer)?;
+    }
+    Ok(())
+}
+
+fn print_each(
+    explained: &Explained<'_>,
+    sources: &[PullSource],
+    printer: &mut Printer<impl Write>,
+) -> io::Result<()> {
+    for (index, source) in sources.iter().enumerate() {
         printer.line(2, &of_source(index + 1, source))?;
+        let chosen = explained.chosen(source);
         printer.table(5, &entries(explained, source, chosen))?;
     }
     Ok(())

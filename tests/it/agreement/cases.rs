@@ -192,10 +192,31 @@ fn named(secrets: &[Value], naming: Option<Vec<(usize, &'static str)>>) -> Optio
     Some(names.join(", "))
 }
 
+/// What short names stand for: an alias, or the name in these registries.
+fn short_names() -> impl Strategy<Value = (&'static str, &'static str)> {
+    select(vec![
+        ("", ""),
+        ("", ""),
+        (
+            "unqualified-search-registries = [\"n.x\", \"docker.io\"]\n",
+            "",
+        ),
+        (
+            "unqualified-search-registries = [\"quay.io\", \"m.x:5000\"]\n",
+            "",
+        ),
+        // A file that CRI-O refuses.
+        ("unqualified-search-registries = [\"n.x/y\"]\n", ""),
+        ("", "[aliases]\nnginx = \"quay.io/org/nginx\"\n"),
+        ("", "[aliases]\nnginx = \"docker.io/library/nginx\"\n"),
+    ])
+}
+
 prop_compose! {
     pub(super) fn case()(
         image in prop_oneof![10 => Just(NGINX), 1 => Just("quay.io/org/app"), 1 => Just("gcr.io/a/b")],
         registries in prop::collection::vec(registry(), 1..4),
+        short_names in short_names(),
         mut secrets in prop::collection::vec(secret(), 0..6).prop_shuffle(),
         foreign in prop::collection::vec(foreign(), 0..3),
         globals in prop::collection::vec(global(), 0..3),
@@ -213,8 +234,9 @@ prop_compose! {
                 secret["metadata"]["name"] = json!(format!("s-{number:03}"));
             }
         }
+        let registries = [short_names.0, &registries.concat(), short_names.1].concat();
         let (annotation, flag) = (named(&secrets, annotation), named(&secrets, flag));
-        Case { image, registries: registries.concat(), secrets, foreign, globals, annotation, flag, layout }
+        Case { image, registries, secrets, foreign, globals, annotation, flag, layout }
     }
 }
 

@@ -87,6 +87,13 @@ fn written_by(outcome: &Outcome, file: &Value) -> Vec<Value> {
         .collect()
 }
 
+/// Those of the image's own sources: JSON does not have what a short name stands for.
+fn of_the_image(written: &[Value], explained: &Value) -> Vec<Value> {
+    let sources = explained["sources"].as_array().unwrap();
+    let is_own = |one: &&Value| sources.iter().any(|source| source["name"] == one["source"]);
+    written.iter().filter(is_own).cloned().collect()
+}
+
 /// The same as `explain` has it. A source that is named twice counts once.
 fn written_as_explained(explained: &Value) -> Vec<Value> {
     let mut written: Vec<Value> = Vec::new();
@@ -135,6 +142,7 @@ struct Seen {
     skipped: AtomicUsize,
     no_mirror: AtomicUsize,
     named: AtomicUsize,
+    short_name: AtomicUsize,
 }
 
 fn is_named(case: &Case) -> bool {
@@ -253,7 +261,19 @@ fn check(number: usize, case: &Case, server: &ApiServer, seen: &Seen) {
         "{context}"
     );
     let written = written_by(&pulled, file.as_ref().unwrap_or(&Value::Null));
-    assert_eq!(written_as_explained(&live), written, "{context}");
+    let own = of_the_image(&written, &live);
+    assert_eq!(written_as_explained(&live), own, "{context}");
+    for one in &written {
+        let user = format!("user {}", one["username"]);
+        assert!(
+            text.stdout.contains(one["source"].as_str().unwrap()),
+            "{context}"
+        );
+        assert!(text.stdout.contains(&user), "{context}");
+    }
+    if own.len() < written.len() {
+        count(&seen.short_name);
+    }
     assert_eq!(file.is_some(), !written.is_empty(), "{context}");
     assert_eq!(skipped(&live), skipped_by(&pulled), "{context}");
     let asked = !text.stdout.contains("is not written") || text.stdout.contains("no login matches");
@@ -317,6 +337,7 @@ fn explain_says_what_the_provider_does() {
         ("skipped", seen.skipped),
         ("no mirror", seen.no_mirror),
         ("a login of a named Secret", seen.named),
+        ("a login for a short name", seen.short_name),
     ] {
         let count = counter.into_inner();
         eprintln!("{name}: {count}");
