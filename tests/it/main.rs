@@ -61,7 +61,11 @@ mod command_line;
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
+
 mod readme;
+#[cfg(test)]
+mod recipes;
+
 #[cfg(test)]
 mod deploy;
 #[cfg(test)]
