@@ -5,11 +5,13 @@ use serde_json::Value;
 
 use crate::support::{Cluster, EMPTY, NGINX, Node, Outcome, Provider, docker_config, login, owned};
 
-const VALUES: [&str; 12] = [
+const VALUES: [&str; 14] = [
     "--registries-conf",
     "--registries-conf-dir",
     "--auth-dir",
     "--global-auth-file",
+    "--secret-name",
+    "--secrets-annotation",
     "--kubeconfig",
     "--api-server",
     "--certificate-authority",

@@ -4,11 +4,13 @@
 //! with `Resolve` of containers/image's `shortnames`. Aliases that Podman records by
 //! itself (`short-name-aliases.conf`) are not read.
 
+use std::collections::BTreeSet;
+
 use crate::{
     config::Config,
     error::Invalid,
     image_name::{DEFAULT_HOST, ImageName, OFFICIAL_PATH},
-    reference::{ImageNameError, Reference, names_registry},
+    reference::{ImageNameError, Reference},
     registry::Origin,
 };
 
@@ -56,7 +58,11 @@ impl Config {
     /// at: it says whether several candidates are tried or refused, and CRI-O has
     /// a setting of its own for it.
     pub fn short_name_candidates(&self, image: &ImageName) -> Vec<Candidate> {
-        let mut candidates: Vec<Candidate> = Vec::new();
+        if self.aliases().is_empty() && self.unqualified_search_registries().is_empty() {
+            return Vec::new();
+        }
+        let mut candidates = Vec::new();
+        let mut names = BTreeSet::new();
         for short_name in short_names(image) {
             let alias = self.aliases().get(short_name);
             let target = alias.and_then(|alias| Some((alias.target.clone()?, &alias.origin)));
@@ -65,7 +71,7 @@ impl Config {
                 None => self.searched(short_name),
             };
             for (name, alias) in found {
-                if candidates.iter().all(|known| known.name != name) {
+                if names.insert(name.clone()) {
                     candidates.push(Candidate {
                         short_name: short_name.to_owned(),
                         name,
@@ -86,17 +92,15 @@ impl Config {
     }
 }
 
-/// The short names that an image may have been given by, the shortest first.
+/// The short names that are completed to an image, the shortest first.
 fn short_names(image: &ImageName) -> impl Iterator<Item = &str> {
     let path = Some(image.path()).filter(|_| image.host() == DEFAULT_HOST);
     let official = path
         .and_then(|path| path.strip_prefix(OFFICIAL_PATH)?.strip_prefix('/'))
         .filter(|name| !name.contains('/'));
-    let is_short = |path: &&str| {
-        let first = path.split_once('/').map(|(first, _)| first);
-        !first.is_some_and(names_registry)
-    };
-    official.into_iter().chain(path.filter(is_short))
+    let is_completed =
+        |name: &&str| ImageName::parse(name).is_ok_and(|completed| completed == *image);
+    official.into_iter().chain(path).filter(is_completed)
 }
 
 impl ShortNameMode {

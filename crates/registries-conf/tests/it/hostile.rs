@@ -152,10 +152,29 @@ proptest! {
                 for registry in config.registries() {
                     registry.pull_sources(&name);
                 }
+                if let Ok(image) = ImageName::parse(&name) {
+                    config.short_name_candidates(&image);
+                }
             }
             Err(error) => {
                 let message = error.to_string();
                 prop_assert!(!message.contains(char::is_control), "{message:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn short_names_are_completed_to_the_image_again(
+        name in "((docker.io|localhost|a.b)/)?(library/)?[a-c0-9._/-]{0,12}|[0-9a-f]{64}|docker.io/library/[0-9a-f]{64}",
+    ) {
+        let text = "unqualified-search-registries = [\"s.x\", \"docker.io\"]\n[aliases]\na = \"x.y/a\"\n";
+        let config = Config::parse(Some(&Source::new("f", text)), &[]).unwrap();
+        if let Ok(image) = ImageName::parse(&name) {
+            for candidate in config.short_name_candidates(&image) {
+                let completed = ImageName::parse(&candidate.short_name);
+                prop_assert_eq!(completed.as_ref(), Ok(&image));
+                let again = ImageName::parse_canonical(candidate.name.as_str());
+                prop_assert_eq!(again, Ok(candidate.name));
             }
         }
     }
