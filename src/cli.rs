@@ -97,6 +97,9 @@ Examples:
   # What would change if this Secret was applied?
   crio-credential-provider explain nginx -n team-a --secrets now.yaml --secrets new-secret.yaml
 
+  # For a service account that names its pull Secrets in an annotation:
+  kubectl -n team-a get secrets -o yaml | crio-credential-provider explain nginx -n team-a --secrets - --annotation 'credential-provider.crio.io/secrets=mirror'
+
   # As kubelet would have it for a pod of service account app; on the node, whose API server is found:
   kubectl -n team-a create token app > token
   crio-credential-provider explain nginx -n team-a --token-file token";

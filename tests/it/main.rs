@@ -5,7 +5,6 @@
 //!
 //! Everything is in modules under `cfg(test)`, since clippy takes no other
 //! function of an integration test for a part of a test.
-
 #[cfg(test)]
 mod support;
 #[cfg(test)]
@@ -61,11 +60,9 @@ mod command_line;
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
-
 mod readme;
 #[cfg(test)]
 mod recipes;
-
 #[cfg(test)]
 mod deploy;
 #[cfg(test)]
