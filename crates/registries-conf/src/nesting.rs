@@ -10,8 +10,10 @@ use toml_parser::{Source, lexer::TokenKind};
 /// have. The format itself needs three of either.
 const MAX_DEPTH: usize = 16;
 
-/// The offset at which a text nests too deeply.
-pub(crate) fn too_deep(text: &str) -> Option<usize> {
+/// The offset at which a TOML text nests too deeply to build a tree of it: 16
+/// levels, which the configuration files of containers/image and of CRI-O do not
+/// come near.
+pub fn too_deep(text: &str) -> Option<usize> {
     let mut brackets = 0_usize;
     let mut dots = 0_usize;
     for token in Source::new(text).lex() {
