@@ -5,18 +5,21 @@
 //! both `args` and `env`.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf, absolute};
 use std::time::Duration;
 
+use anyhow::Context;
 use clap::builder::{
     FalseyValueParser, NonEmptyStringValueParser, OsStringValueParser, TypedValueParser,
 };
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use registries_conf::{Files, MissingMainFile};
 
 use crate::cluster::{ProxySettings, Settings, kubelet_kubeconfig};
+use crate::kubelet::provider_config::CredentialProvider;
 use crate::logging;
 use crate::service_account::Namespace;
 
@@ -76,6 +79,9 @@ pub enum Command {
     /// Show which credential each pull source of an image would get, and why;
     /// writes nothing.
     Explain(Explain),
+    /// Check whether this node is ready: registries.conf, CRI-O, kubelet and the API
+    /// server; changes nothing.
+    Check(Check),
 }
 
 const RESOLVE_HELP: &str = "\
@@ -103,6 +109,22 @@ Examples:
   # As kubelet would have it for a pod of service account app; on the node, whose API server is found:
   kubectl -n team-a create token app > token
   crio-credential-provider explain nginx -n team-a --token-file token";
+
+const CHECK_HELP: &str = "\
+Each check is PASS, WARN or FAIL, with what to do. Flags and environment of the provider's entry in kubelet's \
+configuration are used, unless they are given here. What cannot be seen is a WARN: run it as root.
+
+Examples:
+  # Will pulls work on this node, and if not, why?
+  crio-credential-provider check
+
+  # What keeps it from working, as JSON:
+  crio-credential-provider check -o json | jq '.checks[] | select(.status != \"PASS\")'
+
+  # A node whose files are below another directory, as in a debug pod:
+  crio-credential-provider check --root /host
+
+Exit codes: 0 no FAIL; 1 a FAIL, or nothing could be printed; 2 wrong usage.";
 
 /// The subcommand `resolve`.
 #[derive(Debug, Args)]
@@ -184,6 +206,40 @@ pub struct SecretsFrom {
     /// as the plugin does.
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
+}
+
+/// The subcommand `check`.
+#[derive(Debug, Args)]
+#[command(after_help = CHECK_HELP)]
+pub struct Check {
+    /// Directory that the node sees as /: every path is looked up below it, also
+    /// those in the node's files and of its links.
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    root: PathBuf,
+    /// kubelet's --image-credential-provider-config, where its command line cannot be
+    /// seen.
+    #[arg(long, value_name = "FILE")]
+    pub kubelet_provider_config: Option<PathBuf>,
+    /// kubelet's --image-credential-provider-bin-dir, where its command line cannot be
+    /// seen.
+    #[arg(long, value_name = "DIR")]
+    pub kubelet_bin_dir: Option<PathBuf>,
+    /// How to print it.
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+impl Check {
+    /// The directory that the node sees as `/`, absolute.
+    ///
+    /// # Errors
+    /// There is no such directory, or it cannot be seen.
+    pub fn root(&self) -> anyhow::Result<PathBuf> {
+        let root = self.root.canonicalize();
+        let root = root.with_context(|| format!("--root {}", self.root.display()))?;
+        anyhow::ensure!(root.is_dir(), "--root {} is no directory", root.display());
+        Ok(root)
+    }
 }
 
 /// How a subcommand prints its result.
@@ -376,6 +432,50 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap:
     Cli::try_parse_from(arguments)
 }
 
+/// The settings of the provider as kubelet runs it: what its entry says in `args` and
+/// `env`, and over that what our own command line says.
+///
+/// # Errors
+/// What the provider says itself when it is run so; without its usage.
+pub fn config_in_entry(
+    entry: &CredentialProvider,
+    own: impl IntoIterator<Item = OsString>,
+) -> Result<Config, String> {
+    let mut own = own.into_iter();
+    let mut arguments: Vec<OsString> = own.next().into_iter().collect();
+    for argument in Cli::command().get_arguments() {
+        let (Some(flag), Some(name)) = (argument.get_long(), argument.get_env()) else {
+            continue;
+        };
+        let Some(variable) = entry.env.iter().find(|variable| *variable.name == *name) else {
+            continue;
+        };
+        let value = OsStr::from_bytes(variable.value.expose());
+        if argument.get_action().takes_values() {
+            let mut given = OsString::from(format!("--{flag}="));
+            given.push(value);
+            arguments.push(given);
+        } else if FalseyValueParser::new()
+            .parse_ref(&Cli::command(), None, value)
+            .is_ok_and(|is_set| is_set)
+        {
+            arguments.push(format!("--{flag}").into());
+        }
+    }
+    arguments.extend(entry.args.iter().map(OsString::from));
+    arguments.extend(own);
+    let parsed = Cli::command()
+        .args_override_self(true)
+        .try_get_matches_from(arguments)
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = parsed.map_err(|error| {
+        let text = error.to_string();
+        let line = text.lines().next().unwrap_or_default();
+        line.trim_start_matches("error: ").to_owned()
+    })?;
+    cli.config().map_err(|error| error.to_string())
+}
+
 impl Cli {
     /// The settings that the flags and the environment give.
     ///
@@ -520,8 +620,6 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

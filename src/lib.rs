@@ -102,7 +102,9 @@ fn guarded(cli: &Cli, config: &Config) -> anyhow::Result<()> {
         tracing::error!("internal error at {place}: please report it");
         exit(i32::from(FAILURE));
     }));
-    if config.sandbox {
+    if config.sandbox && matches!(cli.command, Some(Command::Check(_))) {
+        sandbox::forbid_writes();
+    } else if config.sandbox {
         let written = match &cli.command {
             Some(Command::Config(command)) => commands::written_directory(command),
             _ => None,
@@ -127,6 +129,9 @@ fn run(cli: &Cli, config: &Config, deadline: Deadline) -> anyhow::Result<()> {
         Some(Command::Config(command)) => commands::config(config, command, stdout()),
         Some(Command::Explain(command)) => {
             commands::explain(config, deadline, command, stdin(), stdout())
+        }
+        Some(Command::Check(command)) => {
+            commands::check(config, deadline, command, env::args_os(), stdout())
         }
     }
 }

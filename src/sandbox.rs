@@ -58,7 +58,20 @@ const NAME_SERVICES: &[&str] = &[];
 /// The first step: no program is started, nothing is written but below
 /// `auth_dir`, or, where that is missing, below its nearest parent that is there.
 pub fn restrict_writes(auth_dir: &Path) {
-    report("writes", try_restrict_writes(auth_dir));
+    let writes = AccessFs::from_write(KNOWN);
+    report(
+        "writes",
+        try_restrict_writes(Some(auth_dir), writes | AccessFs::Execute),
+    );
+}
+
+/// For what only looks: nothing is written at all, also by programs that are
+/// started, as `check` starts kubelet to ask for its version.
+pub fn forbid_writes() {
+    report(
+        "writes",
+        try_restrict_writes(None, AccessFs::from_write(KNOWN)),
+    );
 }
 
 /// The second step: nothing is read but `files`, the auth directory and what
@@ -81,16 +94,21 @@ fn report(step: &str, confined: Result<RulesetStatus, RulesetError>) {
     }
 }
 
-fn try_restrict_writes(auth_dir: &Path) -> Result<RulesetStatus, RulesetError> {
+fn try_restrict_writes(
+    auth_dir: Option<&Path>,
+    handled: BitFlags<AccessFs>,
+) -> Result<RulesetStatus, RulesetError> {
     let writes = AccessFs::from_write(KNOWN);
+    let nearest = |path: &Path| {
+        path.ancestors()
+            .find(|path| path.exists())
+            .map(Path::to_owned)
+    };
     let status = Ruleset::default()
-        .handle_access(writes | AccessFs::Execute)?
+        .handle_access(handled)?
         .scope(Scope::from_all(KNOWN))?
         .create()?
-        .add_rules(beneath(
-            auth_dir.ancestors().find(|path| path.exists()),
-            writes,
-        ))?
+        .add_rules(beneath(auth_dir.and_then(nearest), writes))?
         .restrict_self()?;
     Ok(status.ruleset)
 }

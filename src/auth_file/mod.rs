@@ -11,4 +11,5 @@ mod store;
 pub use content::encode;
 pub use global::{GlobalAuthFile, GlobalText, offer_global, read_global};
 pub use name::FileName;
+pub(crate) use store::is_ours;
 pub use store::{AuthDir, StoreError};

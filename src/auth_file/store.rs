@@ -266,7 +266,8 @@ impl Drop for Temporary<'_> {
     }
 }
 
-fn is_ours(name: &str) -> bool {
+/// Whether a name is one of our auth files or of their temporary files.
+pub(crate) fn is_ours(name: &str) -> bool {
     let target_of_temporary = || {
         let stem = name.strip_prefix('.')?.strip_suffix(TEMPORARY_SUFFIX)?;
         Some(stem.rsplit_once('.')?.0)

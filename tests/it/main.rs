@@ -24,6 +24,8 @@ mod explain;
 #[cfg(test)]
 mod explain_input;
 #[cfg(test)]
+mod check;
+#[cfg(test)]
 mod agreement;
 #[cfg(test)]
 mod lists;

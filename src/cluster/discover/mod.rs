@@ -45,7 +45,7 @@ pub struct Settings {
     pub insecure_skip_tls_verify: bool,
     /// `--api-server-env-file`.
     pub env_file: PathBuf,
-    /// The `--kubeconfig` of the kubelet that started us.
+    /// The `--kubeconfig` of the kubelet that started us, or that runs here.
     pub kubelet_kubeconfig: Option<PathBuf>,
     /// Proxies of the environment.
     pub proxy: ProxySettings,
@@ -181,7 +181,7 @@ fn find(settings: &Settings) -> Result<Found, DiscoverError> {
     }
     if let Some(path) = &settings.kubelet_kubeconfig {
         match Kubeconfig::read(path) {
-            Ok(kubeconfig) => return Ok(found_in(kubeconfig, "the kubelet that started us")),
+            Ok(kubeconfig) => return Ok(found_in(kubeconfig, "kubelet's --kubeconfig")),
             Err(error) => {
                 let error = anyhow::Error::new(error);
                 warn!("kubelet's --kubeconfig: {error:#}");

@@ -8,7 +8,7 @@ use anyhow::Context;
 use serde::Deserialize;
 
 use crate::cli::Config;
-use crate::cluster::{self, Client};
+use crate::cluster::{self, Client, Endpoint};
 use crate::deadline::Deadline;
 use crate::json::Object;
 use crate::secret::DecodeError;
@@ -24,21 +24,32 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// # Errors
 /// It cannot be found or does not tell; the message says how else to learn it.
 pub(super) fn ask(config: &Config) -> anyhow::Result<String> {
-    issuer(config).context(
+    let ask = || {
+        let endpoint = cluster::discover(&config.cluster)?;
+        issuer(&endpoint, Deadline::new(config.timeout))
+    };
+    ask().context(
         "give --audience, which the API server does not tell here: kubectl get --raw \
          /.well-known/openid-configuration | jq -r .issuer",
     )
 }
 
-fn issuer(config: &Config) -> anyhow::Result<String> {
+/// The issuer of an API server, which is also its audience unless it was started
+/// with others. Asked without any credential, and not for long.
+///
+/// # Errors
+/// It does not tell.
+pub(in crate::commands) fn issuer(
+    endpoint: &Endpoint,
+    deadline: Deadline,
+) -> anyhow::Result<String> {
     #[derive(Deserialize)]
     struct Wire {
         issuer: String,
     }
-    let endpoint = cluster::discover(&config.cluster)?;
-    let deadline = Deadline::new(LIMIT.min(config.timeout));
+    let deadline = Deadline::new(LIMIT.min(deadline.remaining()));
     let asked = || format!("ask {} (from {})", endpoint.server, endpoint.why);
-    let client = Client::anonymous(&endpoint, deadline).with_context(asked)?;
+    let client = Client::anonymous(endpoint, deadline).with_context(asked)?;
     let answer = client.get(PATH, MAX_BYTES).with_context(asked)?;
     let Object(wire): Object<Wire> = serde_json::from_slice(&answer)
         .map_err(DecodeError::from)

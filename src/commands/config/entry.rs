@@ -5,7 +5,7 @@ use crate::kubelet::API_VERSION as PROVIDER_API_VERSION;
 use crate::kubelet::provider_config::{API_VERSION, KIND};
 
 /// The name of the provider, which kubelet also takes for that of the executable.
-pub(super) const NAME: &str = "crio-credential-provider";
+pub(in crate::commands) const NAME: &str = "crio-credential-provider";
 /// Nothing is to be cached, as every pull needs an auth file of its own; the
 /// provider answers the same.
 const CACHE_DURATION: &str = "0s";

@@ -40,7 +40,7 @@ pub(super) struct Merged {
 }
 
 /// Where our entry is in a file, and what it says.
-pub(super) fn ours(document: &Document) -> Option<(usize, &CredentialProvider)> {
+pub(in crate::commands) fn ours(document: &Document) -> Option<(usize, &CredentialProvider)> {
     let mut providers = document.config.providers.iter().enumerate();
     providers.find(|(_, provider)| provider.name == NAME)
 }

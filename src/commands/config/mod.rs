@@ -15,7 +15,10 @@ use anyhow::Context;
 use registries_conf::{Config as Registries, ImageName, Registry};
 use tracing::{error, info, warn};
 
-use self::merge::{Wanted, is_merged, merge, ours};
+pub(super) use self::audience::issuer;
+pub(super) use self::entry::NAME;
+pub(super) use self::merge::ours;
+use self::merge::{Wanted, is_merged, merge};
 use self::tree::Tree;
 use crate::cli::{Config, ConfigOutput, ProviderConfig};
 use crate::kubelet::provider_config::{self, Document, MatchImage, Problem};

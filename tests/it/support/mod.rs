@@ -6,6 +6,7 @@ mod node;
 mod outcome;
 mod provider;
 mod proxy;
+mod ready_node;
 mod request;
 mod run;
 mod terminal;
@@ -15,6 +16,7 @@ pub(crate) use node::Node;
 pub(crate) use outcome::{EMPTY, Outcome, owned};
 pub(crate) use provider::Provider;
 pub(crate) use proxy::RecordingProxy;
+pub(crate) use ready_node::{Distribution, ReadyNode};
 pub(crate) use request::{Request, token_with_claims};
 pub(crate) use run::Run;
 

@@ -1,0 +1,59 @@
+//! The executable where kubelet looks for it: kubelet does not start without it, and
+//! runs it as root.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use super::permissions::loophole;
+use super::report::Finding;
+use super::root::Root;
+use crate::commands::NAME as PROVIDER;
+
+const NAME: &str = "binary";
+const EXECUTABLE: u32 = 0o111;
+
+/// Checks the executable in the directory that kubelet was told.
+pub(super) fn check(root: &Root, bin_dir: &Path) -> Finding {
+    let path = bin_dir.join(PROVIDER);
+    let here = root.path(&path);
+    let shown = path.display();
+    let metadata = match fs::metadata(&here) {
+        Ok(metadata) => metadata,
+        Err(error) => {
+            let denied = error.kind() == io::ErrorKind::PermissionDenied;
+            let message = format!("{shown}: {error}");
+            let remedy = format!("install it there: sudo install -m 0755 {PROVIDER} {shown}");
+            return Finding::unreadable(NAME, denied, message, &remedy);
+        }
+    };
+    if !metadata.is_file() {
+        let message = format!("{shown} is no file");
+        return Finding::fail(NAME, message, format!("put the executable at {shown}"));
+    }
+    let mode = metadata.permissions().mode() & 0o7777;
+    if mode & EXECUTABLE == 0 {
+        let message = format!("{shown} is not executable (mode {mode:04o})");
+        return Finding::fail(NAME, message, format!("chmod 0755 {shown}"));
+    }
+    // Where links lead counts, and the directories on the way there.
+    let real = fs::canonicalize(&here).unwrap_or(here);
+    match loophole(root, &real) {
+        Ok(None) => Finding::pass(NAME, shown.to_string()),
+        Ok(Some((message, remedy))) => {
+            let message = format!("{message}: whoever does so is root after the next pull");
+            Finding::fail(NAME, message, remedy)
+        }
+        Err(error) => {
+            let denied = error.kind() == io::ErrorKind::PermissionDenied;
+            let message = format!("{shown}: {error}");
+            Finding::unreadable(
+                NAME,
+                denied,
+                message,
+                "make its directories readable by root",
+            )
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! kubelet's `CredentialProviderConfig`: does kubelet take it, and does the entry of
+//! ours say what the provider needs?
+
+use std::path::{Path, PathBuf};
+
+use registries_conf::{Config as Registries, Registry};
+
+use crate::commands::check::registries::listed;
+use crate::commands::check::report::{Finding, chain};
+use crate::commands::check::root::Root;
+use crate::commands::{NAME as PROVIDER, ours};
+use crate::kubelet::API_VERSION;
+use crate::kubelet::provider_config::{self, CredentialProvider, File, LoadError, MatchImage};
+use crate::secret::ReadError;
+
+const NAME: &str = "provider-config";
+/// How many problems of a file a message lists; `config` lists them all.
+const SHOWN: usize = 3;
+
+/// The entry that names us, and the file it stands in, as the node has it.
+#[derive(Debug)]
+pub(in crate::commands::check) struct Entry {
+    /// The entry.
+    pub(in crate::commands::check) provider: CredentialProvider,
+    /// Its file.
+    pub(in crate::commands::check) file: PathBuf,
+}
+
+/// The file or directory that kubelet was told to read.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    /// Its path, as the node has it.
+    pub(super) path: PathBuf,
+    files: Result<Vec<File>, LoadError>,
+}
+
+impl Loaded {
+    /// Reads what kubelet reads.
+    pub(super) fn read(root: &Root, path: PathBuf) -> Self {
+        let files = provider_config::load(&root.path(&path));
+        Self { path, files }
+    }
+
+    /// The entry that names us.
+    pub(super) fn entry(&self, root: &Root) -> Option<Entry> {
+        self.files.iter().flatten().find_map(|file| {
+            let (_, provider) = ours(&file.document)?;
+            Some(Entry {
+                provider: provider.clone(),
+                file: root.shown(&file.path),
+            })
+        })
+    }
+
+    /// Checks the files, and the entry in them.
+    pub(super) fn check(
+        &self,
+        root: &Root,
+        entry: Option<&Entry>,
+        registries: Option<&Registries>,
+    ) -> Vec<Finding> {
+        let files = match &self.files {
+            Ok(files) => files,
+            Err(error) => return vec![unreadable(error)],
+        };
+        let mut findings = vec![problems(root, &self.path, files)];
+        match entry {
+            None => findings.push(not_registered(&self.path)),
+            Some(entry) => {
+                findings.push(speaks(entry));
+                findings.extend(registries.map(|registries| covered(entry, registries)));
+            }
+        }
+        findings
+    }
+}
+
+fn unreadable(error: &LoadError) -> Finding {
+    let denied = match error {
+        LoadError::Read {
+            source: ReadError::Io(error),
+            ..
+        } => error.kind() == std::io::ErrorKind::PermissionDenied,
+        LoadError::Read { .. }
+        | LoadError::Parse { .. }
+        | LoadError::Empty { .. }
+        | LoadError::TooMany { .. } => false,
+    };
+    let message = chain(error);
+    let remedy = format!("kubelet does not start with it: write what \"{PROVIDER} config\" prints");
+    Finding::unreadable(NAME, denied, message, &remedy)
+}
+
+fn problems(root: &Root, path: &Path, files: &[File]) -> Finding {
+    let problems: Vec<_> = files
+        .iter()
+        .flat_map(|file| {
+            let shown = root.shown(&file.path);
+            let problems = file.document.problems.iter();
+            problems.map(move |problem| format!("{}: {problem}", shown.display()))
+        })
+        .collect();
+    if problems.is_empty() {
+        return Finding::pass(NAME, format!("kubelet takes {}", path.display()));
+    }
+    let mut message = problems
+        .iter()
+        .take(SHOWN)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join("; ");
+    if let Some(more @ 1..) = problems.len().checked_sub(SHOWN) {
+        message = format!("{message}; and {more} more");
+    }
+    Finding::fail(NAME, message, "correct it: kubelet does not start with it")
+}
+
+fn not_registered(path: &Path) -> Finding {
+    const NAME: &str = "provider-entry";
+    let path = path.display();
+    Finding::fail(
+        NAME,
+        format!("{path} has no provider {PROVIDER:?}: kubelet does not run it"),
+        format!("{PROVIDER} config --merge {path} --write, then restart kubelet"),
+    )
+}
+
+/// `v1`, and a token of the pod's service account.
+fn speaks(entry: &Entry) -> Finding {
+    const NAME: &str = "provider-entry";
+    let Entry { provider, file } = entry;
+    let remedy = || {
+        let file = file.display();
+        format!("{PROVIDER} config --merge {file} --write, then restart kubelet")
+    };
+    let version = &provider.api_version;
+    if version != API_VERSION {
+        let message =
+            format!("kubelet is to speak {version:?}, the provider knows {API_VERSION} alone");
+        return Finding::fail(NAME, message, remedy());
+    }
+    match &provider.token_attributes {
+        None => Finding::fail(
+            NAME,
+            "no tokenAttributes: kubelet hands over no token, so that no Secret can be read",
+            remedy(),
+        ),
+        Some(token) => {
+            let audience = &token.service_account_token_audience;
+            Finding::pass(NAME, format!("registered, with tokens for {audience:?}"))
+        }
+    }
+}
+
+/// Whether kubelet asks us for every image that has a mirror.
+fn covered(entry: &Entry, registries: &Registries) -> Finding {
+    const NAME: &str = "match-images";
+    let Entry { provider, file } = entry;
+    let own = provider.match_images.iter();
+    let own: Vec<_> = own.filter_map(|own| MatchImage::parse(own).ok()).collect();
+    let (mut never, mut partly) = (Vec::new(), Vec::new());
+    for registry in registries.registries() {
+        // What has no pattern is a finding about registries.conf.
+        let patterns = provider_config::patterns(registry).unwrap_or_default();
+        if patterns.iter().all(|pattern| provider.covers(pattern)) {
+            continue;
+        }
+        let is_for =
+            |registry: &Registry| own.iter().any(|own| provider_config::is_for(own, registry));
+        let list = if is_for(registry) {
+            &mut partly
+        } else {
+            &mut never
+        };
+        list.push(registry.prefix.as_str());
+    }
+    let remedy = || {
+        let file = file.display();
+        format!("{PROVIDER} config --merge {file} --write, then restart kubelet")
+    };
+    if !never.is_empty() {
+        let names = listed(&never);
+        let message = format!("no matchImages for images that have a mirror: {names}");
+        return Finding::fail(NAME, message, remedy());
+    }
+    if !partly.is_empty() {
+        let names = listed(&partly);
+        let message = format!("matchImages for some images only of: {names}");
+        return Finding::warn(NAME, message, remedy());
+    }
+    Finding::pass(NAME, "kubelet asks for every image that has a mirror")
+}

@@ -1,0 +1,187 @@
+//! What kubelet was told on its command line, whoever started it: a process of its
+//! own on most distributions, a part of another one on k3s and `MicroK8s`.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::{BIN_DIR_FLAG, CONFIG_FLAG, plain};
+use crate::commands::check::process::{Process, flag};
+use crate::commands::check::root::Root;
+use crate::secret::read_file;
+
+/// The largest file with arguments that is read.
+const MAX_BYTES: usize = 1024 * 1024;
+/// k3s passes these on where both are there (k3s: `ImageCredProvAvailable`).
+const K3S_BIN_DIR: &str = "/var/lib/rancher/credentialprovider/bin";
+const K3S_CONFIG: &str = "/var/lib/rancher/credentialprovider/config.yaml";
+/// k3s writes it for its kubelet.
+const K3S_KUBECONFIG: &str = "/var/lib/rancher/k3s/agent/kubelet.kubeconfig";
+const K3S_FILE: &str = "/etc/rancher/k3s/config.yaml";
+
+/// A kubelet, and what it was told.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// What it is, for people.
+    pub(super) what: String,
+    /// Its process.
+    pub(super) process: Process,
+    /// Why some arguments may not be seen, and what to do then.
+    pub(super) hidden: Option<&'static str>,
+    arguments: Vec<String>,
+}
+
+impl Found {
+    /// The kubelet among the node's processes.
+    pub(super) fn among(root: &Root, processes: &[Process]) -> Option<Self> {
+        let named = |names: &[&str]| {
+            let mut processes = processes.iter();
+            processes
+                .find(|process| names.contains(&process.name()))
+                .cloned()
+        };
+        named(&["kubelet"])
+            .map(Self::process)
+            .or_else(|| {
+                let second = |process: &&Process| {
+                    process.name() == "hyperkube"
+                        && process
+                            .arguments
+                            .get(1)
+                            .is_some_and(|name| name == "kubelet")
+                };
+                processes.iter().find(second).cloned().map(Self::process)
+            })
+            .or_else(|| Some(Self::kubelite(root, named(&["kubelite"])?)))
+            .or_else(|| Some(Self::k3s(root, named(&["k3s", "k3s-agent", "k3s-server"])?)))
+            .or_else(|| Some(Self::microshift(named(&["microshift"])?)))
+    }
+
+    /// The value of a flag.
+    pub(super) fn flag(&self, name: &str) -> Option<&str> {
+        flag(&self.arguments, name)
+    }
+
+    /// The path that a flag names.
+    pub(super) fn path(&self, name: &str) -> Option<PathBuf> {
+        let path = self.process.absolute(self.flag(name)?);
+        Some(plain(&path))
+    }
+
+    fn process(process: Process) -> Self {
+        Self {
+            what: format!("kubelet (process {})", process.id),
+            hidden: None,
+            arguments: process.arguments.clone(),
+            process,
+        }
+    }
+
+    /// `MicroK8s`: kubelet's flags stand in a file, one a line.
+    fn kubelite(root: &Root, process: Process) -> Self {
+        let file = process.flag("kubelet-args-file");
+        let file = file.map_or_else(
+            || PathBuf::from("/var/snap/microk8s/current/args/kubelet"),
+            |file| process.absolute(file),
+        );
+        let text = read_file(&root.path(&file), MAX_BYTES).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let lines = text.lines().map(str::trim);
+        let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let arguments = lines.flat_map(str::split_whitespace).map(expanded);
+        Self {
+            what: format!(
+                "kubelet (in kubelite, process {}, {})",
+                process.id,
+                file.display()
+            ),
+            hidden: None,
+            arguments: arguments.collect(),
+            process,
+        }
+    }
+
+    /// k3s hides its command line; its configuration file and its defaults are known.
+    fn k3s(root: &Root, process: Process) -> Self {
+        let mut arguments = process.arguments.clone();
+        let file = read_file(&root.path(Path::new(K3S_FILE)), MAX_BYTES);
+        let file = file.unwrap_or_default();
+        let text = str::from_utf8(&file).unwrap_or_default();
+        let said: K3s = serde_saphyr::from_str(text).unwrap_or_default();
+        let OneOrMany(kubelet) = said.kubelet_arg;
+        arguments.extend(kubelet.iter().map(|argument| {
+            let argument = argument.trim_start_matches('-');
+            format!("--{argument}")
+        }));
+        let is_there = |path: &str| root.path(Path::new(path)).exists();
+        let both = is_there(K3S_BIN_DIR) && is_there(K3S_CONFIG);
+        let flags = [
+            (BIN_DIR_FLAG, said.bin_dir, K3S_BIN_DIR, both),
+            (CONFIG_FLAG, said.config, K3S_CONFIG, both),
+            ("kubeconfig", None, K3S_KUBECONFIG, is_there(K3S_KUBECONFIG)),
+        ];
+        for (name, said, usual, is_there) in flags {
+            let value = said.or_else(|| is_there.then(|| usual.to_owned()));
+            if let Some(value) = value.filter(|_| flag(&arguments, name).is_none()) {
+                arguments.push(format!("--{name}={value}"));
+            }
+        }
+        Self {
+            what: format!("kubelet (in k3s, process {})", process.id),
+            hidden: Some(
+                "put both into /var/lib/rancher/credentialprovider, where k3s looks, or say where with --kubelet-provider-config and --kubelet-bin-dir",
+            ),
+            arguments,
+            process,
+        }
+    }
+
+    fn microshift(process: Process) -> Self {
+        Self {
+            what: format!("kubelet (in MicroShift, process {})", process.id),
+            hidden: Some("say where with --kubelet-provider-config and --kubelet-bin-dir"),
+            arguments: Vec::new(),
+            process,
+        }
+    }
+}
+
+/// What matters of k3s' configuration file.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct K3s {
+    #[serde(rename = "image-credential-provider-bin-dir")]
+    bin_dir: Option<String>,
+    #[serde(rename = "image-credential-provider-config")]
+    config: Option<String>,
+    #[serde(rename = "kubelet-arg")]
+    kubelet_arg: OneOrMany,
+}
+
+#[derive(Default)]
+struct OneOrMany(Vec<String>);
+
+impl<'de> Deserialize<'de> for OneOrMany {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Wire {
+            One(String),
+            Many(Vec<String>),
+        }
+        Ok(Self(match Wire::deserialize(deserializer)? {
+            Wire::One(one) => vec![one],
+            Wire::Many(many) => many,
+        }))
+    }
+}
+
+/// `MicroK8s` runs with these variables.
+fn expanded(argument: &str) -> String {
+    let argument = argument.trim_matches(['"', '\'']);
+    argument
+        .replace("${SNAP_DATA}", "/var/snap/microk8s/current")
+        .replace("$SNAP_DATA", "/var/snap/microk8s/current")
+        .replace("${SNAP_COMMON}", "/var/snap/microk8s/common")
+        .replace("${SNAP}", "/snap/microk8s/current")
+}

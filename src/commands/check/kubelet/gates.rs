@@ -1,0 +1,149 @@
+//! Whether kubelet hands out tokens: its version and its feature gates.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::found::Found;
+use crate::commands::check::permissions::loophole;
+use crate::commands::check::program;
+use crate::commands::check::report::Finding;
+use crate::commands::check::root::Root;
+use crate::commands::check::version::Version;
+use crate::secret::read_file;
+
+const NAME: &str = "kubelet-version";
+const GATE: &str = "KubeletServiceAccountTokenForCredentialProviders";
+/// On by default since; in the one before it was there.
+const ON: Version = Version(1, 34, 0);
+const KNOWN: Version = Version(1, 33, 0);
+/// The largest KubeletConfiguration that is read.
+const MAX_BYTES: usize = 1024 * 1024;
+const MAX_DROP_INS: usize = 1_000;
+
+/// Checks what kubelet can.
+pub(super) fn check(root: &Root, found: &Found) -> Finding {
+    judged(version(root, found), gate(root, found))
+}
+
+fn judged(version: Option<Version>, gate: Option<bool>) -> Finding {
+    let off = |version: &str| {
+        Finding::fail(
+            NAME,
+            format!("kubelet{version} has the feature gate {GATE} off: it hands out no token"),
+            format!("remove {GATE}=false from its feature gates and restart it"),
+        )
+    };
+    match (version, gate) {
+        (None, Some(false)) => off(""),
+        (None, _) => Finding::warn(
+            NAME,
+            "kubelet's version is not known here",
+            "kubelet --version must say 1.34 or later",
+        ),
+        (Some(version), Some(false)) if version >= ON => off(&format!(" {version}")),
+        (Some(version), _) if version >= ON => Finding::pass(NAME, format!("kubelet {version}")),
+        (Some(version), Some(true)) if version >= KNOWN => Finding::warn(
+            NAME,
+            format!(
+                "kubelet {version} hands out tokens as an alpha feature, and knows no cacheType"
+            ),
+            "update it to 1.34 or later, or remove cacheType from tokenAttributes",
+        ),
+        (Some(version), _) => Finding::fail(
+            NAME,
+            format!("kubelet {version} hands out no token"),
+            "update it to 1.34 or later",
+        ),
+    }
+}
+
+/// kubelet is asked only on its own node, and only where nobody but root could have
+/// put something else in its place.
+fn version(root: &Root, found: &Found) -> Option<Version> {
+    let program = found.process.program().ok()?;
+    let is_kubelet = program.file_name().is_some_and(|name| name == "kubelet");
+    if !root.is_here() || !is_kubelet || !matches!(loophole(root, &program), Ok(None)) {
+        return None;
+    }
+    let said = program::output(&program, &["--version"])?;
+    Version::parse(said.trim().strip_prefix("Kubernetes ")?)
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct KubeletConfiguration {
+    #[serde(rename = "featureGates")]
+    feature_gates: Option<BTreeMap<String, bool>>,
+}
+
+/// What is said of the gate: `--config`, then the drop-ins of `--config-dir`, then
+/// `--feature-gates`.
+fn gate(root: &Root, found: &Found) -> Option<bool> {
+    let mut files: Vec<PathBuf> = found.path("config").into_iter().collect();
+    if let Some(directory) = found.path("config-dir") {
+        files.extend(drop_ins(root, &directory));
+    }
+    let said = |path: &PathBuf| {
+        let text = read_file(&root.path(path), MAX_BYTES).ok()?;
+        let text = str::from_utf8(&text).ok()?;
+        let wire: KubeletConfiguration = serde_saphyr::from_str(text).ok()?;
+        wire.feature_gates?.get(GATE).copied()
+    };
+    let of_files = files.iter().filter_map(said).next_back();
+    let of_flag = found.flag("feature-gates").and_then(|gates| {
+        let mut gates = gates.split(',').filter_map(|gate| gate.split_once('='));
+        let (_, value) = gates.rfind(|(name, _)| name.trim() == GATE)?;
+        value.trim().parse().ok()
+    });
+    of_flag.or(of_files)
+}
+
+fn drop_ins(root: &Root, directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(root.path(directory)).into_iter().flatten();
+    let paths = entries
+        .flatten()
+        .take(MAX_DROP_INS)
+        .map(|entry| directory.join(entry.file_name()));
+    let is_drop_in = |path: &PathBuf| path.extension().is_some_and(|end| end == "conf");
+    let mut paths: Vec<_> = paths.filter(is_drop_in).collect();
+    paths.sort();
+    paths
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_need_a_version_or_a_gate() {
+        let version = |text| Version::parse(text);
+        for (known, gate, expected) in [
+            (
+                version("1.34.0"),
+                None,
+                Finding::pass(NAME, "kubelet 1.34.0"),
+            ),
+            (
+                version("1.36.2"),
+                Some(true),
+                Finding::pass(NAME, "kubelet 1.36.2"),
+            ),
+        ] {
+            assert_eq!(judged(known, gate), expected);
+        }
+        for (known, gate, status) in [
+            (version("1.34.1"), Some(false), "Fail"),
+            (version("1.33.5"), Some(true), "Warn"),
+            (version("1.33.5"), None, "Fail"),
+            (version("1.32.0"), Some(true), "Fail"),
+            (None, None, "Warn"),
+            (None, Some(false), "Fail"),
+        ] {
+            let shown = format!("{:?}", judged(known, gate));
+            assert!(shown.contains(&format!("status: {status}")), "{shown}");
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! kubelet: does it run us, with a token, for every image that has a mirror?
+//!
+//! `found` says what it was told on its command line, `gates` what it can; `entry`
+//! checks the entry that names us, which is the file that kubelet reads.
+
+mod entry;
+mod found;
+mod gates;
+
+use std::path::{Path, PathBuf};
+
+use registries_conf::Config as Registries;
+
+pub(super) use self::entry::Entry;
+use self::entry::Loaded;
+use self::found::Found;
+use super::process::Process;
+use super::report::Finding;
+use super::root::Root;
+use crate::cli::Check;
+
+const NAME: &str = "kubelet";
+const CONFIG_FLAG: &str = "image-credential-provider-config";
+const BIN_DIR_FLAG: &str = "image-credential-provider-bin-dir";
+
+/// What kubelet was told, as far as it can be seen; all paths are the node's.
+#[derive(Debug)]
+pub(super) struct Kubelet {
+    /// Its `--kubeconfig`.
+    pub(super) kubeconfig: Option<PathBuf>,
+    /// Where it looks for providers.
+    pub(super) bin_dir: Option<PathBuf>,
+    /// The entry that names us.
+    pub(super) entry: Option<Entry>,
+    found: Option<Found>,
+    config: Option<Loaded>,
+}
+
+impl Kubelet {
+    /// The kubelet among the node's processes, and the file that it reads.
+    pub(super) fn find(root: &Root, command: &Check, processes: &[Process]) -> Self {
+        let found = Found::among(root, processes);
+        let told = |given: &Option<PathBuf>, flag| {
+            let flag = || found.as_ref().and_then(|found| found.path(flag));
+            given.clone().or_else(flag)
+        };
+        let config = told(&command.kubelet_provider_config, CONFIG_FLAG);
+        let config = config.map(|path| Loaded::read(root, path));
+        Self {
+            kubeconfig: found.as_ref().and_then(|found| found.path("kubeconfig")),
+            bin_dir: told(&command.kubelet_bin_dir, BIN_DIR_FLAG),
+            entry: config.as_ref().and_then(|config| config.entry(root)),
+            found,
+            config,
+        }
+    }
+
+    /// Checks kubelet itself, and its configuration of us.
+    pub(super) fn check(&self, root: &Root, registries: Option<&Registries>) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        if let Some(found) = &self.found {
+            let config = self.config.as_ref().map(|config| config.path.as_path());
+            findings.push(flags(found, self.bin_dir.as_deref(), config));
+            findings.push(gates::check(root, found));
+        } else {
+            findings.push(Finding::warn(
+                NAME,
+                "no process of kubelet's is to be seen",
+                "run it on the node, as root, while kubelet runs, or give --kubelet-provider-config and --kubelet-bin-dir",
+            ));
+        }
+        if let Some(config) = &self.config {
+            findings.extend(config.check(root, self.entry.as_ref(), registries));
+        }
+        findings
+    }
+}
+
+fn flags(found: &Found, bin_dir: Option<&Path>, config: Option<&Path>) -> Finding {
+    let what = &found.what;
+    let missing: Vec<_> = [(BIN_DIR_FLAG, bin_dir), (CONFIG_FLAG, config)]
+        .into_iter()
+        .filter(|(_, value)| value.is_none())
+        .map(|(flag, _)| format!("--{flag}"))
+        .collect();
+    if missing.is_empty() {
+        return Finding::pass(
+            NAME,
+            format!("{what} has both --image-credential-provider flags"),
+        );
+    }
+    let missing = missing.join(" and ");
+    if let Some(hidden) = found.hidden {
+        return Finding::warn(
+            NAME,
+            format!("{what} was not seen to have {missing}"),
+            hidden,
+        );
+    }
+    Finding::fail(
+        NAME,
+        format!("{what} has no {missing}: it runs no provider"),
+        "start it with both flags, as in the README, and restart it",
+    )
+}
+
+/// A path without dots and doubled slashes, as the node has it.
+fn plain(path: &Path) -> PathBuf {
+    path.components().collect()
+}

@@ -1,0 +1,147 @@
+//! `check`: a preflight on a node, for every cause that makes pulls fail without a
+//! word (SPEC section 7). It writes nothing, and asks the API server without a login,
+//! unless it is given one.
+//!
+//! Each room checks one thing and gives its findings; here is their order.
+
+mod report;
+mod root;
+mod permissions;
+mod process;
+mod program;
+mod version;
+mod registries;
+mod auth_dir;
+mod crio;
+mod kubelet;
+mod binary;
+mod api_server;
+
+use std::ffi::OsString;
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+
+use self::kubelet::{Entry, Kubelet};
+use self::process::Process;
+use self::report::{Finding, Report, Summary};
+use self::root::Root;
+use super::output::{Printer, finish};
+use crate::cli::{self, Check, Config, Output};
+use crate::deadline::Deadline;
+
+/// Prints what is wrong with this node; `arguments` is our own command line.
+///
+/// # Errors
+/// A check that failed, once all are printed.
+pub fn check(
+    config: &Config,
+    deadline: Deadline,
+    command: &Check,
+    arguments: impl IntoIterator<Item = OsString>,
+    stdout: impl Write + IsTerminal,
+) -> anyhow::Result<()> {
+    let root = Root::new(command.root()?);
+    let report = examine(config, deadline, command, arguments, &root);
+    let written = match command.output {
+        Output::Text => report.print(Printer::new(stdout, config)),
+        Output::Json => report.print_json(stdout),
+    };
+    finish(written)?;
+    let Summary { pass, warn, fail } = report.summary();
+    let all = pass + warn + fail;
+    anyhow::ensure!(fail == 0, "{fail} of {all} checks failed");
+    Ok(())
+}
+
+fn examine(
+    config: &Config,
+    deadline: Deadline,
+    command: &Check,
+    arguments: impl IntoIterator<Item = OsString>,
+    root: &Root,
+) -> Report {
+    let (unseen, processes) = processes(root);
+    // What kubelet gives the provider decides where everything else is looked for.
+    let kubelet = Kubelet::find(root, command, &processes);
+    let (arguments, config) = settings(config, kubelet.entry.as_ref(), arguments);
+    let config = root.apply(config);
+    let (registries, found) = registries::check(&config);
+
+    let mut report = Report::default();
+    report.add(unseen);
+    report.add(registries);
+    report.add(auth_dir::check(root, &config));
+    report.add(crio::check(root, &config, &processes));
+    report.add(kubelet.check(root, found.as_ref()));
+    report.add(arguments);
+    let bin_dir = kubelet.bin_dir.as_deref();
+    report.add(bin_dir.map(|bin_dir| binary::check(root, bin_dir)));
+    cluster(&config, deadline, root, &kubelet, &mut report);
+    report
+}
+
+/// The node's programs; none where `/proc` cannot be seen.
+fn processes(root: &Root) -> (Option<Finding>, Vec<Process>) {
+    match process::all(root) {
+        Ok(processes) => (None, processes),
+        Err(error) => {
+            let message = format!("{}: {error}", root.path(Path::new("/proc")).display());
+            let remedy = "run it on the node, as root: without it, kubelet's and CRI-O's flags are not known";
+            (Some(Finding::warn("proc", message, remedy)), Vec::new())
+        }
+    }
+}
+
+/// The settings that the provider gets from kubelet's entry for it, unless our own
+/// command line says otherwise.
+fn settings(
+    config: &Config,
+    entry: Option<&Entry>,
+    arguments: impl IntoIterator<Item = OsString>,
+) -> (Option<Finding>, Config) {
+    const NAME: &str = "provider-args";
+    let Some(entry) = entry else {
+        return (None, config.clone());
+    };
+    let provider = &entry.provider;
+    if provider.args.is_empty() && provider.env.is_empty() {
+        return (None, config.clone());
+    }
+    match cli::config_in_entry(provider, arguments) {
+        Ok(config) => {
+            let message =
+                "the provider takes the args and env of its entry, and they are used here";
+            (Some(Finding::pass(NAME, message)), config)
+        }
+        Err(error) => {
+            let message =
+                format!("the provider does not take the args and env of its entry: {error}");
+            let remedy = format!(
+                "correct them in {}: every pull fails with them",
+                entry.file.display()
+            );
+            (Some(Finding::fail(NAME, message, remedy)), config.clone())
+        }
+    }
+}
+
+/// The API server, and what only it knows.
+fn cluster(
+    config: &Config,
+    deadline: Deadline,
+    root: &Root,
+    kubelet: &Kubelet,
+    report: &mut Report,
+) {
+    let mut settings = config.cluster.clone();
+    if let Some(kubeconfig) = &kubelet.kubeconfig {
+        settings.kubelet_kubeconfig = Some(root.path(kubeconfig));
+    }
+    let (finding, endpoint) = api_server::check(root, &settings, deadline);
+    report.add([finding]);
+    let Some(endpoint) = endpoint else {
+        return;
+    };
+    let audience = |entry| api_server::audience(entry, &endpoint, None, deadline);
+    report.add(kubelet.entry.as_ref().and_then(audience));
+}

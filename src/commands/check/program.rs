@@ -1,0 +1,68 @@
+//! Runs a program of the node to ask for its version.
+
+use std::io;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::secret::read_bounded;
+
+/// How long it may take.
+const LIMIT: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(10);
+/// The most that is read of what it prints. A pipe holds more, so that it never waits
+/// for us.
+const MAX_BYTES: usize = 4096;
+
+/// What it prints, where it ends well and soon; without any environment.
+pub(super) fn output(program: &Path, arguments: &[&str]) -> Option<String> {
+    match run(program, arguments) {
+        Ok(said) => said,
+        Err(error) => {
+            tracing::debug!(?program, "run: {error}");
+            None
+        }
+    }
+}
+
+fn run(program: &Path, arguments: &[&str]) -> io::Result<Option<String>> {
+    let mut command = Command::new(program);
+    command.args(arguments).env_clear().current_dir("/");
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    let mut child = command.spawn()?;
+    let started = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        if started.elapsed() > LIMIT {
+            child.kill()?;
+            break child.wait()?;
+        }
+        thread::sleep(PAUSE);
+    };
+    let stdout = child.stdout.take().filter(|_| status.success());
+    let said = stdout.and_then(|stdout| read_bounded(stdout, MAX_BYTES).ok());
+    Ok(said.map(|said| String::from_utf8_lossy(&said).into_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_asked_and_not_waited_for() {
+        let shell = |script: &str| output(Path::new("/bin/sh"), &["-c", script]);
+        let said = shell("echo \"Kubernetes v1.36.2$HOME\"");
+        assert_eq!(said.as_deref(), Some("Kubernetes v1.36.2\n"));
+        assert_eq!(shell("echo x; exit 1"), None);
+        assert_eq!(output(Path::new("/nowhere"), &[]), None);
+        let started = Instant::now();
+        assert_eq!(shell("exec sleep 60"), None);
+        assert!(started.elapsed() < Duration::from_secs(20));
+    }
+}

@@ -1,0 +1,110 @@
+//! registries.conf: does CRI-O take it, does it send anybody to a mirror, and will
+//! containers/image look into our file at all?
+
+use std::io;
+
+use registries_conf::{Config as Registries, Error};
+
+use super::report::{Finding, chain};
+use crate::cli::Config;
+use crate::kubelet::provider_config;
+
+/// What stands in `credential-helpers` for auth files.
+const AUTH_FILES: &str = "containers-auth.json";
+/// How many names a message lists.
+const SHOWN: usize = 5;
+
+/// Checks the files; the configuration where there is one.
+pub(super) fn check(config: &Config) -> (Vec<Finding>, Option<Registries>) {
+    const NAME: &str = "registries.conf";
+    let main = config.registries.main.display();
+    let registries = match Registries::load(&config.registries) {
+        Ok(registries) => registries,
+        Err(error) => {
+            let denied = matches!(&error, Error::Read { source, .. } if source.kind() == io::ErrorKind::PermissionDenied);
+            let message = chain(&error);
+            let remedy = "correct it: CRI-O does not start with it either";
+            let finding = Finding::unreadable(NAME, denied, message, remedy);
+            return (vec![finding], None);
+        }
+    };
+    let files = match registries.files() {
+        [] => Finding::warn(
+            NAME,
+            format!("there is neither {main} nor a drop-in: nothing is pulled from elsewhere"),
+            "write the mirrors into a file of registries.conf.d, then: systemctl reload crio",
+        ),
+        [one] => Finding::pass(NAME, one.display().to_string()),
+        [first, others @ ..] => Finding::pass(
+            NAME,
+            format!("{} and {} more", first.display(), others.len()),
+        ),
+    };
+    let mut findings = vec![files];
+    findings.extend(mirrors(&registries));
+    findings.push(credential_helpers(&registries));
+    (findings, Some(registries))
+}
+
+fn mirrors(registries: &Registries) -> Vec<Finding> {
+    const NAME: &str = "mirrors";
+    let mut prefixes = Vec::new();
+    let mut findings = Vec::new();
+    for registry in registries.registries() {
+        match provider_config::patterns(registry) {
+            Ok(patterns) if patterns.is_empty() => {}
+            Ok(_) => prefixes.push(registry.prefix.as_str()),
+            Err(error) => findings.push(Finding::warn(
+                NAME,
+                chain(&error),
+                format!("correct the prefix at {}", registry.origin),
+            )),
+        }
+    }
+    findings.insert(
+        0,
+        if prefixes.is_empty() {
+            Finding::warn(
+                NAME,
+                "no registry has a mirror that a login could be for: the provider has nothing to do",
+                "add [[registry.mirror]] to the registries that have one, then: systemctl reload crio",
+            )
+        } else {
+            Finding::pass(NAME, format!("for {}", listed(&prefixes)))
+        },
+    );
+    findings
+}
+
+/// Where the list lacks auth files, no auth file is read; those before it are asked first.
+fn credential_helpers(registries: &Registries) -> Finding {
+    const NAME: &str = "credential-helpers";
+    let helpers = registries.credential_helpers();
+    let place = helpers.iter().position(|helper| helper == AUTH_FILES);
+    let others: Vec<&str> = helpers.iter().map(String::as_str).collect();
+    match place {
+        Some(0) => Finding::pass(NAME, "CRI-O reads auth files first"),
+        Some(_) => Finding::warn(
+            NAME,
+            format!("CRI-O asks helpers first: {}", listed(&others)),
+            format!("put \"{AUTH_FILES}\" first, unless the helpers' logins are to win"),
+        ),
+        None => Finding::fail(
+            NAME,
+            format!("CRI-O reads no auth file, only: {}", listed(&others)),
+            format!(
+                "add \"{AUTH_FILES}\" to credential-helpers in registries.conf, then: systemctl reload crio"
+            ),
+        ),
+    }
+}
+
+/// The first names, and how many more there are.
+pub(super) fn listed(names: &[&str]) -> String {
+    let shown: Vec<_> = names.iter().take(SHOWN).copied().collect();
+    let shown = shown.join(", ");
+    match names.len().checked_sub(SHOWN) {
+        Some(more @ 1..) => format!("{shown} and {more} more"),
+        _ => shown,
+    }
+}

@@ -1,0 +1,542 @@
+//! `check`: a node that is ready has no FAIL, on whatever distribution; one thing
+//! that is not as it should be gives exactly its own FAIL or WARN (SPEC section 7).
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{Distribution, NGINX, Outcome, ReadyNode, all_at_once};
+
+const CONFIG: &str = "/etc/kubernetes/credential-providers.yaml";
+const BINARY: &str =
+    "usr/libexec/kubelet-image-credential-provider-plugins/crio-credential-provider";
+const KUBELET: &str = "/usr/bin/kubelet\0--kubeconfig=/etc/kubernetes/kubelet.conf\0--config=/var/lib/kubelet/config.yaml";
+const FLAGS: &str = "\0--image-credential-provider-bin-dir=/usr/libexec/kubelet-image-credential-provider-plugins\0--image-credential-provider-config=/etc/kubernetes/credential-providers.yaml";
+/// What a node in a directory cannot tell: the version of its kubelet, which does not
+/// run here, and the audience, which the API server tells to those it knows.
+const USUAL: [(&str, &str); 2] = [("WARN", "kubelet-version"), ("WARN", "audience")];
+
+/// The checks as JSON, and whether the exit code agrees with them.
+fn report(outcome: &Outcome) -> Value {
+    let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let fails = &report["summary"]["fail"];
+    assert_eq!(outcome.code, Some(i32::from(fails != 0)), "{outcome}");
+    report
+}
+
+/// What is not as it should be, as (status, name), without the usual.
+fn troubles(report: &Value) -> Vec<(String, String)> {
+    let checks = report["checks"].as_array().unwrap();
+    let text = |check: &Value, key: &str| check[key].as_str().unwrap().to_owned();
+    let all = checks
+        .iter()
+        .map(|check| (text(check, "status"), text(check, "name")));
+    let odd = all.filter(|(status, name)| {
+        status != "PASS" && !USUAL.contains(&(status.as_str(), name.as_str()))
+    });
+    odd.collect()
+}
+
+/// Changes one thing on a ready node: exactly that is found, with words that say
+/// what it is and a remedy with others.
+#[track_caller]
+fn finds(change: impl Fn(&ReadyNode), status: &str, name: &str, message: &str, remedy: &str) {
+    let ready = ReadyNode::new();
+    change(&ready);
+    let outcome = ready.check(&["-o", "json"]);
+    let report = report(&outcome);
+    assert_eq!(
+        troubles(&report),
+        [(status.to_owned(), name.to_owned())],
+        "{outcome}"
+    );
+    let checks = report["checks"].as_array().unwrap();
+    let check = checks
+        .iter()
+        .find(|check| check["name"] == name && check["status"] == status);
+    let check = check.unwrap();
+    for (key, word) in [("message", message), ("remedy", remedy)] {
+        let text = check[key].as_str().unwrap_or_default();
+        assert!(text.contains(word), "no {word:?} in {key}: {text}");
+        // Nobody on the node knows where the test has put it.
+        assert!(!text.contains('\n'), "{text}");
+    }
+}
+
+#[test]
+fn a_ready_node_of_each_distribution_has_no_trouble() {
+    all_at_once(&Distribution::all(), |distribution| {
+        let ready = ReadyNode::of(distribution);
+        let outcome = ready.check(&["-o", "json"]);
+        let report = report(&outcome);
+        assert!(
+            troubles(&report).is_empty(),
+            "{}: {outcome}",
+            distribution.name
+        );
+        let names: Vec<_> = report["checks"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|check| &check["name"])
+            .collect();
+        for name in [
+            "registries.conf",
+            "mirrors",
+            "auth-dir",
+            "crio-auth-dir",
+            "crio-version",
+            "kubelet",
+            "provider-entry",
+            "match-images",
+            "binary",
+            "api-server",
+        ] {
+            assert!(
+                names.contains(&&json!(name)),
+                "{}: no {name} in {names:?}",
+                distribution.name
+            );
+        }
+    });
+}
+
+#[test]
+fn nothing_is_written() {
+    let ready = ReadyNode::new();
+    let before = ready.node.files();
+    ready.check(&[]);
+    assert_eq!(ready.node.files(), before);
+    let requests = ready.cluster.server.requests();
+    assert!(
+        requests.iter().all(|request| request.method == "GET"),
+        "{requests:?}"
+    );
+}
+
+#[test]
+fn registries_conf_is_what_cri_o_takes() {
+    let path = "/etc/containers/registries.conf";
+    let mirror =
+        "[[registry]]\nlocation = \"docker.io\"\n[[registry.mirror]]\nlocation = \"m.test\"\n";
+    finds(
+        |node| {
+            node.write(
+                "/etc/containers/registries.conf.d/x.conf",
+                "credential-helpers = [\"secretservice\"]",
+            );
+        },
+        "FAIL",
+        "credential-helpers",
+        "secretservice",
+        "containers-auth.json",
+    );
+    finds(
+        |node| {
+            node.write(
+                "/etc/containers/registries.conf.d/x.conf",
+                "credential-helpers = [\"pass\", \"containers-auth.json\"]",
+            );
+        },
+        "WARN",
+        "credential-helpers",
+        "pass",
+        "first",
+    );
+    finds(
+        |node| node.write(path, "[[registry]]\nlocation = \"docker.io\""),
+        "WARN",
+        "mirrors",
+        "nothing to do",
+        "registry.mirror",
+    );
+    finds(
+        |node| node.write(path, mirror.replace("docker.io", "https://docker.io")),
+        "FAIL",
+        "registries.conf",
+        "registries.conf:",
+        "CRI-O does not start",
+    );
+}
+
+#[test]
+fn the_auth_directory_is_roots_alone() {
+    let auth = "etc/crio/auth";
+    finds(
+        |ready| ready.node.set_mode(auth, 0o777),
+        "FAIL",
+        "auth-dir",
+        "/etc/crio/auth is writable by others than root (mode 0777)",
+        "chmod go-w /etc/crio/auth",
+    );
+    finds(
+        |ready| ready.node.set_mode("etc/crio", 0o775),
+        "FAIL",
+        "auth-dir",
+        "/etc/crio is writable",
+        "chmod go-w /etc/crio",
+    );
+    finds(
+        |ready| ready.node.set_mode(auth, 0o755),
+        "WARN",
+        "auth-dir",
+        "open to others",
+        "chmod 0700",
+    );
+    finds(
+        |ready| {
+            fs::remove_dir_all(ready.node.path(auth)).unwrap();
+            ready.write("/etc/crio/auth", "");
+        },
+        "FAIL",
+        "auth-dir",
+        "no directory",
+        "--auth-dir",
+    );
+}
+
+#[test]
+fn a_missing_auth_directory_is_fine_and_left_over_files_are_not() {
+    let ready = ReadyNode::new();
+    fs::remove_dir_all(ready.node.path("etc/crio")).unwrap();
+    let report = report(&ready.check(&["-o", "json"]));
+    assert!(troubles(&report).is_empty(), "{report}");
+
+    let day = Duration::from_secs(25 * 60 * 60);
+    finds(
+        |ready| {
+            ready.node.leave_auth_file(NGINX);
+            ready.node.age(ready.node.auth_path(NGINX), day);
+        },
+        "WARN",
+        "auth-files",
+        "team-a-7e59",
+        "remove",
+    );
+    finds(
+        |ready| {
+            ready.write("/etc/crio/auth/in-use/left.json", "{}");
+            ready.node.age("etc/crio/auth/in-use/left.json", day);
+        },
+        "WARN",
+        "auth-files",
+        "in-use/left.json",
+        "remove",
+    );
+    let ready = ReadyNode::new();
+    ready.node.leave_auth_file(NGINX);
+    let report = crate::check::report(&ready.check(&["-o", "json"]));
+    assert!(troubles(&report).is_empty(), "{report}");
+}
+
+#[test]
+fn cri_o_looks_where_the_provider_writes() {
+    let drop_in = "/etc/crio/crio.conf.d/99-last.conf";
+    let image = |setting: &str| format!("[crio.image]\n{setting}\n");
+    finds(
+        |ready| ready.write(drop_in, image("namespaced_auth_dir = \"/run/crio/auth\"")),
+        "FAIL",
+        "crio-auth-dir",
+        "\"/run/crio/auth\"",
+        "namespaced_auth_dir = \"/etc/crio/auth\"",
+    );
+    finds(
+        |ready| ready.write(drop_in, image("global_auth_file = \"/root/auth.json\"")),
+        "WARN",
+        "crio-global-auth-file",
+        "/root/auth.json",
+        "--global-auth-file /root/auth.json",
+    );
+    finds(
+        |ready| ready.write(drop_in, "[crio.image\n"),
+        "FAIL",
+        "crio",
+        "99-last.conf: line 1",
+        "correct it",
+    );
+    finds(
+        |ready| ready.write(drop_in, "a.".repeat(100_000) + "a = 1"),
+        "FAIL",
+        "crio",
+        "nested too deeply",
+        "correct it",
+    );
+    finds(
+        |ready| ready.process(700, "crio\0--registries-conf=/etc/other.conf\0"),
+        "FAIL",
+        "crio-registries",
+        "/etc/other.conf",
+        "--registries-conf /etc/other.conf",
+    );
+    finds(
+        |ready| {
+            ready.write(
+                "/proc/700/environ",
+                "A=b\0CONTAINER_NAMESPACED_AUTH_DIR=/x\0",
+            );
+        },
+        "FAIL",
+        "crio-auth-dir",
+        "\"/x\"",
+        "namespaced_auth_dir",
+    );
+    finds(
+        |ready| fs::remove_dir_all(ready.node.path("proc/700")).unwrap(),
+        "WARN",
+        "crio",
+        "does not run",
+        "start crio",
+    );
+}
+
+#[test]
+fn a_later_file_of_cri_o_counts_more() {
+    let ready = ReadyNode::new();
+    let wrong = "[crio.image]\nnamespaced_auth_dir = \"/wrong\"\n";
+    ready.write("/etc/crio/crio.conf", wrong);
+    ready.write("/etc/crio/crio.conf.d/00-first.conf", wrong);
+    // Not where it says, but a link to it.
+    symlink("/etc/crio/auth", ready.node.path("run/auth")).unwrap();
+    let right = "[crio.image]\nnamespaced_auth_dir = \"/var/run/auth/\"\n";
+    ready.write("/etc/crio/crio.conf.d/20-last.conf", right);
+    let report = report(&ready.check(&["-o", "json"]));
+    assert!(troubles(&report).is_empty(), "{report}");
+}
+
+#[test]
+fn cri_o_is_new_enough() {
+    for (version, status, message) in [
+        ("\"1.34.2\"", "FAIL", "1.34.2 knows no namespaced_auth_dir"),
+        ("\"1.35.0+abc\"", "WARN", "1.35.0"),
+        ("1.36", "WARN", "not known"),
+    ] {
+        let change = |ready: &ReadyNode| ready.write("/run/crio/version", version);
+        finds(change, status, "crio-version", message, "1.3");
+    }
+}
+
+#[test]
+fn kubelet_is_told_of_the_provider() {
+    finds(
+        |ready| ready.process(812, KUBELET),
+        "FAIL",
+        "kubelet",
+        "--image-credential-provider-bin-dir and --image-credential-provider-config",
+        "restart",
+    );
+    finds(
+        |ready| fs::remove_dir_all(ready.node.path("proc/812")).unwrap(),
+        "WARN",
+        "kubelet",
+        "no process",
+        "--kubelet-provider-config",
+    );
+    finds(
+        entry(|entry| entry["defaultCacheDuration"] = json!("soon")),
+        "FAIL",
+        "provider-config",
+        "/etc/kubernetes/credential-providers.yaml: line 1: providers[0].defaultCacheDuration",
+        "kubelet does not start",
+    );
+    finds(
+        |ready| fs::remove_file(ready.node.path(CONFIG.trim_start_matches('/'))).unwrap(),
+        "FAIL",
+        "provider-config",
+        "No such file",
+        "config",
+    );
+}
+
+/// The entry of a ready node, changed.
+fn entry(change: impl Fn(&mut Value)) -> impl Fn(&ReadyNode) {
+    move |ready| {
+        let mut file: Value =
+            serde_json::from_str(&ready.node.read(CONFIG.trim_start_matches('/'))).unwrap();
+        change(&mut file["providers"][0]);
+        ready.put_entry(CONFIG, &file["providers"][0]);
+    }
+}
+
+#[test]
+fn the_entry_says_what_the_provider_needs() {
+    finds(
+        entry(|entry| entry["name"] = json!("ecr-credential-provider")),
+        "FAIL",
+        "provider-entry",
+        "has no provider",
+        "config --merge /etc/kubernetes/credential-providers.yaml --write",
+    );
+    finds(
+        entry(|entry| {
+            entry.as_object_mut().unwrap().remove("tokenAttributes");
+        }),
+        "FAIL",
+        "provider-entry",
+        "no tokenAttributes",
+        "config --merge",
+    );
+    finds(
+        entry(|entry| {
+            entry.as_object_mut().unwrap().remove("tokenAttributes");
+            entry["apiVersion"] = json!("credentialprovider.kubelet.k8s.io/v1beta1");
+        }),
+        "FAIL",
+        "provider-entry",
+        "v1beta1",
+        "config --merge",
+    );
+    finds(
+        entry(|entry| entry["matchImages"] = json!(["quay.io"])),
+        "FAIL",
+        "match-images",
+        "docker.io",
+        "config --merge",
+    );
+    finds(
+        entry(|entry| entry["matchImages"] = json!(["docker.io/library"])),
+        "WARN",
+        "match-images",
+        "docker.io",
+        "config --merge",
+    );
+    finds(
+        entry(|entry| entry["args"] = json!(["--nonsense"])),
+        "FAIL",
+        "provider-args",
+        "--nonsense",
+        "every pull fails",
+    );
+}
+
+#[test]
+fn the_entrys_own_arguments_are_used_unless_others_are_given() {
+    let directory = "/run/crio/auth";
+    let crio = |ready: &ReadyNode| {
+        let conf = format!("[crio.image]\nnamespaced_auth_dir = \"{directory}\"\n");
+        ready.write("/etc/crio/crio.conf.d/99.conf", conf);
+    };
+    let args = json!([format!("--auth-dir={directory}")]);
+    let env = json!([
+        {"name": "CRIO_CREDENTIAL_PROVIDER_AUTH_DIR", "value": directory},
+        {"name": "CRIO_CREDENTIAL_PROVIDER_NO_SANDBOX", "value": "1"},
+        {"name": "OTHER", "value": "x"},
+    ]);
+    for (key, value) in [("args", args), ("env", env)] {
+        let ready = ReadyNode::new();
+        crio(&ready);
+        entry(|entry| entry[key] = value.clone())(&ready);
+        let told = report(&ready.check(&["-o", "json"]));
+        assert!(troubles(&told).is_empty(), "{told}");
+        let other = report(&ready.check(&["-o", "json", "--auth-dir", "/elsewhere"]));
+        let expected = [("FAIL".to_owned(), "crio-auth-dir".to_owned())];
+        assert_eq!(troubles(&other), expected, "{other}");
+    }
+}
+
+#[test]
+fn the_binary_is_there_and_roots_alone() {
+    finds(
+        |ready| fs::remove_file(ready.node.path(BINARY)).unwrap(),
+        "FAIL",
+        "binary",
+        "No such file",
+        "install",
+    );
+    finds(
+        |ready| ready.node.set_mode(BINARY, 0o644),
+        "FAIL",
+        "binary",
+        "not executable",
+        "chmod 0755",
+    );
+    finds(
+        |ready| ready.node.set_mode(BINARY, 0o777),
+        "FAIL",
+        "binary",
+        "writable by others",
+        "chmod go-w",
+    );
+    finds(
+        |ready| ready.node.set_mode("usr/libexec", 0o777),
+        "FAIL",
+        "binary",
+        "/usr/libexec is writable by others",
+        "chmod go-w /usr/libexec",
+    );
+}
+
+#[test]
+fn feature_gates_of_kubelet_count() {
+    let gate = "KubeletServiceAccountTokenForCredentialProviders";
+    let off = |ready: &ReadyNode| {
+        let configuration = format!("kind: KubeletConfiguration\nfeatureGates:\n  {gate}: false\n");
+        ready.write("/var/lib/kubelet/config.yaml", configuration);
+    };
+    finds(off, "FAIL", "kubelet-version", gate, "restart");
+    finds(
+        |ready| {
+            ready.process(
+                812,
+                &format!("{KUBELET}{FLAGS}\0--feature-gates=A=true,{gate}=false\0"),
+            );
+        },
+        "FAIL",
+        "kubelet-version",
+        gate,
+        "restart",
+    );
+    let ready = ReadyNode::new();
+    off(&ready);
+    ready.process(
+        812,
+        &format!("{KUBELET}{FLAGS}\0--feature-gates={gate}=true\0"),
+    );
+    let report = report(&ready.check(&["-o", "json"]));
+    assert!(troubles(&report).is_empty(), "{report}");
+}
+
+#[test]
+fn people_read_one_line_a_check_and_a_summary() {
+    let ready = ReadyNode::new();
+    let outcome = ready.check(&[]);
+    assert_eq!(
+        (outcome.code, outcome.stderr.as_str()),
+        (Some(0), ""),
+        "{outcome}"
+    );
+    let starts = |line: &str| {
+        ["PASS ", "WARN ", "  "]
+            .iter()
+            .any(|start| line.starts_with(start))
+    };
+    let lines: Vec<_> = outcome.stdout.lines().collect();
+    let (last, checks) = lines.split_last().unwrap();
+    assert!(checks.iter().all(|line| starts(line)), "{outcome}");
+    assert!(last.ends_with("2 warnings, 0 failed"), "{outcome}");
+
+    ready.node.set_mode(BINARY, 0o644);
+    let outcome = ready.check(&[]);
+    assert_eq!(outcome.code, Some(1), "{outcome}");
+    assert!(outcome.stderr.contains("ERROR 1 of "), "{outcome}");
+    assert!(outcome.stdout.contains("FAIL binary"), "{outcome}");
+}
+
+#[test]
+fn an_empty_directory_is_no_ready_node_and_a_missing_one_a_failure() {
+    let ready = ReadyNode::new();
+    ready.write("/empty/x", "");
+    let empty = ready.node.path("empty");
+    let provider = crate::support::Provider::new(ready.node.path(""));
+    let outcome = provider.run_with(&[
+        "check",
+        "--root",
+        empty.to_str().unwrap(),
+        "--timeout",
+        "1s",
+    ]);
+    assert_eq!(outcome.code, Some(1), "{outcome}");
+    let outcome = provider.run_with(&["check", "--root", "/nowhere/at/all"]);
+    outcome.fails_with(&["--root /nowhere/at/all", "No such file"]);
+}
