@@ -130,6 +130,12 @@ impl ApiServer {
             .grant_get(account, resource_names);
     }
 
+    /// Lets a service account ask what others may do, with `SubjectAccessReview`.
+    pub fn grant_review(&self, namespace: &str, service_account: &str) {
+        let account = ServiceAccount::new(namespace, service_account);
+        locked(&self.shared.state).grants.grant_review(account);
+    }
+
     /// Takes back all that was granted to a service account.
     pub fn revoke(&self, namespace: &str, service_account: &str) {
         let account = ServiceAccount::new(namespace, service_account);

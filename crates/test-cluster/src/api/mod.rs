@@ -71,7 +71,10 @@ pub(crate) fn answer(behaviour: &Behaviour, state: &Mutex<State>, request: &Requ
             rendering.status(&Status::forbidden(&user, access))
         }
         Attributes::Resource(access) if access.resource == "selfsubjectaccessreviews" => {
-            reviews::create(&rendering, state, &user, &request.body)
+            reviews::create_own(&rendering, state, &user, &request.body)
+        }
+        Attributes::Resource(access) if access.resource == "subjectaccessreviews" => {
+            reviews::create(&rendering, state, &request.body)
         }
         Attributes::Resource(access) if access.name.is_empty() => {
             secrets::list(&rendering, behaviour, state, access, &query)

@@ -1,4 +1,5 @@
-//! `SelfSubjectAccessReview`: a user asks what it may do.
+//! `SelfSubjectAccessReview`: a user asks what it may do; `SubjectAccessReview`: what
+//! somebody else may do.
 
 use std::sync::Mutex;
 
@@ -35,6 +36,10 @@ struct Asked {
 struct Spec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     resource_attributes: Option<ResourceAttributes>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    user: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    groups: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -60,11 +65,32 @@ struct Answer {
     reason: Option<String>,
 }
 
-/// Answers a review that the user sent.
-pub(crate) fn create(
+/// Answers what the user that asks may do.
+pub(crate) fn create_own(
     rendering: &Rendering,
     state: &Mutex<State>,
     user: &User,
+    body: &[u8],
+) -> Response {
+    answer(
+        rendering,
+        state,
+        "SelfSubjectAccessReview",
+        Some(user),
+        body,
+    )
+}
+
+/// Answers what the user that is named may do.
+pub(crate) fn create(rendering: &Rendering, state: &Mutex<State>, body: &[u8]) -> Response {
+    answer(rendering, state, "SubjectAccessReview", None, body)
+}
+
+fn answer(
+    rendering: &Rendering,
+    state: &Mutex<State>,
+    kind: &'static str,
+    user: Option<&User>,
     body: &[u8],
 ) -> Response {
     let spec = match serde_json::from_slice::<Asked>(body) {
@@ -82,9 +108,10 @@ pub(crate) fn create(
         namespace: asked.namespace.clone(),
         name: asked.name.clone(),
     });
-    let allowed = access.is_some_and(|access| locked(state).grants.allow(user, &access));
+    let user = user.cloned().unwrap_or_else(|| User::named(&spec.user));
+    let allowed = access.is_some_and(|access| locked(state).grants.allow(&user, &access));
     let review = Review {
-        kind: "SelfSubjectAccessReview",
+        kind,
         api_version: "authorization.k8s.io/v1",
         metadata: Metadata {},
         spec: &spec,

@@ -26,6 +26,7 @@ pub(crate) struct Access {
 struct Role {
     get_and_list: bool,
     get_by_name: BTreeSet<String>,
+    review_others: bool,
 }
 
 impl Grants {
@@ -41,6 +42,11 @@ impl Grants {
             .extend(names.iter().map(|&name| name.to_owned()));
     }
 
+    /// Lets the account ask what others may do.
+    pub(crate) fn grant_review(&mut self, account: ServiceAccount) {
+        self.bindings.entry(account).or_default().review_others = true;
+    }
+
     /// Takes back all that was granted to the account.
     pub(crate) fn revoke(&mut self, account: &ServiceAccount) {
         self.bindings.remove(account);
@@ -54,6 +60,12 @@ impl Grants {
         // Every authenticated user may ask what it may do.
         if access.resource == "selfsubjectaccessreviews" {
             return access.group == "authorization.k8s.io" && access.verb == "create";
+        }
+        if access.resource == "subjectaccessreviews" {
+            let role = self.bindings.get(account);
+            return access.group == "authorization.k8s.io"
+                && access.verb == "create"
+                && role.is_some_and(|role| role.review_others);
         }
         let secrets = access.resource == "secrets"
             && access.group.is_empty()

@@ -25,6 +25,17 @@ impl ServiceAccount {
     }
 }
 
+impl User {
+    /// Who has that name as a client.
+    pub(crate) fn named(name: &str) -> Self {
+        let account = name.strip_prefix("system:serviceaccount:");
+        match account.and_then(|account| account.split_once(':')) {
+            Some((namespace, name)) => Self::ServiceAccount(ServiceAccount::new(namespace, name)),
+            None => Self::Anonymous,
+        }
+    }
+}
+
 impl fmt::Display for ServiceAccount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "system:serviceaccount:{}:{}", self.namespace, self.name)

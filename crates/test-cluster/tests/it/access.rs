@@ -101,6 +101,38 @@ fn a_review_tells_what_is_granted() {
 }
 
 #[test]
+fn who_may_ask_about_others_is_told_what_they_may() {
+    const REVIEW: &str = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
+    let (server, mut client) = cluster();
+    server.grant("other", "app");
+    let mut ask = |user: &str| {
+        let review = json!({"spec": {
+            "user": user,
+            "groups": ["system:authenticated"],
+            "resourceAttributes": {"namespace": "other", "verb": "list", "resource": "secrets"},
+        }});
+        client.send("POST", REVIEW, "application/json", &review.to_string());
+        let answer = client.read_answer().unwrap();
+        (answer.status(), answer.json())
+    };
+    assert_eq!(ask("system:serviceaccount:other:app").0, 403);
+
+    server.grant_review("default", "default");
+    for (user, allowed) in [
+        ("system:serviceaccount:other:app", true),
+        ("system:serviceaccount:other:default", false),
+        ("system:serviceaccount:default:default", false),
+        ("admin", false),
+    ] {
+        let (status, review) = ask(user);
+        assert_eq!(status, 201, "{user}");
+        assert_eq!(review["kind"], "SubjectAccessReview");
+        assert_eq!(review["spec"]["user"], user);
+        assert_eq!(review["status"]["allowed"], allowed, "{user}");
+    }
+}
+
+#[test]
 fn a_review_needs_a_user() {
     let server = ApiServer::start();
     let mut client = Client::connect(&server).unwrap();
