@@ -124,6 +124,11 @@ Examples:
   # A node whose files are below another directory, as in a debug pod:
   crio-credential-provider check --root /host
 
+  # May the pods of service account app read their Secrets? With a token of theirs, or as an administrator:
+  kubectl -n team-a create token app > token
+  crio-credential-provider check --token-file token
+  crio-credential-provider check -n team-a --service-account app --kubeconfig-for-review /etc/kubernetes/admin.conf
+
 Exit codes: 0 no FAIL; 1 a FAIL, or nothing could be printed; 2 wrong usage.";
 
 /// The subcommand `resolve`.
@@ -224,6 +229,20 @@ pub struct Check {
     /// seen.
     #[arg(long, value_name = "DIR")]
     pub kubelet_bin_dir: Option<PathBuf>,
+    /// Namespace whose Secrets a service account is to read.
+    #[arg(short, long, value_parser = Namespace::parse)]
+    pub namespace: Option<Namespace>,
+    /// The service account whose rights are checked.
+    #[arg(long, value_name = "NAME", requires = "namespace")]
+    pub service_account: Option<String>,
+    /// File with a token of the service account: asks the API server what it may do.
+    #[arg(long, value_name = "FILE", conflicts_with = "kubeconfig_for_review")]
+    pub token_file: Option<PathBuf>,
+    /// kubeconfig of somebody who may ask what others may do, such as an
+    /// administrator: its user, a token or a client certificate, is used for nothing
+    /// else.
+    #[arg(long, value_name = "FILE", requires = "service_account")]
+    pub kubeconfig_for_review: Option<PathBuf>,
     /// How to print it.
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     pub output: Output,

@@ -12,13 +12,14 @@ use ureq::http::{HeaderValue, Response, StatusCode, Uri};
 use ureq::unversioned::transport::{
     ConnectProxyConnector, Connector, SocksConnector, TcpConnector,
 };
-use ureq::{Agent, Body, config::Config};
+use ureq::{Agent, Body, RequestBuilder, config::Config};
 use zeroize::Zeroizing;
 
 use super::connector::{BUFFER, IpFirstResolver, TlsConnector};
 use super::discover::Endpoint;
 use super::retry::{Backoff, retry_after};
 use super::tls::{self, TlsError};
+use super::user::{Identity, User};
 use crate::deadline::Deadline;
 use crate::json::Object;
 use crate::secret::{ReadError, Secret, read_bounded};
@@ -134,7 +135,7 @@ impl Client {
         deadline: Deadline,
     ) -> Result<Self, ClientError> {
         bearer(&token)?;
-        Self::prepare(endpoint, Some(token), deadline)
+        Self::prepare(endpoint, Some(token), None, deadline)
     }
 
     /// Prepares a client that does not say who it is.
@@ -142,16 +143,30 @@ impl Client {
     /// # Errors
     /// [`ClientError::Trust`].
     pub fn anonymous(endpoint: &Endpoint, deadline: Deadline) -> Result<Self, ClientError> {
-        Self::prepare(endpoint, None, deadline)
+        Self::prepare(endpoint, None, None, deadline)
+    }
+
+    /// Prepares a client that is the user of a kubeconfig.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn of_user(
+        endpoint: &Endpoint,
+        user: User,
+        deadline: Deadline,
+    ) -> Result<Self, ClientError> {
+        user.token.as_ref().map(bearer).transpose()?;
+        Self::prepare(endpoint, user.token, user.identity, deadline)
     }
 
     fn prepare(
         endpoint: &Endpoint,
         token: Option<Secret>,
+        identity: Option<Identity>,
         deadline: Deadline,
     ) -> Result<Self, ClientError> {
         let server = endpoint.server.clone();
-        let config = tls::client_config(&endpoint.trust).map_err(ClientError::Trust)?;
+        let config = tls::client_config(&endpoint.trust, identity).map_err(ClientError::Trust)?;
         // `discover` gives no server without a host.
         let authority = server.authority().cloned().ok_or(ClientError::NoHost)?;
         let connector = ().chain(ConnectProxyConnector::default());
@@ -200,13 +215,36 @@ impl Client {
         path_and_query: &str,
         limit: usize,
     ) -> Result<Zeroizing<Vec<u8>>, ClientError> {
+        self.ask(path_and_query, None, limit)
+    }
+
+    /// POSTs a JSON `body` that changes nothing, such as a review, and returns that of
+    /// a 200 or 201, as [`get`](Self::get) does.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn post(
+        &self,
+        path: &str,
+        body: &[u8],
+        limit: usize,
+    ) -> Result<Zeroizing<Vec<u8>>, ClientError> {
+        self.ask(path, Some(body), limit)
+    }
+
+    fn ask(
+        &self,
+        path_and_query: &str,
+        body: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Zeroizing<Vec<u8>>, ClientError> {
         let url = format!("{}{path_and_query}", self.base());
         let mut backoff = Backoff::new();
         let mut attempts = 0;
         let mut last = None;
         loop {
             attempts += 1;
-            let failure = match self.attempt(&url, limit) {
+            let failure = match self.attempt(&url, body, limit) {
                 Ok(body) => return Ok(body),
                 Err(Failure::Final(error)) => return Err(error),
                 // The deadline cut it short: the one before says more.
@@ -227,25 +265,22 @@ impl Client {
         }
     }
 
-    fn attempt(&self, url: &str, limit: usize) -> Result<Zeroizing<Vec<u8>>, Failure> {
-        let whole = self.remaining().min(CONNECT + ANSWER);
-        let mut request = self
-            .agent
-            .get(url)
-            .config()
-            .timeout_resolve(Some(CONNECT.min(whole)))
-            .timeout_connect(Some(CONNECT.min(whole)))
-            .timeout_recv_response(Some(ANSWER.min(whole)))
-            .timeout_recv_body(Some(ANSWER.min(whole)))
-            .timeout_per_call(Some(whole))
-            .build()
-            .header(ACCEPT, "application/json");
-        if let Some(token) = &self.token {
-            request = request.header(AUTHORIZATION, bearer(token).map_err(Failure::Final)?);
-        }
-        let mut response = request.call().map_err(|error| self.classify(error))?;
+    fn attempt(
+        &self,
+        url: &str,
+        body: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        let answer = match body {
+            None => self.prepared(self.agent.get(url))?.call(),
+            Some(body) => {
+                let request = self.prepared(self.agent.post(url))?;
+                request.content_type("application/json").send(body)
+            }
+        };
+        let mut response = answer.map_err(|error| self.classify(error))?;
         let status = response.status();
-        if status == StatusCode::OK {
+        if matches!(status, StatusCode::OK | StatusCode::CREATED) {
             return self.body(&mut response, limit);
         }
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
@@ -262,6 +297,26 @@ impl Client {
             let message = self.message(&mut response);
             ClientError::Refused(Refusal { status, message })
         }))
+    }
+
+    /// A request with the limits of one attempt, and who asks.
+    fn prepared<B>(&self, request: RequestBuilder<B>) -> Result<RequestBuilder<B>, Failure> {
+        let whole = self.remaining().min(CONNECT + ANSWER);
+        let request = request
+            .config()
+            .timeout_resolve(Some(CONNECT.min(whole)))
+            .timeout_connect(Some(CONNECT.min(whole)))
+            .timeout_recv_response(Some(ANSWER.min(whole)))
+            .timeout_recv_body(Some(ANSWER.min(whole)))
+            .timeout_per_call(Some(whole))
+            .build()
+            .header(ACCEPT, "application/json");
+        match &self.token {
+            Some(token) => {
+                Ok(request.header(AUTHORIZATION, bearer(token).map_err(Failure::Final)?))
+            }
+            None => Ok(request),
+        }
     }
 
     fn body(

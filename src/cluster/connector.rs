@@ -43,7 +43,7 @@ impl TlsConnector {
             let name = self.server_name.clone();
             return ClientConnection::new(self.config.clone(), name).map_err(other);
         }
-        let config = tls::client_config(&Trust::System)
+        let config = tls::client_config(&Trust::System, None)
             .map_err(|error| ureq::Error::Other(Box::new(error)))?;
         let host = bare_host(uri).to_owned();
         let name = ServerName::try_from(host)

@@ -1,7 +1,8 @@
 //! The only network I/O: where the API server is, TLS, and a namespace's Secrets, in
 //! paged lists or by name (SPEC section 4).
 //!
-//! `discover` finds the server, `client` asks it, `secrets` knows what to ask.
+//! `discover` finds the server, `client` asks it, `secrets` knows what to ask; `review`
+//! and `user` are for `check` alone.
 
 mod client;
 mod connector;
@@ -9,15 +10,20 @@ mod discover;
 mod kubeconfig;
 mod proxy;
 mod retry;
+mod review;
 mod secrets;
 mod tls;
+mod user;
 
 pub use client::{Client, ClientError, Refusal};
 pub use discover::{DiscoverError, Endpoint, EnvFileError, Settings, discover, kubelet_kubeconfig};
 pub use kubeconfig::{Kubeconfig, KubeconfigError};
 pub use proxy::{ProxyError, ProxySettings};
+pub use review::{Access, ReviewError, may_account, may_i};
+pub(crate) use secrets::grant;
 pub use secrets::{
     Listed, PageEnd, SECRET_TYPES, SecretDoc, SecretProblem, SecretType, SecretsError,
     UnusableSecret, data_key, for_each_secret, read_named, read_page, read_secret, secret_type,
 };
 pub use tls::{CaSource, TlsError, Trust};
+pub use user::{User, UserError};

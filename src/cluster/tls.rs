@@ -17,6 +17,7 @@ use rustls::{
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
+use super::user::Identity;
 use crate::secret::{ReadError, read_file};
 
 /// The largest CA bundle that is read: 8 MiB.
@@ -80,11 +81,16 @@ pub enum TlsError {
     Setup(#[source] rustls::Error),
 }
 
-/// Builds the TLS client for one kind of trust.
+/// Builds the TLS client for one kind of trust; it shows a certificate where it has
+/// an `identity`.
 ///
 /// # Errors
-/// [`TlsError`] where no certificate could ever be verified.
-pub(crate) fn client_config(trust: &Trust) -> Result<Arc<ClientConfig>, TlsError> {
+/// [`TlsError`] where no certificate could ever be verified, or the key is not that
+/// of the certificate.
+pub(crate) fn client_config(
+    trust: &Trust,
+    identity: Option<Identity>,
+) -> Result<Arc<ClientConfig>, TlsError> {
     let mut provider = ring::default_provider();
     // As Go's crypto/tls orders them: processors have instructions for SHA-256, and
     // few for the SHA-384 of the others.
@@ -95,14 +101,19 @@ pub(crate) fn client_config(trust: &Trust) -> Result<Arc<ClientConfig>, TlsError
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Setup)?;
-    let mut config = match trust {
+    let builder = match trust {
         Trust::Ca(source) => builder.with_root_certificates(roots(source)?),
         Trust::System => builder.with_root_certificates(system_roots()?),
         Trust::Nothing => builder
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(AcceptAnyone(provider))),
-    }
-    .with_no_client_auth();
+    };
+    let mut config = match identity {
+        None => builder.with_no_client_auth(),
+        Some(Identity { chain, key }) => builder
+            .with_client_auth_cert(chain, key)
+            .map_err(TlsError::Setup)?,
+    };
     // One connection a run: there is no session to come back to.
     config.resumption = Resumption::disabled();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];

@@ -10,4 +10,5 @@ pub use check::check;
 use config::{NAME, issuer, ours};
 pub use config::{config, written_directory};
 pub use explain::explain;
+use explain::read_token;
 pub use resolve::resolve;

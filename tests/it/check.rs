@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Distribution, NGINX, Outcome, ReadyNode, all_at_once};
+use crate::support::{Distribution, NGINX, Outcome, Provider, ReadyNode, all_at_once};
 
 const CONFIG: &str = "/etc/kubernetes/credential-providers.yaml";
 const BINARY: &str =
@@ -19,7 +19,7 @@ const FLAGS: &str = "\0--image-credential-provider-bin-dir=/usr/libexec/kubelet-
 const USUAL: [(&str, &str); 2] = [("WARN", "kubelet-version"), ("WARN", "audience")];
 
 /// The checks as JSON, and whether the exit code agrees with them.
-fn report(outcome: &Outcome) -> Value {
+pub(crate) fn report(outcome: &Outcome) -> Value {
     let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
     let fails = &report["summary"]["fail"];
     assert_eq!(outcome.code, Some(i32::from(fails != 0)), "{outcome}");
@@ -27,7 +27,7 @@ fn report(outcome: &Outcome) -> Value {
 }
 
 /// What is not as it should be, as (status, name), without the usual.
-fn troubles(report: &Value) -> Vec<(String, String)> {
+pub(crate) fn troubles(report: &Value) -> Vec<(String, String)> {
     let checks = report["checks"].as_array().unwrap();
     let text = |check: &Value, key: &str| check[key].as_str().unwrap().to_owned();
     let all = checks
@@ -42,7 +42,13 @@ fn troubles(report: &Value) -> Vec<(String, String)> {
 /// Changes one thing on a ready node: exactly that is found, with words that say
 /// what it is and a remedy with others.
 #[track_caller]
-fn finds(change: impl Fn(&ReadyNode), status: &str, name: &str, message: &str, remedy: &str) {
+pub(crate) fn finds(
+    change: impl Fn(&ReadyNode),
+    status: &str,
+    name: &str,
+    message: &str,
+    remedy: &str,
+) {
     let ready = ReadyNode::new();
     change(&ready);
     let outcome = ready.check(&["-o", "json"]);
@@ -60,8 +66,12 @@ fn finds(change: impl Fn(&ReadyNode), status: &str, name: &str, message: &str, r
     for (key, word) in [("message", message), ("remedy", remedy)] {
         let text = check[key].as_str().unwrap_or_default();
         assert!(text.contains(word), "no {word:?} in {key}: {text}");
-        // Nobody on the node knows where the test has put it.
         assert!(!text.contains('\n'), "{text}");
+        // The node does not know below which directory it is.
+        assert!(
+            !text.contains(ready.node.path("").to_str().unwrap()),
+            "{text}"
+        );
     }
 }
 
@@ -227,7 +237,7 @@ fn a_missing_auth_directory_is_fine_and_left_over_files_are_not() {
     );
     let ready = ReadyNode::new();
     ready.node.leave_auth_file(NGINX);
-    let report = crate::check::report(&ready.check(&["-o", "json"]));
+    let report = self::report(&ready.check(&["-o", "json"]));
     assert!(troubles(&report).is_empty(), "{report}");
 }
 
@@ -350,7 +360,7 @@ fn kubelet_is_told_of_the_provider() {
 }
 
 /// The entry of a ready node, changed.
-fn entry(change: impl Fn(&mut Value)) -> impl Fn(&ReadyNode) {
+pub(crate) fn entry(change: impl Fn(&mut Value)) -> impl Fn(&ReadyNode) {
     move |ready| {
         let mut file: Value =
             serde_json::from_str(&ready.node.read(CONFIG.trim_start_matches('/'))).unwrap();
@@ -528,7 +538,7 @@ fn an_empty_directory_is_no_ready_node_and_a_missing_one_a_failure() {
     let ready = ReadyNode::new();
     ready.write("/empty/x", "");
     let empty = ready.node.path("empty");
-    let provider = crate::support::Provider::new(ready.node.path(""));
+    let provider = Provider::new(ready.node.path(""));
     let outcome = provider.run_with(&[
         "check",
         "--root",

@@ -26,6 +26,8 @@ mod explain_input;
 #[cfg(test)]
 mod check;
 #[cfg(test)]
+mod check_cluster;
+#[cfg(test)]
 mod agreement;
 #[cfg(test)]
 mod lists;

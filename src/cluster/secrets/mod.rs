@@ -161,9 +161,10 @@ fn wish(names: &[String]) -> String {
     format!("get secrets {}", names.join(", "))
 }
 
-/// One line that an administrator can run. Names of Secrets are DNS subdomains; that
+/// The Role and the `RoleBinding` that let an account read Secrets of its namespace: one
+/// line that an administrator can run. Names of Secrets are DNS subdomains; that
 /// of the account comes out of a token.
-fn grant(namespace: &str, account: Option<&str>, names: &[String]) -> String {
+pub(crate) fn grant(namespace: &str, account: Option<&str>, names: &[String]) -> String {
     let plain = |name: &&str| {
         name.bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))

@@ -16,6 +16,7 @@ mod crio;
 mod kubelet;
 mod binary;
 mod api_server;
+mod access;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
@@ -76,7 +77,8 @@ fn examine(
     report.add(arguments);
     let bin_dir = kubelet.bin_dir.as_deref();
     report.add(bin_dir.map(|bin_dir| binary::check(root, bin_dir)));
-    cluster(&config, deadline, root, &kubelet, &mut report);
+    cluster(&config, deadline, command, root, &kubelet, &mut report);
+    report.retell(|message| root.told(message));
     report
 }
 
@@ -129,6 +131,7 @@ fn settings(
 fn cluster(
     config: &Config,
     deadline: Deadline,
+    command: &Check,
     root: &Root,
     kubelet: &Kubelet,
     report: &mut Report,
@@ -142,6 +145,9 @@ fn cluster(
     let Some(endpoint) = endpoint else {
         return;
     };
-    let audience = |entry| api_server::audience(entry, &endpoint, None, deadline);
+    let (access, accepted) = access::check(command, &settings, &endpoint, deadline);
+    let accepted = accepted.as_deref();
+    let audience = |entry| api_server::audience(entry, &endpoint, accepted, deadline);
     report.add(kubelet.entry.as_ref().and_then(audience));
+    report.add(access);
 }

@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::io::{self, Write};
 use std::iter;
+use std::mem;
 
 use serde::Serialize;
 
@@ -124,6 +125,14 @@ impl Report {
     /// Adds what one of the checks found.
     pub(super) fn add(&mut self, findings: impl IntoIterator<Item = Finding>) {
         self.checks.extend(findings);
+    }
+
+    /// Changes what is told, such as the paths in it.
+    pub(super) fn retell(&mut self, told: impl Fn(String) -> String) {
+        for finding in &mut self.checks {
+            finding.message = told(mem::take(&mut finding.message));
+            finding.remedy = finding.remedy.take().map(&told);
+        }
     }
 
     /// How many checks ended how.

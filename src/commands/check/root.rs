@@ -113,7 +113,15 @@ impl Root {
         }
     }
 
-    /// A path here as the node has it, for messages.
+    /// A message with every path as the node has it.
+    pub(super) fn told(&self, message: String) -> String {
+        if self.is_here() {
+            return message;
+        }
+        message.replace(&format!("{}/", self.directory.display()), "/")
+    }
+
+    /// A path here as the node has it.
     pub(super) fn shown(&self, path: &Path) -> PathBuf {
         let below = path.strip_prefix(&self.directory);
         below.map_or_else(|_| path.to_owned(), |below| Path::new("/").join(below))

@@ -101,16 +101,22 @@ pub fn explain(
 }
 
 /// Whose token is in the file, and the token.
-fn account(path: &Path, namespace: &Namespace) -> anyhow::Result<(ServiceAccount, Secret)> {
+pub(super) fn read_token(path: &Path) -> anyhow::Result<(ServiceAccount, Secret)> {
     let file = || format!("token file {}", path.display());
     let opened = File::open(path).with_context(file)?;
     let text = read_bounded(opened, MAX_TOKEN_BYTES).with_context(file)?;
     let token = Secret::from(text.trim_ascii().to_vec());
     let account = ServiceAccount::from_token(&token).with_context(file)?;
+    Ok((account, token))
+}
+
+/// The same, for that namespace alone.
+fn account(path: &Path, namespace: &Namespace) -> anyhow::Result<(ServiceAccount, Secret)> {
+    let (account, token) = read_token(path)?;
     let of = &account.namespace;
     if of != namespace {
         let error = anyhow!("it is for namespace {of}, not for {namespace}");
-        return Err(error.context(file()));
+        return Err(error.context(format!("token file {}", path.display())));
     }
     Ok((account, token))
 }

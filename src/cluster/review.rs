@@ -1,0 +1,98 @@
+//! Asking the API server who may do what: `SelfSubjectAccessReview` and
+//! `SubjectAccessReview` of `authorization.k8s.io/v1`. Only `check` asks.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::client::{Client, ClientError};
+use crate::json::Object;
+use crate::secret::DecodeError;
+
+const GROUP: &str = "authorization.k8s.io/v1";
+/// The largest answer that is read: 64 KiB.
+const MAX_BYTES: usize = 64 * 1024;
+
+/// Something that somebody wants to do with Secrets of a namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Access<'a> {
+    /// The namespace.
+    pub namespace: &'a str,
+    /// `list`, `get` and so on.
+    pub verb: &'a str,
+    /// The name of one Secret; `None` for all of them.
+    pub name: Option<&'a str>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ReviewError {
+    /// The server could not be asked, or does not say.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The answer is no review.
+    #[error("the answer is no review: is this the API server?")]
+    NoReview(#[source] DecodeError),
+}
+
+/// Whether the client itself may do it.
+///
+/// # Errors
+/// [`ReviewError`].
+pub fn may_i(client: &Client, access: &Access<'_>) -> Result<bool, ReviewError> {
+    ask(client, "SelfSubjectAccessReview", &attributes(access))
+}
+
+/// Whether a service account of the namespace may do it, asked by somebody who may ask.
+///
+/// # Errors
+/// [`ReviewError`].
+pub fn may_account(
+    client: &Client,
+    account: &str,
+    access: &Access<'_>,
+) -> Result<bool, ReviewError> {
+    let namespace = access.namespace;
+    let mut spec = attributes(access);
+    if let Value::Object(fields) = &mut spec {
+        let user = format!("system:serviceaccount:{namespace}:{account}");
+        fields.insert("user".to_owned(), user.into());
+        // As the API server has them for a token of that account.
+        let groups = json!([
+            "system:serviceaccounts",
+            format!("system:serviceaccounts:{namespace}"),
+            "system:authenticated",
+        ]);
+        fields.insert("groups".to_owned(), groups);
+    }
+    ask(client, "SubjectAccessReview", &spec)
+}
+
+fn attributes(access: &Access<'_>) -> Value {
+    let mut attributes = json!({
+        "namespace": access.namespace,
+        "verb": access.verb,
+        "resource": "secrets",
+    });
+    if let (Some(name), Value::Object(fields)) = (access.name, &mut attributes) {
+        fields.insert("name".to_owned(), name.into());
+    }
+    json!({ "resourceAttributes": attributes })
+}
+
+fn ask(client: &Client, kind: &str, spec: &Value) -> Result<bool, ReviewError> {
+    #[derive(Deserialize)]
+    struct Review {
+        status: Object<Status>,
+    }
+    #[derive(Deserialize)]
+    struct Status {
+        allowed: bool,
+    }
+    let resource = kind.to_lowercase() + "s";
+    let review = json!({"kind": kind, "apiVersion": GROUP, "spec": spec}).to_string();
+    let path = format!("/apis/{GROUP}/{resource}");
+    let answer = client.post(&path, review.as_bytes(), MAX_BYTES)?;
+    let Object(review): Object<Review> =
+        serde_json::from_slice(&answer).map_err(|error| ReviewError::NoReview(error.into()))?;
+    Ok(review.status.0.allowed)
+}

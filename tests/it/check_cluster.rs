@@ -1,0 +1,172 @@
+//! `check`, as far as the API server is asked: is it the right one, does it take the
+//! tokens that kubelet asks for, and may a service account list its Secrets?
+
+use serde_json::{Value, json};
+use test_cluster::TokenOptions;
+
+use crate::check::{entry, finds, report, troubles};
+use crate::support::{ACCOUNT, Cluster, NAMESPACE, ReadyNode};
+
+/// kubeconfig of an administrator with that token.
+fn administrator(ready: &ReadyNode, token: &str) -> String {
+    let kubeconfig = ready.cluster.server.kubeconfig();
+    let user = format!("users:\n- name: admin\n  user:\n    token: {token}\n");
+    let kubeconfig = kubeconfig.replace("users: []\n", &user);
+    let path = "/root/admin.conf";
+    ready.write(path, kubeconfig.replace("user: \"\"", "user: admin"));
+    ready
+        .node
+        .path(path.trim_start_matches('/'))
+        .to_str()
+        .unwrap()
+        .to_owned()
+}
+
+#[test]
+fn an_administrator_asks_what_a_service_account_may_do() {
+    let ready = ReadyNode::new();
+    let server = &ready.cluster.server;
+    let file = administrator(&ready, &server.token("kube-system", "admin"));
+    let ask = |account: &str| {
+        let arguments = ["-o", "json", "-n", NAMESPACE, "--service-account", account];
+        let arguments = [&arguments[..], &["--kubeconfig-for-review", &file]].concat();
+        let outcome = ready.check(&arguments);
+        (report(&outcome), outcome)
+    };
+    let status = |account: &str| {
+        let (report, outcome) = ask(account);
+        let checks = report["checks"].as_array().unwrap();
+        let access = checks.iter().find(|check| check["name"] == "access");
+        let access = access.unwrap_or_else(|| panic!("{outcome}"));
+        let text = |key: &str| access[key].as_str().unwrap_or_default().to_owned();
+        (text("status"), text("message"), text("remedy"))
+    };
+    let (warned, message, remedy) = status(ACCOUNT);
+    assert_eq!(warned, "WARN", "{message}");
+    assert!(
+        message.contains("403") && remedy.contains("--token-file"),
+        "{message} {remedy}"
+    );
+
+    server.grant_review("kube-system", "admin");
+    assert_eq!(status(ACCOUNT).0, "PASS");
+    let (failed, message, remedy) = status("other");
+    assert_eq!(failed, "FAIL", "{message}");
+    for word in [
+        "create role image-pull-secrets --verb=list --resource=secrets",
+        "--serviceaccount=team-a:other",
+    ] {
+        assert!(remedy.contains(word), "{remedy}");
+    }
+    let lists = server.requests();
+    assert!(
+        lists
+            .iter()
+            .all(|request| !request.path.contains("/secrets")),
+        "nothing is listed"
+    );
+}
+
+#[test]
+fn a_service_account_asks_with_its_own_token() {
+    let ready = ReadyNode::new();
+    let server = &ready.cluster.server;
+    let ask = |token: &str, arguments: &[&str]| {
+        ready.write("/root/token", token);
+        let file = ready.node.path("root/token");
+        let own = ["-o", "json", "--token-file", file.to_str().unwrap()];
+        let outcome = ready.check(&[&own, arguments].concat());
+        outcome.never_says(&[token]);
+        report(&outcome)
+    };
+    let troubles_of = |report: &Value| -> Vec<(String, String)> {
+        let mut all = troubles(report);
+        all.retain(|(_, name)| name != "kubelet-version");
+        all
+    };
+    let passes = |report: &Value, name: &str| {
+        let checks = report["checks"].as_array().unwrap();
+        checks
+            .iter()
+            .any(|check| check["name"] == name && check["status"] == "PASS")
+    };
+    // Its audience is the one that kubelet asks for.
+    let report = ask(&ready.cluster.token, &[]);
+    assert!(troubles_of(&report).is_empty(), "{report}");
+    assert!(
+        passes(&report, "access") && passes(&report, "audience"),
+        "{report}"
+    );
+
+    let denied = ask(&server.token(NAMESPACE, "other"), &[]);
+    assert_eq!(
+        troubles_of(&denied),
+        [("FAIL".to_owned(), "access".to_owned())]
+    );
+    let warned = [("WARN".to_owned(), "access".to_owned())];
+    let elsewhere = ask(&ready.cluster.token, &["-n", "team-b"]);
+    assert_eq!(troubles_of(&elsewhere), warned, "{elsewhere}");
+    let nobody = ask("no.to.ken", &[]);
+    assert_eq!(troubles_of(&nobody), warned, "{nobody}");
+    let mut options = TokenOptions::new(NAMESPACE, ACCOUNT);
+    options.expired = true;
+    let expired = ask(&server.token_with(options), &[]);
+    assert_eq!(troubles_of(&expired), warned, "{expired}");
+
+    entry(|entry| {
+        entry["tokenAttributes"]["serviceAccountTokenAudience"] = json!("https://other");
+    })(&ready);
+    let wrong = ask(&ready.cluster.token, &[]);
+    assert_eq!(
+        troubles_of(&wrong),
+        [("FAIL".to_owned(), "audience".to_owned())],
+        "{wrong}"
+    );
+}
+
+#[test]
+fn without_anybody_to_ask_the_command_is_shown() {
+    let ready = ReadyNode::new();
+    let arguments = ["-n", NAMESPACE, "--service-account", "app"];
+    let outcome = ready.check(&arguments);
+    assert_eq!(outcome.code, Some(0), "{outcome}");
+    let command = "kubectl auth can-i list secrets -n team-a --as=system:serviceaccount:team-a:app";
+    assert!(outcome.stdout.contains(command), "{outcome}");
+}
+
+#[test]
+fn the_api_server_answers_and_is_the_right_one() {
+    let other = Cluster::new();
+    finds(
+        |ready| {
+            ready.write(
+                "/etc/kubernetes/kubelet.conf",
+                other
+                    .server
+                    .kubeconfig()
+                    .replace(&other.server.url(), &ready.cluster.server.url()),
+            );
+        },
+        "FAIL",
+        "api-server",
+        "TLS with the API server",
+        "--certificate-authority",
+    );
+    finds(
+        |ready| {
+            let kubeconfig = ready.cluster.server.kubeconfig();
+            let nobody = kubeconfig.replace(&ready.cluster.server.url(), "https://127.0.0.1:1");
+            ready.write("/etc/kubernetes/kubelet.conf", nobody);
+        },
+        "FAIL",
+        "api-server",
+        "https://127.0.0.1:1/",
+        "see whether it runs",
+    );
+    let ready = ReadyNode::new();
+    let report = report(&ready.check(&["-o", "json", "--insecure-skip-tls-verify"]));
+    assert_eq!(
+        troubles(&report),
+        [("FAIL".to_owned(), "api-server".to_owned())]
+    );
+}
