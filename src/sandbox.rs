@@ -214,6 +214,28 @@ mod tests {
     }
 
     #[test]
+    fn nothing_at_all_is_written_by_what_only_looks() {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("file");
+        fs::write(&file, "kept").unwrap();
+        if !supported() {
+            return;
+        }
+        confined(|| {
+            forbid_writes();
+            assert!(denied(fs::write(&file, "x")));
+            assert_eq!(fs::read_to_string(&file).unwrap(), "kept");
+            let run = |script: &str| {
+                let mut shell = Command::new("/bin/sh");
+                shell.args(["-c", script, "sh"]).arg(&file);
+                shell.status().unwrap().success()
+            };
+            assert!(run("true"));
+            assert!(!run("echo x 2>&- >\"$1\""));
+        });
+    }
+
+    #[test]
     fn a_missing_auth_directory_can_still_be_created() {
         let root = tempfile::tempdir().unwrap();
         let auth_dir = root.path().join("crio/auth");

@@ -524,7 +524,7 @@ fn people_read_one_line_a_check_and_a_summary() {
     let lines: Vec<_> = outcome.stdout.lines().collect();
     let (last, checks) = lines.split_last().unwrap();
     assert!(checks.iter().all(|line| starts(line)), "{outcome}");
-    assert!(last.ends_with("2 warnings, 0 failed"), "{outcome}");
+    assert!(last.ends_with("2 warned, 0 failed"), "{outcome}");
 
     ready.node.set_mode(BINARY, 0o644);
     let outcome = ready.check(&[]);

@@ -29,6 +29,7 @@ use self::root::Root;
 use super::output::{Printer, finish};
 use crate::cli::{self, Check, Config, Output};
 use crate::deadline::Deadline;
+use crate::sandbox;
 
 /// Prints what is wrong with this node; `arguments` is our own command line.
 ///
@@ -62,6 +63,9 @@ fn examine(
     root: &Root,
 ) -> Report {
     let (unseen, processes) = processes(root);
+    if config.sandbox {
+        sandbox::forbid_writes();
+    }
     // What kubelet gives the provider decides where everything else is looked for.
     let kubelet = Kubelet::find(root, command, &processes);
     let (arguments, config) = settings(config, kubelet.entry.as_ref(), arguments);

@@ -1,15 +1,20 @@
 //! The programs that run on the node, as `/proc` has them: kubelet and CRI-O know
 //! their configuration from their command lines and environments.
+//!
+//! All is read at once, before the sandbox is entered: from there, nothing but the
+//! command line of another process can be seen.
 
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::root::Root;
-use crate::secret::read_bounded;
+use crate::secret::{ReadError, read_bounded};
 
 /// The longest command line or environment that is read.
 const MAX_BYTES: usize = 256 * 1024;
+/// How the names of CRI-O's variables begin.
+const VARIABLES: &str = "CONTAINER_";
 /// The most processes that are looked at.
 const MAX_PROCESSES: usize = 1_000_000;
 
@@ -22,8 +27,10 @@ pub(super) struct Process {
     pub(super) arguments: Vec<String>,
     /// Where it was started; `None` where that cannot be seen.
     pub(super) directory: Option<PathBuf>,
-    /// Its folder in `/proc`.
-    folder: PathBuf,
+    /// Its file, as the kernel has it; `None` where that cannot be seen.
+    pub(super) program: Option<PathBuf>,
+    /// What its environment says to CRI-O.
+    variables: Vec<(String, String)>,
 }
 
 impl Process {
@@ -40,28 +47,18 @@ impl Process {
         flag(&self.arguments, name)
     }
 
-    /// A variable of the environment it was started with; `None` also where that
-    /// cannot be read.
+    /// A variable of CRI-O's in the environment it was started with; `None` also where
+    /// that cannot be seen.
     pub(super) fn variable(&self, name: &str) -> Option<String> {
-        let file = File::open(self.folder.join("environ")).ok()?;
-        let environment = read_bounded(file, MAX_BYTES).ok()?;
-        let mut entries = environment.split(|&byte| byte == 0);
-        let value = entries.find_map(|entry| {
-            let value = entry.strip_prefix(name.as_bytes())?;
-            value.strip_prefix(b"=")
-        })?;
-        Some(String::from_utf8_lossy(value).into_owned())
+        let mut variables = self.variables.iter();
+        let (_, value) = variables.find(|(known, _)| known == name)?;
+        Some(value.clone())
     }
 
     /// A path of its command line: relative ones are relative to where it was started.
     pub(super) fn absolute(&self, path: &str) -> PathBuf {
         let directory = self.directory.as_deref().unwrap_or(Path::new("/"));
         directory.join(path)
-    }
-
-    /// The program's file, as the kernel has it.
-    pub(super) fn program(&self) -> io::Result<PathBuf> {
-        fs::read_link(self.folder.join("exe"))
     }
 }
 
@@ -115,12 +112,12 @@ pub(super) fn all(root: &Root) -> io::Result<Vec<Process>> {
         if own.is_some() && first.is_some() && own != first {
             continue;
         }
-        let directory = fs::read_link(folder.join("cwd")).ok();
         processes.push(Process {
             id,
             arguments: split(&command_line),
-            directory,
-            folder,
+            directory: fs::read_link(folder.join("cwd")).ok(),
+            program: fs::read_link(folder.join("exe")).ok(),
+            variables: variables(&folder).unwrap_or_default(),
         });
     }
     processes.sort_by_key(|process| process.id);
@@ -130,6 +127,18 @@ pub(super) fn all(root: &Root) -> io::Result<Vec<Process>> {
 /// Which files it sees: a container sees others than the node.
 fn namespace(folder: &Path) -> Option<PathBuf> {
     fs::read_link(folder.join("ns/mnt")).ok()
+}
+
+fn variables(folder: &Path) -> Result<Vec<(String, String)>, ReadError> {
+    let environment = read_bounded(File::open(folder.join("environ"))?, MAX_BYTES)?;
+    let entries = environment.split(|&byte| byte == 0);
+    let ours = entries.filter(|entry| entry.starts_with(VARIABLES.as_bytes()));
+    let pairs = ours.filter_map(|entry| {
+        let entry = String::from_utf8_lossy(entry);
+        let (name, value) = entry.split_once('=')?;
+        Some((name.to_owned(), value.to_owned()))
+    });
+    Ok(pairs.collect())
 }
 
 fn split(command_line: &[u8]) -> Vec<String> {

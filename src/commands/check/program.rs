@@ -32,7 +32,8 @@ fn run(program: &Path, arguments: &[&str]) -> io::Result<Option<String>> {
     command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null());
+        .stderr(Stdio::piped());
+    // Not /dev/null for what it says beside: the sandbox does not let us open that.
     let mut child = command.spawn()?;
     let started = Instant::now();
     let status = loop {

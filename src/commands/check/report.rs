@@ -172,7 +172,7 @@ impl Report {
         let Summary { pass, warn, fail } = self.summary();
         printer.line(
             0,
-            &[Style::Heading.cell(format!("{pass} passed, {warn} warnings, {fail} failed"))],
+            &[Style::Heading.cell(format!("{pass} passed, {warn} warned, {fail} failed"))],
         )
     }
 

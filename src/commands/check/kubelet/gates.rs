@@ -63,12 +63,12 @@ fn judged(version: Option<Version>, gate: Option<bool>) -> Finding {
 /// kubelet is asked only on its own node, and only where nobody but root could have
 /// put something else in its place.
 fn version(root: &Root, found: &Found) -> Option<Version> {
-    let program = found.process.program().ok()?;
+    let program = found.process.program.as_deref()?;
     let is_kubelet = program.file_name().is_some_and(|name| name == "kubelet");
-    if !root.is_here() || !is_kubelet || !matches!(loophole(root, &program), Ok(None)) {
+    if !root.is_here() || !is_kubelet || !matches!(loophole(root, program), Ok(None)) {
         return None;
     }
-    let said = program::output(&program, &["--version"])?;
+    let said = program::output(program, &["--version"])?;
     Version::parse(said.trim().strip_prefix("Kubernetes ")?)
 }
 
