@@ -466,6 +466,16 @@ pub fn config_in_entry(
         let (Some(flag), Some(name)) = (argument.get_long(), argument.get_env()) else {
             continue;
         };
+        // As always, what args say counts more.
+        let said = |said: &String| {
+            let rest = said
+                .strip_prefix("--")
+                .and_then(|said| said.strip_prefix(flag));
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+        };
+        if entry.args.iter().any(said) {
+            continue;
+        }
         let Some(variable) = entry.env.iter().find(|variable| *variable.name == *name) else {
             continue;
         };

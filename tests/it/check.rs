@@ -433,10 +433,14 @@ fn the_entrys_own_arguments_are_used_unless_others_are_given() {
         {"name": "CRIO_CREDENTIAL_PROVIDER_NO_SANDBOX", "value": "1"},
         {"name": "OTHER", "value": "x"},
     ]);
-    for (key, value) in [("args", args), ("env", env)] {
+    let other = json!([{"name": "CRIO_CREDENTIAL_PROVIDER_AUTH_DIR", "value": "/other"}]);
+    for (args, env) in [(&args, &json!([])), (&json!([]), &env), (&args, &other)] {
         let ready = ReadyNode::new();
         crio(&ready);
-        entry(|entry| entry[key] = value.clone())(&ready);
+        entry(|entry| {
+            entry["args"] = args.clone();
+            entry["env"] = env.clone();
+        })(&ready);
         let told = report(&ready.check(&["-o", "json"]));
         assert!(troubles(&told).is_empty(), "{told}");
         let other = report(&ready.check(&["-o", "json", "--auth-dir", "/elsewhere"]));
