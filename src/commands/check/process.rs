@@ -149,6 +149,9 @@ fn split(command_line: &[u8]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::os::unix::fs::symlink;
+
     use super::*;
 
     fn process(command_line: &str) -> Process {
@@ -186,5 +189,20 @@ mod tests {
                 "{command_line:?}"
             );
         }
+    }
+
+    #[test]
+    fn what_runs_in_a_container_is_none_of_the_nodes_programs() {
+        let directory = tempfile::tempdir().unwrap();
+        for (id, namespace) in [("1", "node"), ("20", "container"), ("30", "node")] {
+            let folder = directory.path().join("proc").join(id);
+            fs::create_dir_all(folder.join("ns")).unwrap();
+            symlink(namespace, folder.join("ns/mnt")).unwrap();
+            let mut file = File::create(folder.join("cmdline")).unwrap();
+            file.write_all(b"/usr/bin/kubelet\0").unwrap();
+        }
+        let found = all(&Root::new(directory.path().to_owned())).unwrap();
+        let ids: Vec<_> = found.iter().map(|process| process.id).collect();
+        assert_eq!(ids, [1, 30]);
     }
 }
