@@ -235,6 +235,10 @@ pub struct Check {
     /// The service account whose rights are checked.
     #[arg(long, value_name = "NAME", requires = "namespace")]
     pub service_account: Option<String>,
+    /// Annotation of the service account; repeatable. One of them may name the Secrets
+    /// that it is to read: then it must be allowed to get these, and list none.
+    #[arg(long = "annotation", value_name = "NAME=VALUE", value_parser = parse_annotation)]
+    pub annotations: Vec<(String, String)>,
     /// File with a token of the service account: asks the API server what it may do.
     #[arg(long, value_name = "FILE", conflicts_with = "kubeconfig_for_review")]
     pub token_file: Option<PathBuf>,

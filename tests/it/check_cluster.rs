@@ -125,6 +125,51 @@ fn a_service_account_asks_with_its_own_token() {
 }
 
 #[test]
+fn for_named_secrets_the_right_to_get_them_is_enough() {
+    const KEY: &str = "credential-provider.crio.io/secrets";
+    let ready = ReadyNode::new();
+    let server = &ready.cluster.server;
+    server.grant_get(NAMESPACE, "narrow", &["mirror-login", "team-cache"]);
+    ready.write("/root/token", server.token(NAMESPACE, "narrow"));
+    let file = ready.node.path("root/token");
+    let access = |arguments: &[&str]| {
+        let own = ["-o", "json", "--token-file", file.to_str().unwrap()];
+        let report = report(&ready.check(&[&own, arguments].concat()));
+        let checks = report["checks"].as_array().unwrap();
+        let access = checks.iter().find(|check| check["name"] == "access");
+        let access = access.unwrap_or_else(|| panic!("{report}"));
+        let text = |key: &str| access[key].as_str().unwrap_or_default().to_owned();
+        (text("status"), text("message"), text("remedy"))
+    };
+    assert_eq!(access(&[]).0, "FAIL", "it may not list");
+    let names = ["--secret-name", "mirror-login,team-cache"];
+    assert_eq!(access(&names).0, "PASS");
+    let (status, _, remedy) = access(&["--secret-name", "mirror-login,other"]);
+    assert_eq!(status, "FAIL");
+    assert!(
+        remedy.contains("--verb=get") && remedy.contains("--resource-name=other"),
+        "{remedy}"
+    );
+
+    let annotated = format!("{KEY}=mirror-login");
+    let (status, message, remedy) = access(&["--annotation", &annotated]);
+    assert!(
+        status == "FAIL" && message.contains("hand over"),
+        "{message}"
+    );
+    assert!(remedy.contains("--named-secrets"), "{remedy}");
+    entry(|entry| {
+        entry["tokenAttributes"]["optionalServiceAccountAnnotationKeys"] = json!([KEY]);
+    })(&ready);
+    assert_eq!(access(&["--annotation", &annotated]).0, "PASS");
+    let (status, message, _) = access(&["--annotation", &format!("{KEY}=")]);
+    assert!(
+        status == "PASS" && message.contains("none is read"),
+        "{message}"
+    );
+}
+
+#[test]
 fn without_anybody_to_ask_the_command_is_shown() {
     let ready = ReadyNode::new();
     let arguments = ["-n", NAMESPACE, "--service-account", "app"];

@@ -11,6 +11,8 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+use crate::support::{NAMESPACE, ReadyNode};
+
 const README: &str = include_str!("../../README.md");
 /// The program under test.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_crio-credential-provider");
@@ -146,7 +148,11 @@ fn run(root: &Path, command: &str) -> (bool, String, String) {
 fn the_commands_of_the_readme_work_and_print_what_it_shows() {
     let root = node();
     let commands = shown();
+    let needs_a_cluster = format!("{NAME} check");
     for Shown { command, output } in &commands {
+        if command.starts_with(&needs_a_cluster) {
+            continue;
+        }
         let (success, stdout, stderr) = run(root.path(), command);
         assert!(success, "{command}\n{stderr}");
         if !output.is_empty() {
@@ -160,4 +166,27 @@ fn the_commands_of_the_readme_work_and_print_what_it_shows() {
             "the README does not show {subcommand}"
         );
     }
+}
+
+#[test]
+fn check_prints_what_the_readme_shows() {
+    let ready = ReadyNode::new();
+    let mirrors = "[[registry]]\nlocation = \"quay.io\"\n[[registry.mirror]]\nlocation = \"mirror.example.com/quay\"\n";
+    let registries = format!("{}{mirrors}", blocks("toml").into_iter().next().unwrap());
+    ready.write("/etc/containers/registries.conf", registries);
+    ready.write(
+        "/root/token",
+        ready.cluster.server.token(NAMESPACE, "other"),
+    );
+    let token = ready.node.path("root/token");
+
+    let outcome = ready.check(&["--token-file", token.to_str().unwrap()]);
+
+    let shown = shown();
+    let check = format!("{NAME} check --root");
+    let shown = shown.iter().find(|shown| shown.command.starts_with(&check));
+    let port = format!("127.0.0.1:{}", ready.cluster.port());
+    let printed = outcome.stdout.replace(&port, "127.0.0.1:6443");
+    assert_eq!(printed, shown.unwrap().output, "{outcome}");
+    assert_eq!(outcome.code, Some(1), "{outcome}");
 }

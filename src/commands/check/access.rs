@@ -1,14 +1,18 @@
 //! Whether a service account may read the Secrets of its namespace, asked with its own
 //! token, or with the login of somebody who may ask about others.
 
+use std::collections::BTreeMap;
+
+use super::kubelet::Entry;
 use super::report::{Finding, chain};
-use crate::cli::Check;
+use crate::cli::{Check, Config};
 use crate::cluster::{
     self, Access, Client, ClientError, Endpoint, ReviewError, Settings, User, grant, may_account,
     may_i,
 };
-use crate::commands::read_token;
+use crate::commands::{NAME as PROVIDER, read_token};
 use crate::deadline::Deadline;
+use crate::secret_names::SecretNames;
 use crate::service_account::ServiceAccount;
 
 const NAME: &str = "access";
@@ -16,29 +20,74 @@ const NAME: &str = "access";
 /// What was found, and the audiences of the token that the API server took.
 pub(super) type Reviewed = (Option<Finding>, Option<Vec<String>>);
 
-/// Asks, if there is anything to ask with.
+/// The Secrets that the account is to get; none where it lists all of them.
+///
+/// # Errors
+/// What keeps the provider from reading these Secrets, or that there is none to read.
+pub(super) fn named(
+    config: &Config,
+    command: &Check,
+    entry: Option<&Entry>,
+) -> Result<Vec<String>, Finding> {
+    let annotations: BTreeMap<_, _> = command.annotations.iter().cloned().collect();
+    let key = config.secrets_annotation.as_deref();
+    if let (Some(key), Some(entry)) = (key, entry)
+        && annotations.contains_key(key)
+        && !entry.hands_over(key)
+    {
+        let file = entry.file.display();
+        return Err(Finding::fail(
+            NAME,
+            format!("kubelet does not hand over the annotation {key}: all Secrets are listed"),
+            format!(
+                "{PROVIDER} config --merge {file} --named-secrets --write, then restart kubelet"
+            ),
+        ));
+    }
+    match SecretNames::wanted(config, &annotations) {
+        Ok(None) => Ok(Vec::new()),
+        Ok(Some(names)) if names.names().is_empty() => {
+            let message = "the service account names no Secret: none is read";
+            Err(Finding::pass(NAME, message))
+        }
+        Ok(Some(names)) => Ok(names.names().to_vec()),
+        Err(error) => {
+            let remedy = "name fewer: each is a request to the API server";
+            Err(Finding::fail(NAME, error.to_string(), remedy))
+        }
+    }
+}
+
+/// Asks, if there is anything to ask with: whether the account may get the Secrets of
+/// these `names`, or list all where there are none.
 pub(super) fn check(
     command: &Check,
+    names: &[String],
     settings: &Settings,
     endpoint: &Endpoint,
     deadline: Deadline,
 ) -> Reviewed {
     if command.token_file.is_some() {
-        return own(command, endpoint, deadline);
+        return own(command, names, endpoint, deadline);
     }
     let (Some(namespace), Some(account)) = (&command.namespace, &command.service_account) else {
         return (None, None);
     };
     let namespace = namespace.as_str();
-    let finding = match foreign(command, namespace, account, settings, deadline) {
-        Ok(Some(allowed)) => judged(namespace, Some(account), allowed),
+    let finding = match foreign(command, namespace, account, names, settings, deadline) {
+        Ok(Some(allowed)) => judged(namespace, Some(account), names, allowed),
         Ok(None) => Finding::warn(
             NAME,
             format!(
-                "whether service account {account:?} may list the Secrets of {namespace} was not asked"
+                "whether service account {account:?} may {} was not asked",
+                right(namespace, names)
             ),
             format!(
-                "kubectl auth can-i list secrets -n {namespace} --as=system:serviceaccount:{namespace}:{account}, or give --kubeconfig-for-review or --token-file"
+                "kubectl auth can-i {} -n {namespace} --as=system:serviceaccount:{namespace}:{account}, or give --kubeconfig-for-review or --token-file",
+                names.first().map_or_else(
+                    || "list secrets".to_owned(),
+                    |name| format!("get secrets/{name}")
+                )
             ),
         ),
         Err(message) => Finding::warn(
@@ -50,18 +99,31 @@ pub(super) fn check(
     (Some(finding), None)
 }
 
-/// What the provider must be allowed to do: it lists the namespace's Secrets. Whoever
-/// has it read named Secrets alone asks for those here too.
-fn wanted(namespace: &str) -> [Access<'_>; 1] {
-    [Access {
+/// What the provider must be allowed to do: get the Secrets that are named, or list all
+/// of the namespace.
+fn wanted<'a>(namespace: &'a str, names: &'a [String]) -> Vec<Access<'a>> {
+    let access = |verb, name| Access {
         namespace,
-        verb: "list",
-        name: None,
-    }]
+        verb,
+        name,
+    };
+    if names.is_empty() {
+        return vec![access("list", None)];
+    }
+    let each = names.iter().map(|name| access("get", Some(name.as_str())));
+    each.collect()
+}
+
+/// The same in words.
+fn right(namespace: &str, names: &[String]) -> String {
+    if names.is_empty() {
+        return format!("list the Secrets of {namespace}");
+    }
+    format!("get the Secrets {} of {namespace}", names.join(", "))
 }
 
 /// `SelfSubjectAccessReview`, with the account's own token.
-fn own(command: &Check, endpoint: &Endpoint, deadline: Deadline) -> Reviewed {
+fn own(command: &Check, names: &[String], endpoint: &Endpoint, deadline: Deadline) -> Reviewed {
     let failed = |message| {
         let remedy = "give a token of the service account: kubectl -n NAMESPACE create token NAME";
         (Some(Finding::warn(NAME, message, remedy)), None)
@@ -96,10 +158,11 @@ fn own(command: &Check, endpoint: &Endpoint, deadline: Deadline) -> Reviewed {
         ));
     }
     let asked = Client::new(endpoint, token, deadline).map_err(ReviewError::Client);
-    let asked = asked.and_then(|client| all(namespace.as_str(), |access| may_i(&client, access)));
+    let asked =
+        asked.and_then(|client| all(namespace.as_str(), names, |access| may_i(&client, access)));
     match asked {
         Ok(allowed) => {
-            let finding = judged(namespace.as_str(), name, allowed);
+            let finding = judged(namespace.as_str(), name, names, allowed);
             (Some(finding), Some(audiences))
         }
         Err(ReviewError::Client(ClientError::Refused(refusal)))
@@ -120,6 +183,7 @@ fn foreign(
     command: &Check,
     namespace: &str,
     account: &str,
+    names: &[String],
     settings: &Settings,
     deadline: Deadline,
 ) -> Result<Option<bool>, String> {
@@ -137,16 +201,19 @@ fn foreign(
     };
     let endpoint = cluster::discover(&settings).map_err(|error| chain(&error))?;
     let client = Client::of_user(&endpoint, user, deadline).map_err(|error| chain(&error))?;
-    all(namespace, |access| may_account(&client, account, access))
-        .map(Some)
-        .map_err(|error| format!("ask {}: {}", endpoint.server, chain(&error)))
+    all(namespace, names, |access| {
+        may_account(&client, account, access)
+    })
+    .map(Some)
+    .map_err(|error| format!("ask {}: {}", endpoint.server, chain(&error)))
 }
 
 fn all(
     namespace: &str,
+    names: &[String],
     may: impl Fn(&Access<'_>) -> Result<bool, ReviewError>,
 ) -> Result<bool, ReviewError> {
-    for access in wanted(namespace) {
+    for access in wanted(namespace, names) {
         if !may(&access)? {
             return Ok(false);
         }
@@ -154,15 +221,14 @@ fn all(
     Ok(true)
 }
 
-fn judged(namespace: &str, account: Option<&str>, allowed: bool) -> Finding {
-    let shown = account.unwrap_or("?");
+fn judged(namespace: &str, account: Option<&str>, names: &[String], allowed: bool) -> Finding {
+    let (shown, right) = (account.unwrap_or("?"), right(namespace, names));
     if allowed {
-        let message = format!("service account {shown:?} may list the Secrets of {namespace}");
-        return Finding::pass(NAME, message);
+        return Finding::pass(NAME, format!("service account {shown:?} may {right}"));
     }
     Finding::fail(
         NAME,
-        format!("service account {shown:?} may not list the Secrets of {namespace}"),
-        grant(namespace, account),
+        format!("service account {shown:?} may not {right}"),
+        grant(namespace, account, names),
     )
 }

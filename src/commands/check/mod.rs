@@ -149,7 +149,14 @@ fn cluster(
     let Some(endpoint) = endpoint else {
         return;
     };
-    let (access, accepted) = access::check(command, &settings, &endpoint, deadline);
+    let named = match access::named(config, command, kubelet.entry.as_ref()) {
+        Ok(named) => named,
+        Err(finding) => {
+            report.add([finding]);
+            return;
+        }
+    };
+    let (access, accepted) = access::check(command, &named, &settings, &endpoint, deadline);
     let accepted = accepted.as_deref();
     let audience = |entry| api_server::audience(entry, &endpoint, accepted, deadline);
     report.add(kubelet.entry.as_ref().and_then(audience));

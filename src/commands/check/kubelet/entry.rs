@@ -10,7 +10,9 @@ use crate::commands::check::report::{Finding, chain};
 use crate::commands::check::root::Root;
 use crate::commands::{NAME as PROVIDER, ours};
 use crate::kubelet::API_VERSION;
-use crate::kubelet::provider_config::{self, CredentialProvider, File, LoadError, MatchImage};
+use crate::kubelet::provider_config::{
+    self, CredentialProvider, File, LoadError, MatchImage, TokenAttributes,
+};
 use crate::secret::ReadError;
 
 const NAME: &str = "provider-config";
@@ -24,6 +26,21 @@ pub(in crate::commands::check) struct Entry {
     pub(in crate::commands::check) provider: CredentialProvider,
     /// Its file.
     pub(in crate::commands::check) file: PathBuf,
+}
+
+impl Entry {
+    /// Whether kubelet hands over this annotation of service accounts.
+    pub(in crate::commands::check) fn hands_over(&self, annotation: &str) -> bool {
+        let token = self.provider.token_attributes.iter();
+        token.flat_map(handed_over).any(|key| key == annotation)
+    }
+}
+
+fn handed_over(token: &TokenAttributes) -> impl Iterator<Item = &str> {
+    let optional = token.optional_service_account_annotation_keys.iter();
+    optional
+        .chain(&token.required_service_account_annotation_keys)
+        .map(String::as_str)
 }
 
 /// The file or directory that kubelet was told to read.
@@ -147,7 +164,18 @@ fn speaks(entry: &Entry) -> Finding {
         ),
         Some(token) => {
             let audience = &token.service_account_token_audience;
-            Finding::pass(NAME, format!("registered, with tokens for {audience:?}"))
+            let handed: Vec<_> = handed_over(token).collect();
+            let handed = match handed.as_slice() {
+                [] => String::new(),
+                handed => format!(
+                    " and the annotations {} of service accounts",
+                    handed.join(", ")
+                ),
+            };
+            Finding::pass(
+                NAME,
+                format!("registered, with tokens for {audience:?}{handed}"),
+            )
         }
     }
 }
