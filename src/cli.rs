@@ -68,6 +68,15 @@ pub struct Cli {
     pub command: Option<Command>,
 }
 
+/// The command line of the plugin alone. Declaring the subcommands costs more
+/// instructions than all else a run does that finds no mirror.
+#[derive(Debug, Parser)]
+#[command(name = "crio-credential-provider", disable_help_flag = true)]
+struct Plugin {
+    #[command(flatten)]
+    options: Options,
+}
+
 /// What the program can do by hand.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -452,7 +461,16 @@ pub struct Config {
 /// Wrong usage, or a request for help or the version: clap's error prints either
 /// and knows the exit code.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
-    Cli::try_parse_from(arguments)
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    match Plugin::try_parse_from(&arguments) {
+        Ok(Plugin { options }) => Ok(Cli {
+            options,
+            version_json: false,
+            command: None,
+        }),
+        // A subcommand, help, or a mistake, which is told with all there is.
+        Err(_) => Cli::try_parse_from(arguments),
+    }
 }
 
 /// The settings of the provider as kubelet runs it: what its entry says in `args` and
