@@ -44,10 +44,7 @@ const PARTS: [(&str, &str); 10] = [
         "-- of that, agreeing on a key (X25519)",
         "x25519::x25519_ecdh",
     ),
-    (
-        "- of that, decoding the pages",
-        "cluster::secrets::read_page",
-    ),
+    ("- of that, decoding the pages", "cluster::secrets::read::"),
     ("writing the auth file", "auth_file::store::AuthDir::write"),
 ];
 
