@@ -11,7 +11,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::measure::{Subject, instructions};
-use crate::scene::{NO_MIRROR, ONE_SECRET, SHORT_NAMES, Scene};
+use crate::scene::{NO_MIRROR, NO_MIRROR_BUT_SHORT_NAMES, ONE_OF_1_000, ONE_SECRET, Scene};
 use crate::table::{Table, float, grouped};
 
 /// How much a scene may exceed its committed number. A change of compiler or of a
@@ -23,17 +23,9 @@ const MAX_BYTES: u64 = 39 * 1024 * 1024 / 10;
 
 const SCENES: [Scene; 4] = [
     NO_MIRROR,
-    Scene {
-        name: "no mirror, short names",
-        short_names: SHORT_NAMES,
-        ..NO_MIRROR
-    },
+    NO_MIRROR_BUT_SHORT_NAMES,
     ONE_SECRET,
-    Scene {
-        name: "1 of 1,000 Secrets matches",
-        other: 999,
-        ..ONE_SECRET
-    },
+    ONE_OF_1_000,
 ];
 
 /// The counts of so many runs of each scene, and how far they are apart.

@@ -11,7 +11,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::measure::{Subject, instructions};
-use crate::scene::{ONE_SECRET, SHORT_NAMES, Scene};
+use crate::scene::ONE_SECRET_AND_SHORT_NAMES;
 use crate::table::{Table, float, grouped};
 
 const PROVIDER: &str = env!("CARGO_BIN_EXE_crio-credential-provider");
@@ -50,11 +50,7 @@ const PARTS: [(&str, &str); 10] = [
 
 /// With `PROFILE=FILE` the profile is kept, for `callgrind_annotate`.
 pub(crate) fn table() -> Result<Table> {
-    let scene = Scene {
-        short_names: SHORT_NAMES,
-        ..ONE_SECRET
-    };
-    let stage = scene.lay_out()?;
+    let stage = ONE_SECRET_AND_SHORT_NAMES.lay_out()?;
     let subject = Subject {
         name: "profile".to_owned(),
         command: stage.command(Path::new(PROVIDER)),

@@ -33,22 +33,34 @@ pub(crate) struct Scene {
 }
 
 /// As many as the shortnames.conf of current distributions has.
-pub(crate) const SHORT_NAMES: usize = 130;
+const SHORT_NAMES: usize = 130;
+
+/// [`NO_MIRROR`], with the short names of a distribution.
+pub(crate) const NO_MIRROR_BUT_SHORT_NAMES: Scene = Scene {
+    name: "no mirror, short names",
+    short_names: SHORT_NAMES,
+    ..NO_MIRROR
+};
+
+/// [`ONE_SECRET`], with the short names of a distribution.
+pub(crate) const ONE_SECRET_AND_SHORT_NAMES: Scene = Scene {
+    short_names: SHORT_NAMES,
+    ..ONE_SECRET
+};
+
+/// [`ONE_SECRET`] among others that do not match.
+pub(crate) const ONE_OF_1_000: Scene = Scene {
+    name: "1 of 1,000 Secrets matches",
+    other: 999,
+    ..ONE_SECRET
+};
 
 /// What an administrator may find on a node, from nothing to do to a lot.
 pub(crate) const SCENES: [Scene; 6] = [
     NO_MIRROR,
-    Scene {
-        name: "no mirror, short names",
-        short_names: SHORT_NAMES,
-        ..NO_MIRROR
-    },
+    NO_MIRROR_BUT_SHORT_NAMES,
     ONE_SECRET,
-    Scene {
-        name: "1 of 1,000 Secrets matches",
-        other: 999,
-        ..ONE_SECRET
-    },
+    ONE_OF_1_000,
     Scene {
         name: "1,000 Secrets match",
         matching: 1_000,

@@ -7,21 +7,13 @@ use anyhow::Result;
 
 use crate::compare::Empty;
 use crate::measure::{Subject, in_turn, instructions};
-use crate::scene::{NO_MIRROR, ONE_SECRET, SHORT_NAMES, Scene, Stage};
+use crate::scene::{
+    NO_MIRROR, NO_MIRROR_BUT_SHORT_NAMES, ONE_SECRET_AND_SHORT_NAMES, Scene, Stage,
+};
 use crate::table::{Table, float, grouped, mebibytes, milliseconds};
 
 /// A file system that has no disk to wait for.
 const MEMORY: &str = "/dev/shm";
-
-const NO_MIRROR_BUT_SHORT_NAMES: Scene = Scene {
-    short_names: SHORT_NAMES,
-    ..NO_MIRROR
-};
-
-const ONE_SECRET_AND_SHORT_NAMES: Scene = Scene {
-    short_names: SHORT_NAMES,
-    ..ONE_SECRET
-};
 
 const ONE_OF_A_THOUSAND: Scene = Scene {
     other: 999,
