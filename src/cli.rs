@@ -19,6 +19,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use registries_conf::{Files, MissingMainFile};
 
 use crate::cluster::{ProxySettings, Settings, kubelet_kubeconfig};
+use crate::kubelet::GoDuration;
 use crate::kubelet::provider_config::CredentialProvider;
 use crate::logging;
 use crate::service_account::Namespace;
@@ -632,41 +633,14 @@ fn parse_timeout(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A duration as Go and Kubernetes write it: `1h30m`, `45s`, `500ms`; a bare
-/// number is seconds.
+/// A duration as Go and Kubernetes write it, but for a bare number, which is seconds.
 fn parse_duration(text: &str) -> Result<Duration, String> {
-    let invalid = || "expected a duration such as 500ms, 45s, 1m30s or 24h".to_owned();
-    if let Ok(seconds) = text.parse() {
-        return Ok(Duration::from_secs(seconds));
-    }
-    let mut total = Duration::ZERO;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let digits = rest
-            .find(|c: char| !c.is_ascii_digit())
-            .ok_or_else(invalid)?;
-        let (number, after) = rest.split_at(digits);
-        let number: u64 = number.parse().map_err(|_invalid| invalid())?;
-        let letters = after
-            .find(|c: char| c.is_ascii_digit())
-            .unwrap_or(after.len());
-        let (unit, next) = after.split_at(letters);
-        let milliseconds = match unit {
-            "ms" => Some(number),
-            "s" => number.checked_mul(1000),
-            "m" => number.checked_mul(60 * 1000),
-            "h" => number.checked_mul(60 * 60 * 1000),
-            _ => None,
-        };
-        let part = Duration::from_millis(milliseconds.ok_or_else(invalid)?);
-        total = total.checked_add(part).ok_or_else(invalid)?;
-        rest = next;
-    }
-    if text.is_empty() {
-        Err(invalid())
-    } else {
-        Ok(total)
-    }
+    let is_bare = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let with_unit = if is_bare { &format!("{text}s") } else { text };
+    let duration: Result<GoDuration, _> = with_unit.parse();
+    duration
+        .and_then(Duration::try_from)
+        .map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -694,22 +668,25 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_written_like_gos() {
+    fn a_duration_of_a_flag_is_gos_or_a_number_of_seconds() {
         for (text, expected) in [
-            ("45s", Some(45_000)),
             ("1m30s", Some(90_000)),
-            ("24h", Some(86_400_000)),
-            ("500ms", Some(500)),
-            ("1h2m3s4ms", Some(3_723_004)),
+            ("1.5h", Some(5_400_000)),
+            (".5s", Some(500)),
+            ("+5s", Some(5_000)),
+            ("1000us", Some(1)),
+            ("1000µs", Some(1)),
+            ("1000μs", Some(1)),
             ("0", Some(0)),
             ("7", Some(7_000)),
+            ("007", Some(7_000)),
             ("", None),
             ("s", None),
             ("1d", None),
-            ("-1s", None),
-            ("1", Some(1_000)),
             ("1s2", None),
-            ("99999999999999999999s", None),
+            ("-1s", None),
+            ("-7", None),
+            ("99999999999999999999", None),
         ] {
             let expected = expected.map(Duration::from_millis);
             assert_eq!(parse_duration(text).ok(), expected, "{text}");

@@ -3,10 +3,12 @@
 //!
 //! <https://kubernetes.io/docs/reference/config-api/kubelet-credentialprovider.v1/>
 
+mod duration;
 mod request;
 mod response;
 pub mod provider_config;
 
+pub use duration::{GoDuration, InvalidDuration};
 pub use request::{MAX_REQUEST_BYTES, Request, RequestError};
 pub use response::Response;
 

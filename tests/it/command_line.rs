@@ -1,7 +1,10 @@
 //! Flags, their environment variables, and what is said of the program (SPEC
 //! section 7).
 
+use std::time::Duration;
+
 use serde_json::Value;
+use test_cluster::{ConnectionFault, Fault};
 
 use crate::support::{Cluster, EMPTY, NGINX, Node, Outcome, Provider, docker_config, login, owned};
 
@@ -138,9 +141,18 @@ fn an_empty_value_switches_a_list_off() {
 fn durations_are_written_as_in_go() {
     let node = Node::with_mirror();
     let cluster = cluster();
-    for timeout in ["30s", "1m", "1m30s", "29000ms", "1h", "30"] {
-        let provider = node.provider(&cluster).flag("--timeout", timeout);
-        provider.pull(NGINX).answers(&owned(NGINX));
+    let hangs = Fault::from(ConnectionFault::HangAtAccept);
+    cluster.server.fault(hangs.forever());
+    for timeout in ["500ms", ".5s", "+0.5s", "500000us", "500000µs", "0.0001h"] {
+        let outcome = node
+            .provider(&cluster)
+            .flag("--timeout", timeout)
+            .pull(NGINX);
+        assert_eq!(outcome.code, Some(1), "{timeout}: {outcome}");
+        assert!(
+            (Duration::from_millis(100)..Duration::from_secs(4)).contains(&outcome.elapsed),
+            "{timeout}: {outcome}"
+        );
     }
 }
 

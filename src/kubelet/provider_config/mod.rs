@@ -24,7 +24,6 @@ mod validate;
 mod patterns;
 mod match_image;
 mod glob;
-mod duration;
 mod node;
 mod yaml;
 mod json;

@@ -3,10 +3,9 @@
 use std::collections::HashSet;
 
 use super::config::{CredentialProvider, CredentialProviderConfig, Problem, TokenAttributes};
-use super::duration;
 use super::match_image::MatchImage;
 use crate::dns;
-use crate::kubelet::API_VERSION as PROVIDER_API_VERSION;
+use crate::kubelet::{API_VERSION as PROVIDER_API_VERSION, GoDuration};
 
 /// What a provider's `apiVersion` may be.
 const PROVIDER_API_VERSIONS: [&str; 3] = [
@@ -111,13 +110,10 @@ impl Check<'_> {
             self.refuse("defaultCacheDuration", "is required");
             return;
         };
-        match duration::parse(text) {
-            None => self.refuse(
-                "defaultCacheDuration",
-                "is no duration such as 12h or 1m30s",
-            ),
-            Some(..0) => self.refuse("defaultCacheDuration", "must not be negative"),
-            Some(_) => {}
+        match text.parse::<GoDuration>().map(GoDuration::as_nanos) {
+            Err(error) => self.refuse("defaultCacheDuration", format!("is {error}")),
+            Ok(..0) => self.refuse("defaultCacheDuration", "must not be negative"),
+            Ok(_) => {}
         }
     }
 

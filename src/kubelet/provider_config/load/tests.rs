@@ -260,7 +260,9 @@ fn kubelet_refuses_bad_providers() {
         (
             "no duration",
             with("12h", "a day"),
-            vec!["line 4: providers[0].defaultCacheDuration: is no duration such as 12h or 1m30s"],
+            vec![
+                "line 4: providers[0].defaultCacheDuration: is not a duration such as 500ms, 45s, 1m30s or 24h",
+            ],
         ),
         (
             "a bare number as duration",
