@@ -10,6 +10,7 @@ export PATH := $(CARGO_HOME)/bin:$(PATH)
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 
 CARGO ?= cargo
+RUST_VERSION := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
 NAME := crio-credential-provider
 BUILD_DIR := build
 BINARY := $(BUILD_DIR)/$(NAME)
@@ -196,6 +197,12 @@ fmt: ## Check the formatting of Rust code
 clippy: ## Run clippy, warnings are errors
 	@test/setup rust cc clippy
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+.PHONY: oldest-rust
+oldest-rust: ## Build with the oldest Rust that Cargo.toml promises, got with rustup
+	@test/setup rust cc
+	rustup toolchain install --profile minimal $(RUST_VERSION)
+	rustup run $(RUST_VERSION) cargo check --workspace --all-targets --locked
 
 .PHONY: doc
 doc: ## Build the documentation, private items included, warnings are errors
