@@ -1,5 +1,4 @@
-//! One API server, asked with one token: GET, attempts and their limits, retries
-//! (SPEC section 4, "Failures").
+//! One API server, asked with one token: requests, attempts and their limits, retries.
 
 use std::error::Error as StdError;
 use std::thread;
@@ -18,8 +17,8 @@ use zeroize::Zeroizing;
 use super::connector::{BUFFER, IpFirstResolver, TlsConnector};
 use super::discover::Endpoint;
 use super::retry::{Backoff, retry_after};
-use super::tls::{self, TlsError};
-use super::user::{Identity, User};
+use super::tls::{self, Identity, TlsError};
+use super::user::User;
 use crate::deadline::Deadline;
 use crate::json::Object;
 use crate::secret::{ReadError, Secret, read_bounded};

@@ -1,9 +1,10 @@
 //! The only network I/O: where the API server is, TLS, and a namespace's Secrets, in
-//! paged lists or by name (SPEC section 4).
+//! paged lists or by name.
 //!
 //! `discover` finds the server, `client` asks it, `secrets` knows what to ask; `review`
 //! and `user` are for `check` alone.
 
+mod address;
 mod client;
 mod connector;
 mod discover;
@@ -17,7 +18,7 @@ mod user;
 
 pub use client::{Client, ClientError, Refusal};
 pub use discover::{DiscoverError, Endpoint, EnvFileError, Settings, discover, kubelet_kubeconfig};
-pub use kubeconfig::{Kubeconfig, KubeconfigError};
+pub use kubeconfig::{Kubeconfig, KubeconfigError, KubeconfigProblem};
 pub use proxy::{ProxyError, ProxySettings};
 pub use review::{Access, ReviewError, may_account, may_i};
 pub(crate) use secrets::grant;

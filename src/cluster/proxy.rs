@@ -1,5 +1,5 @@
-//! Whether and which proxy stands between us and the API server, as client-go
-//! and Go's `golang.org/x/net/http/httpproxy` decide it (SPEC section 4).
+//! Whether and which proxy leads to the API server, as client-go and Go's
+//! `golang.org/x/net/http/httpproxy` decide it.
 
 use std::fmt;
 use std::net::IpAddr;

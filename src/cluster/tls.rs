@@ -15,9 +15,8 @@ use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme, SupportedCipherSuite,
 };
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 
-use super::user::Identity;
 use crate::secret::{ReadError, read_file};
 
 /// The largest CA bundle that is read: 8 MiB.
@@ -53,6 +52,13 @@ impl fmt::Display for Trust {
             }
         }
     }
+}
+
+/// A client certificate with its key, which `Debug` does not show.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    pub(crate) chain: Vec<CertificateDer<'static>>,
+    pub(crate) key: PrivateKeyDer<'static>,
 }
 
 /// Why there is nobody to trust.

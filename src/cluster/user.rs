@@ -4,15 +4,14 @@
 
 use std::path::{Path, PathBuf};
 
-use base64::Engine;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
-use super::kubeconfig::KubeconfigError;
-use crate::credentials::BASE64;
-use crate::secret::{DecodeError, ReadError, Secret, read_file};
+use super::kubeconfig::{Document, KubeconfigError, base64, error, text};
+use super::tls::Identity;
+use crate::secret::{ReadError, Secret, read_file};
 
 /// The largest file that is read: 4 MiB.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
@@ -26,28 +25,12 @@ pub struct User {
     pub(super) identity: Option<Identity>,
 }
 
-/// A client certificate with its key, which `Debug` does not show.
-#[derive(Debug)]
-pub(crate) struct Identity {
-    pub(crate) chain: Vec<CertificateDer<'static>>,
-    pub(crate) key: PrivateKeyDer<'static>,
-}
-
 /// Why there is no user to ask with. Never holds a value of the file.
 #[derive(Debug, thiserror::Error)]
 pub enum UserError {
-    /// The file is no kubeconfig.
+    /// The file is not a kubeconfig.
     #[error(transparent)]
     Kubeconfig(#[from] KubeconfigError),
-    /// It is not YAML, or not of the known shape.
-    #[error("kubeconfig {path:?}")]
-    Decode {
-        /// The file.
-        path: PathBuf,
-        /// Where.
-        #[source]
-        source: DecodeError,
-    },
     /// A file that it names cannot be read.
     #[error("read {path:?}, which the kubeconfig names")]
     Read {
@@ -57,7 +40,7 @@ pub enum UserError {
         #[source]
         source: ReadError,
     },
-    /// The certificate or the key is none.
+    /// The certificate or the key is not PEM.
     #[error("the client certificate and key in kubeconfig {0:?} are not PEM")]
     Identity(PathBuf),
     /// A plugin or a password, or nothing at all.
@@ -65,28 +48,6 @@ pub enum UserError {
         "the current user of kubeconfig {0:?} has neither a token nor a client certificate: plugins are not run"
     )]
     None(PathBuf),
-}
-
-#[derive(Deserialize)]
-struct Wire {
-    #[serde(default, rename = "current-context")]
-    current_context: String,
-    #[serde(default)]
-    contexts: Option<Vec<NamedContext>>,
-    #[serde(default)]
-    users: Option<Vec<NamedUser>>,
-}
-
-#[derive(Deserialize)]
-struct NamedContext {
-    name: String,
-    context: Context,
-}
-
-#[derive(Deserialize)]
-struct Context {
-    #[serde(default)]
-    user: String,
 }
 
 #[derive(Deserialize)]
@@ -129,21 +90,14 @@ impl User {
     /// # Errors
     /// [`UserError`] where there is none that says who it is without a plugin.
     pub fn read(path: &Path) -> Result<Self, UserError> {
-        let text = read_file(path, MAX_BYTES).map_err(|source| KubeconfigError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-        let text = String::from_utf8_lossy(&text);
-        let wire: Wire = serde_saphyr::from_str(&text).map_err(|error| UserError::Decode {
-            path: path.to_owned(),
-            source: error.into(),
-        })?;
+        let mut document: Document<Option<Vec<NamedUser>>> = Document::read(path)?;
+        let name = document
+            .current_context()
+            .and_then(|mut context| text(&mut context, "user"))
+            .map_err(|problem| error(path, problem))?;
         let none = || UserError::None(path.to_owned());
-        let mut contexts = wire.contexts.into_iter().flatten();
-        let context = contexts.find(|context| context.name == wire.current_context);
-        let name = context.ok_or_else(none)?.context.user;
-        let mut users = wire.users.into_iter().flatten();
-        let user = users.find(|user| user.name == name);
+        let mut users = document.users.into_iter().flatten();
+        let user = users.find(|user| Some(&user.name) == name.as_ref());
         let user = user.and_then(|user| user.user).ok_or_else(none)?;
         let file = File { path };
         let token = file.token(&user)?;
@@ -194,12 +148,10 @@ impl File<'_> {
         path: Option<&Path>,
     ) -> Result<Option<Zeroizing<Vec<u8>>>, UserError> {
         if let Some(Private(data)) = data.filter(|Private(data)| !data.expose().is_empty()) {
-            let bytes = data.expose().iter().copied();
-            let compact = bytes.filter(|byte| !byte.is_ascii_whitespace());
-            let compact = Zeroizing::new(compact.collect::<Vec<_>>());
-            let decoded = BASE64.decode(compact.as_slice());
-            let decoded = decoded.map_err(|_position| UserError::Identity(self.path.to_owned()))?;
-            return Ok(Some(Zeroizing::new(decoded)));
+            let decoded = base64(data.expose());
+            return decoded
+                .map(Some)
+                .ok_or_else(|| UserError::Identity(self.path.to_owned()));
         }
         path.map(|path| self.named(path)).transpose()
     }
@@ -215,8 +167,11 @@ mod tests {
     use std::fs::File as Created;
     use std::io::Write;
 
+    use base64::Engine;
+
     use super::*;
     use crate::cluster::tls::{Trust, client_config};
+    use crate::credentials::BASE64;
 
     fn read(user: &str) -> Result<User, String> {
         let directory = tempfile::tempdir().unwrap();

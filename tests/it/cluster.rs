@@ -1,4 +1,4 @@
-//! The way to the API server (SPEC section 4).
+//! How the API server is found.
 
 use std::fmt::Write;
 
@@ -72,11 +72,50 @@ fn a_ca_file_in_a_kubeconfig_is_relative_to_it() {
 }
 
 #[test]
-fn data_counts_more_than_a_ca_file() {
+fn a_ca_that_is_given_twice_is_refused_as_client_go_refuses_it() {
     let cluster = cluster(ApiServer::builder());
     let authority = "certificate-authority: /missing.crt".to_owned();
     let text = kubeconfig(&[server(&cluster), authority, authority_data(&cluster)]);
-    pull_with_kubeconfig(&cluster, &text).answers(&owned(NGINX));
+    pull_with_kubeconfig(&cluster, &text).fails_with(&["certificate-authority-data", "remove one"]);
+    assert_eq!(cluster.server.connections(), 0);
+}
+
+#[test]
+fn what_is_not_used_of_a_kubeconfig_spoils_nothing() {
+    let cluster = cluster(ApiServer::builder());
+    let good = kubeconfig(&[server(&cluster), authority_data(&cluster)]);
+    for text in [
+        good.replace("kind: Config\n", ""),
+        good.replace(
+            "contexts:\n",
+            "contexts:\n- null\n- {name: other, context: 5}\n",
+        ),
+        good.replace(
+            "clusters:\n",
+            "clusters:\n- {name: other, cluster: {server: [n0de]}}\n",
+        ),
+        format!("{good}---\n{{ [ n0de"),
+        format!("{good}preferences: n0de\n"),
+        format!("{good}users: null\n"),
+    ] {
+        pull_with_kubeconfig(&cluster, &text).answers(&owned(NGINX));
+    }
+}
+
+#[test]
+fn a_port_that_is_none_is_an_error_and_no_other_port_is_asked() {
+    let cluster = cluster(ApiServer::builder());
+    for port in ["6443x", "x", "-1", "65536"] {
+        let bad = format!("https://127.0.0.1:{port}");
+        let text = kubeconfig(&[format!("server: {bad}"), authority_data(&cluster)]);
+        let said = format!("{port:?} is not a port");
+        pull_with_kubeconfig(&cluster, &text).fails_with(&[&bad, &said, KUBECONFIG]);
+        let node = Node::with_mirror();
+        let provider = node.provider(&cluster).flag("--api-server", &bad);
+        let outcome = provider.pull(NGINX);
+        outcome.fails_with(&[&bad, &said, "--api-server"]);
+    }
+    assert_eq!(cluster.server.connections(), 0);
 }
 
 #[test]
@@ -297,7 +336,6 @@ fn what_is_no_kubeconfig_is_refused_without_its_content() {
         ("text", "n0de".to_owned()),
         ("a list", "- n0de".to_owned()),
         ("broken", format!("{good}\n\t n0de: [")),
-        ("no kind", good.replace("kind: Config\n", "")),
         ("other kind", good.replace("kind: Config", "kind: Secret")),
         ("no context", good.replace("current-context: here\n", "")),
         (

@@ -1,5 +1,4 @@
-//! Proxies between the node and the API server, as client-go has them (SPEC
-//! section 4).
+//! Proxies between the node and the API server, as client-go has them.
 
 use test_cluster::ApiServer;
 

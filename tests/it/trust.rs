@@ -1,4 +1,4 @@
-//! Whether it is the right API server, and nobody else (SPEC section 4).
+//! The API server is verified before it gets the token.
 
 use std::time::Duration;
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use crate::cluster::address::{self, bracketed, unbracketed};
 use crate::secret::{ReadError, read_file};
 
 /// The largest file that is read: 64 KiB.
@@ -14,10 +15,10 @@ pub enum EnvFileError {
     /// It cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The port is no number.
-    #[error("KUBERNETES_SERVICE_PORT is not a port number")]
+    /// The port is not one.
+    #[error("KUBERNETES_SERVICE_PORT is not a port from 1 to 65535")]
     Port,
-    /// It says nothing of a host.
+    /// It does not name a host.
     #[error("KUBERNETES_SERVICE_HOST is not set")]
     NoHost,
 }
@@ -55,13 +56,9 @@ fn parse(text: &str) -> Result<String, EnvFileError> {
     if host.is_empty() {
         return Err(EnvFileError::NoHost);
     }
-    let port: u16 = port.parse().map_err(|_invalid| EnvFileError::Port)?;
-    let bracketed = host.contains(':') && !host.starts_with('[');
-    Ok(if bracketed {
-        format!("https://[{host}]:{port}")
-    } else {
-        format!("https://{host}:{port}")
-    })
+    let port = address::port(port).ok_or(EnvFileError::Port)?;
+    let host = bracketed(unbracketed(host));
+    Ok(format!("https://{host}:{port}"))
 }
 
 fn unquote(value: &str) -> &str {
@@ -95,6 +92,16 @@ mod tests {
             ("KUBERNETES_SERVICE_HOST=[::1]", Some("https://[::1]:6443")),
             ("KUBERNETES_SERVICE_HOST=''", None),
             ("KUBERNETES_SERVICE_HOST=a\nKUBERNETES_SERVICE_PORT=x", None),
+            (
+                "KUBERNETES_SERVICE_HOST=a\nKUBERNETES_SERVICE_PORT=+1",
+                None,
+            ),
+            ("KUBERNETES_SERVICE_HOST=a\nKUBERNETES_SERVICE_PORT=0", None),
+            (
+                "KUBERNETES_SERVICE_HOST=a\nKUBERNETES_SERVICE_PORT=65536",
+                None,
+            ),
+            ("KUBERNETES_SERVICE_HOST=a\nKUBERNETES_SERVICE_PORT=", None),
             ("", None),
         ] {
             assert_eq!(parse(text).ok().as_deref(), expected, "{text:?}");

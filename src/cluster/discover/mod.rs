@@ -1,5 +1,4 @@
-//! Where the API server is, and whom to trust there; the first hit wins (SPEC
-//! section 4):
+//! Where the API server is, and whom to trust there; the first hit wins:
 //!
 //! 1. flags: `--api-server`, `--kubeconfig`;
 //! 2. OpenShift's `/etc/kubernetes/apiserver-url.env`;
@@ -16,8 +15,8 @@ use std::path::{Path, PathBuf};
 use rustls_pki_types::ServerName;
 use tracing::{debug, warn};
 use ureq::http::Uri;
-use ureq::http::uri::Scheme;
 
+use super::address::{Address, AddressError, bracketed, ip, unbracketed};
 use super::kubeconfig::{Kubeconfig, KubeconfigError};
 use super::proxy::{self, ProxyError, ProxySettings};
 use super::tls::{CaSource, Trust};
@@ -94,10 +93,20 @@ pub enum DiscoverError {
     /// The server is no `https://host[:port][/path]`.
     #[error("API server {server:?} from {origin} is not https://HOST[:PORT][/PATH]")]
     Server {
-        /// As given.
+        /// As given, without a user and password.
         server: String,
         /// Where it was given.
         origin: String,
+    },
+    /// The server's port is not one.
+    #[error("API server {server:?} from {origin}: {port:?} is not a port from 1 to 65535")]
+    Port {
+        /// As given, without a user and password.
+        server: String,
+        /// Where it was given.
+        origin: String,
+        /// What follows the host.
+        port: String,
     },
     /// The name to verify is no host name and no address.
     #[error("TLS server name {0:?} is neither a host name nor an IP address")]
@@ -133,9 +142,7 @@ pub fn discover(settings: &Settings) -> Result<Endpoint, DiscoverError> {
         .or_else(|| of_server.and_then(|kubeconfig| kubeconfig.tls_server_name.as_deref()))
         .or(found.server_name)
         .unwrap_or(&host);
-    let name = name.trim_start_matches('[').trim_end_matches(']');
-    let server_name = ServerName::try_from(name.to_owned())
-        .map_err(|_invalid| DiscoverError::ServerName(name.to_owned()))?;
+    let server_name = server_name(unbracketed(name))?;
     let proxy = proxy::choose(
         named.and_then(|kubeconfig| kubeconfig.proxy_url.as_deref()),
         &settings.proxy,
@@ -214,26 +221,51 @@ fn found_in(kubeconfig: Kubeconfig, origin: &str) -> Found {
     }
 }
 
+/// Takes the URL of a server apart as client-go does: the user and the query in that of a
+/// kubeconfig are ignored; given otherwise, they are a mistake. `HOST[:PORT]` is https,
+/// though client-go would send the token over http.
 fn parse_server(found: &Found) -> Result<Uri, DiscoverError> {
-    let invalid = || DiscoverError::Server {
-        server: found.server.clone(),
-        origin: found.origin.clone(),
-    };
-    // client-go takes a bare host for https too where there is a CA to verify it.
     let (scheme, rest) = found
         .server
         .split_once("://")
         .unwrap_or(("https", &found.server));
-    let text = format!("{scheme}://{}", rest.trim_end_matches('/'));
-    let uri: Uri = text.parse().map_err(|_invalid| invalid())?;
-    let has_user = uri
-        .authority()
-        .is_some_and(|authority| authority.as_str().contains('@'));
-    let usable = uri.scheme() == Some(&Scheme::HTTPS)
-        && uri.host().is_some_and(|host| !host.is_empty())
-        && uri.query().is_none()
-        && !has_user;
-    if usable { Ok(uri) } else { Err(invalid()) }
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let shown = || {
+        let host = authority.rsplit('@').next().unwrap_or_default();
+        let server = format!("{scheme}://{host}{path}");
+        (server, found.origin.clone())
+    };
+    let invalid = || {
+        let (server, origin) = shown();
+        DiscoverError::Server { server, origin }
+    };
+    let address = Address::parse(authority).map_err(|error| match error {
+        AddressError::Host => invalid(),
+        AddressError::Port(port) => {
+            let (server, origin) = shown();
+            let port = port.to_owned();
+            DiscoverError::Port {
+                server,
+                origin,
+                port,
+            }
+        }
+    })?;
+    let kubeconfig = found.kubeconfig.as_ref();
+    let is_of_kubeconfig = kubeconfig.is_some_and(|named| named.server == found.server);
+    let has_more = address.user.is_some() || found.server.contains(['?', '#']);
+    let is_bare_with_path = !found.server.contains("://") && !path.is_empty();
+    if !scheme.eq_ignore_ascii_case("https") || is_bare_with_path || has_more && !is_of_kubeconfig {
+        return Err(invalid());
+    }
+    let host = bracketed(address.host);
+    let port = address
+        .port
+        .map_or_else(String::new, |port| format!(":{port}"));
+    let path = path.trim_end_matches('/');
+    let uri = format!("https://{host}{port}{path}");
+    uri.parse().map_err(|_invalid| invalid())
 }
 
 fn trust(settings: &Settings, kubeconfig: Option<&Kubeconfig>) -> Trust {
@@ -248,6 +280,15 @@ fn trust(settings: &Settings, kubeconfig: Option<&Kubeconfig>) -> Trust {
         .or_else(|| kubeconfig.and_then(|kubeconfig| kubeconfig.ca.clone()))
         .or_else(|| well_known::certificate_authority(&settings.root))
         .map_or(Trust::System, Trust::Ca)
+}
+
+/// The name that a certificate must have: that of a host, or an address.
+fn server_name(name: &str) -> Result<ServerName<'static>, DiscoverError> {
+    if let Some(address) = ip(name) {
+        return Ok(ServerName::IpAddress(address.into()));
+    }
+    ServerName::try_from(name.to_owned())
+        .map_err(|_invalid| DiscoverError::ServerName(name.to_owned()))
 }
 
 fn server_of_env_file(path: &Path) -> Result<Option<String>, DiscoverError> {

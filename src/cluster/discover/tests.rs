@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use serde::Deserialize;
+
 use super::well_known::WELL_KNOWN;
 use super::*;
 
@@ -194,22 +196,154 @@ fn trust_comes_from_flags_then_the_kubeconfig_then_the_table() {
 
 #[test]
 fn only_https_servers_are_asked() {
+    let (_root, mut settings) = node(&[]);
     for server in [
         "http://api",
-        "https://",
+        "http://user:hunter2@api",
         "https://user:hunter2@api",
+        "https://api?x",
+        "https://",
         "ftp://api",
         "https://a b",
-        "https://api?x",
+        "https://[fd00::5",
+        "",
     ] {
-        let (_root, mut settings) = node(&[]);
         settings.api_server = Some(server.to_owned());
-        assert!(
-            matches!(discover(&settings), Err(DiscoverError::Server { .. })),
-            "{server}"
-        );
+        let error = discover(&settings).unwrap_err();
+        assert!(matches!(error, DiscoverError::Server { .. }), "{server}");
+        assert!(!error.to_string().contains("hunter2"), "{error}");
     }
-    let (_root, mut settings) = node(&[]);
-    settings.api_server = Some("api.example:6443".to_owned());
-    assert_eq!(found(&settings).0, "https://api.example:6443");
+    for (server, expected) in [
+        ("api.example:6443", "https://api.example:6443"),
+        ("HTTPS://api", "https://api"),
+        ("https://api:", "https://api"),
+    ] {
+        settings.api_server = Some(server.to_owned());
+        assert_eq!(found(&settings).0, expected, "{server}");
+    }
+}
+
+#[test]
+fn a_port_that_is_none_is_an_error_wherever_it_is_given() {
+    for port in ["6443x", "x", "-1", "65536", "0"] {
+        let server = format!("https://api:{port}");
+        let text = kubeconfig(&server, CA);
+        let env = format!("KUBERNETES_SERVICE_HOST=api\nKUBERNETES_SERVICE_PORT={port}\n");
+        let (root, by_flag) = node(&[("k.yaml", &text), ("env", &env)]);
+        let by_kubeconfig = Settings {
+            kubeconfig: Some(root.path().join("k.yaml")),
+            ..by_flag.clone()
+        };
+        let by_env_file = Settings {
+            env_file: root.path().join("env"),
+            ..by_flag.clone()
+        };
+        let by_flag = Settings {
+            api_server: Some(server),
+            ..by_flag
+        };
+        for settings in [by_flag, by_kubeconfig, by_env_file] {
+            let error = anyhow::Error::new(discover(&settings).unwrap_err());
+            let line = format!("{error:#}");
+            assert!(line.contains("not a port from 1 to 65535"), "{line}");
+        }
+    }
+}
+
+/// What client-go makes of a kubeconfig.
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    text: String,
+    beside: Vec<String>,
+    go: Option<Go>,
+}
+
+#[derive(Deserialize)]
+struct Go {
+    url: String,
+    ca_file: String,
+    ca_data: String,
+    tls_server_name: String,
+}
+
+/// What client-go refuses for something that is not used here: users, preferences, other
+/// contexts and clusters, and a CA file, which is read later.
+const PASSED_OVER: [&str; 10] = [
+    "users a map",
+    "preferences a text",
+    "another context is a text",
+    "its own user has no certificate file",
+    "another cluster with bad CA data",
+    "another cluster with a number as server",
+    "two users of one name",
+    "two other contexts of one name",
+    "CA file missing",
+    // Extensions of another cluster.
+    "random 15",
+];
+/// What client-go takes, only to fail when it connects.
+const REFUSED: [&str; 5] = [
+    "server https://api.node.example:0",
+    "server https://api.node.example:65536",
+    "server https://api.node.example:99999",
+    "server http://api.node.example:8080",
+    // An address that is none.
+    "random 23",
+];
+
+#[test]
+fn a_kubeconfig_leads_where_client_go_goes() {
+    let text = include_str!("../../../tests/data/vectors/kubeconfig.json");
+    let cases: Vec<Case> = serde_json::from_str(text).unwrap();
+    for case in cases.iter().filter(|case| !case.text.contains("proxy-url")) {
+        let name = case.name.as_str();
+        let mut files = vec![("k.yaml", case.text.as_str())];
+        files.extend(case.beside.iter().map(|path| (path.as_str(), "PEM")));
+        let (root, mut settings) = node(&files);
+        settings.kubeconfig = Some(root.path().join("k.yaml"));
+        let found = discover(&settings);
+        let Some(go) = case.go.as_ref().filter(|_| !REFUSED.contains(&name)) else {
+            assert_eq!(found.is_ok(), PASSED_OVER.contains(&name), "{name}");
+            continue;
+        };
+        let endpoint = found.unwrap();
+        let (scheme, address) = go.url.split_once("://").unwrap();
+        let address = address.rsplit('@').next().unwrap();
+        let address = address.split('?').next().unwrap();
+        let address = address.trim_end_matches(['/', ':']).replace(":00", ":");
+        let server = endpoint.server.to_string();
+        assert_eq!(
+            server.trim_end_matches('/'),
+            format!("https://{address}"),
+            "{name}"
+        );
+        if !go.tls_server_name.is_empty() {
+            assert_eq!(endpoint.server_name.to_str(), go.tls_server_name, "{name}");
+        }
+        let expected = match (go.ca_data.as_str(), go.ca_file.as_str()) {
+            ("", "") => Trust::System,
+            ("", file) => {
+                let file = root.path().join(file.trim_start_matches("DIR/"));
+                Trust::Ca(CaSource::File(file))
+            }
+            (data, _) => {
+                let path = settings.kubeconfig.unwrap();
+                Trust::Ca(CaSource::Inline(path, data.as_bytes().to_vec()))
+            }
+        };
+        // client-go has no use for a CA where it speaks http.
+        let trust = canonical(endpoint.trust);
+        assert!(scheme == "http" || trust == expected, "{name}: {trust:?}");
+    }
+}
+
+/// Trust in a file by its canonical path.
+fn canonical(trust: Trust) -> Trust {
+    match trust {
+        Trust::Ca(CaSource::File(path)) => {
+            Trust::Ca(CaSource::File(fs::canonicalize(path).unwrap()))
+        }
+        other @ (Trust::Ca(_) | Trust::System | Trust::Nothing) => other,
+    }
 }

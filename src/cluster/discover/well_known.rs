@@ -17,7 +17,7 @@ pub(super) struct Distribution {
     pub(super) certificate_authorities: &'static [&'static str],
 }
 
-/// SPEC section 4, the table: kubelet's kubeconfig and the API server's CA.
+/// The distributions, in the order in which they are looked for.
 pub(super) const WELL_KNOWN: [Distribution; 8] = [
     Distribution {
         names: "kubeadm, kind",

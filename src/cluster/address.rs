@@ -1,0 +1,131 @@
+//! The authority of a URL, `[user[:password]@]host[:port]`, taken apart as Go's
+//! `net/url` does. An unusable port is an error here, where other parsers of URLs go
+//! on with the scheme's own.
+
+use std::net::IpAddr;
+
+/// Host and port of a URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Address<'a> {
+    /// What stands before the `@`: it may hold a password.
+    pub(super) user: Option<&'a str>,
+    /// The host, without brackets; never empty.
+    pub(super) host: &'a str,
+    /// The port; `None` where none is given.
+    pub(super) port: Option<u16>,
+}
+
+/// Why a text is not an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AddressError<'a> {
+    /// It has no host, or brackets that do not match.
+    Host,
+    /// What follows the host is not a port.
+    Port(&'a str),
+}
+
+impl<'a> Address<'a> {
+    /// Takes an authority apart.
+    ///
+    /// # Errors
+    /// [`AddressError`].
+    pub(super) fn parse(authority: &'a str) -> Result<Self, AddressError<'a>> {
+        let (user, rest) = match authority.rsplit_once('@') {
+            Some((user, rest)) => (Some(user), rest),
+            None => (None, authority),
+        };
+        let (host, after) = match rest.strip_prefix('[') {
+            Some(inside) => inside.split_once(']').ok_or(AddressError::Host)?,
+            None => rest.split_at(rest.find(':').unwrap_or(rest.len())),
+        };
+        if host.is_empty() || !(after.is_empty() || after.starts_with(':')) {
+            return Err(AddressError::Host);
+        }
+        let digits = after.trim_start_matches(':');
+        let port = if digits.is_empty() {
+            None
+        } else {
+            Some(port(digits).ok_or(AddressError::Port(digits))?)
+        };
+        Ok(Self { user, host, port })
+    }
+}
+
+/// A port in decimal digits, from 1 to 65535.
+pub(super) fn port(text: &str) -> Option<u16> {
+    let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit());
+    let port = text.parse().ok().filter(|&port| port > 0);
+    port.filter(|_| is_decimal)
+}
+
+/// A host as it is written in a URL: IPv6 addresses in brackets.
+pub(super) fn bracketed(host: &str) -> String {
+    if host.contains(':') {
+        format!("[{host}]")
+    } else {
+        host.to_owned()
+    }
+}
+
+/// A host without the brackets that URLs put around IPv6 addresses.
+pub(super) fn unbracketed(host: &str) -> &str {
+    let inside = host.strip_prefix('[');
+    inside
+        .and_then(|inside| inside.strip_suffix(']'))
+        .unwrap_or(host)
+}
+
+/// The address that a host is, IPv4-mapped ones as the IPv4 address they stand for, as
+/// Go's `net.IP` has them.
+pub(super) fn ip(host: &str) -> Option<IpAddr> {
+    let address: IpAddr = unbracketed(host).parse().ok()?;
+    Some(address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_and_its_port_are_told_apart() {
+        for (authority, host, port) in [
+            ("api", "api", None),
+            ("api:", "api", None),
+            ("api:6443", "api", Some(6443)),
+            ("api:006443", "api", Some(6443)),
+            ("[fd00::5]", "fd00::5", None),
+            ("[fd00::5]:1", "fd00::5", Some(1)),
+            ("u:p:w@e@api:65535", "api", Some(65535)),
+        ] {
+            let address = Address::parse(authority).unwrap();
+            assert_eq!((address.host, address.port), (host, port), "{authority}");
+        }
+        assert_eq!(Address::parse("u:p@api").unwrap().user, Some("u:p"));
+    }
+
+    #[test]
+    fn what_is_not_a_port_is_an_error() {
+        for port in [
+            "6443x",
+            "x",
+            "-1",
+            "+1",
+            "0",
+            "65536",
+            "99999999999",
+            " 1",
+            "1:2",
+            "٣",
+        ] {
+            for host in ["api", "10.0.0.1", "[fd00::5]"] {
+                let authority = format!("{host}:{port}");
+                let error = Address::parse(&authority).unwrap_err();
+                assert_eq!(error, AddressError::Port(port), "{authority}");
+            }
+        }
+        for authority in ["", ":1", "[fd00::5", "[fd00::5]1", "[]:1", "u@"] {
+            let error = Address::parse(authority).unwrap_err();
+            assert_eq!(error, AddressError::Host, "{authority}");
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! The cluster part of a kubeconfig's current context, read as client-go reads it.
+//!
+//! The node's own identity may read Secrets of other pods, so users are not looked at
+//! here. Contexts and clusters that are not used may hold anything.
+//!
+//! <https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/>
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::general_purpose::{GeneralPurpose, PAD};
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::Value;
+use serde_saphyr::{DuplicateKeyPolicy, options};
+use zeroize::Zeroizing;
+
+use super::tls::CaSource;
+use crate::secret::{DecodeError, ReadError, read_file};
+
+/// The largest kubeconfig that is read: 4 MiB; OpenShift's hold a bundle of CAs.
+const MAX_BYTES: usize = 4 * 1024 * 1024;
+/// Go's `base64.StdEncoding`, which takes a last character whose unused bits are set.
+const BASE64: GeneralPurpose =
+    GeneralPurpose::new(&STANDARD, PAD.with_decode_allow_trailing_bits(true));
+
+/// How to reach a cluster, as a kubeconfig says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kubeconfig {
+    /// The file.
+    pub path: PathBuf,
+    /// `server`, as written there.
+    pub server: String,
+    /// `certificate-authority-data` or `certificate-authority`.
+    pub ca: Option<CaSource>,
+    /// `tls-server-name`.
+    pub tls_server_name: Option<String>,
+    /// `proxy-url`.
+    pub proxy_url: Option<String>,
+    /// `insecure-skip-tls-verify: true`, which is not obeyed.
+    pub asks_to_skip_verification: bool,
+}
+
+/// Why a file is not a usable kubeconfig. Never holds a value of it: a kubeconfig
+/// may hold keys and passwords.
+#[derive(Debug, thiserror::Error)]
+#[error("kubeconfig {path:?}")]
+pub struct KubeconfigError {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    #[source]
+    pub problem: KubeconfigProblem,
+}
+
+/// What is wrong with a kubeconfig.
+#[derive(Debug, thiserror::Error)]
+pub enum KubeconfigProblem {
+    /// The file cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The text is not UTF-8, as YAML demands.
+    #[error("it is not UTF-8")]
+    NotUtf8,
+    /// The text is not YAML, or its first document is not a map.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// Another object, like OpenShift's `KubeletConfiguration`.
+    #[error("its kind is not Config, or its apiVersion is not v1")]
+    Kind,
+    /// A part that is needed is missing.
+    #[error("it has no {0}")]
+    Missing(&'static str),
+    /// What is in use is defined twice.
+    #[error("it has more than one {0}")]
+    Ambiguous(&'static str),
+    /// A field is of another type.
+    #[error("its {field} is not {expected}")]
+    Type {
+        /// The field.
+        field: &'static str,
+        /// The type that it should have.
+        expected: &'static str,
+    },
+    /// `certificate-authority-data` is not base64.
+    #[error("its certificate-authority-data is not base64")]
+    CaData,
+    /// The CA is given twice.
+    #[error(
+        "its current cluster has both certificate-authority and certificate-authority-data: remove one"
+    )]
+    TwoCas,
+}
+
+impl KubeconfigError {
+    /// Whether there is just no such file.
+    pub fn is_not_found(&self) -> bool {
+        matches!(&self.problem, KubeconfigProblem::Read(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound)
+    }
+}
+
+impl Kubeconfig {
+    /// Reads a kubeconfig.
+    ///
+    /// # Errors
+    /// [`KubeconfigError`] where it cannot be read, or names no server.
+    pub fn read(path: &Path) -> Result<Self, KubeconfigError> {
+        let document: Document<IgnoredAny> = Document::read(path)?;
+        Self::of(document, path).map_err(|problem| error(path, problem))
+    }
+
+    fn of(mut document: Document<IgnoredAny>, path: &Path) -> Result<Self, KubeconfigProblem> {
+        let mut context = document.current_context()?;
+        let name = text(&mut context, "cluster")?.unwrap_or_default();
+        let mut cluster = CLUSTERS.find(&mut document.clusters, &name)?;
+        let server = text(&mut cluster, "server")?;
+        let data = text(&mut cluster, "certificate-authority-data")?;
+        let file = text(&mut cluster, "certificate-authority")?;
+        Ok(Self {
+            path: path.to_owned(),
+            server: server.ok_or(KubeconfigProblem::Missing("server in its current cluster"))?,
+            ca: match (data, file) {
+                (Some(_), Some(_)) => return Err(KubeconfigProblem::TwoCas),
+                (Some(data), None) => {
+                    let pem = base64(data.as_bytes()).ok_or(KubeconfigProblem::CaData)?;
+                    Some(CaSource::Inline(path.to_owned(), pem.to_vec()))
+                }
+                // A relative path is relative to the kubeconfig, as in client-go.
+                (None, Some(file)) => {
+                    Some(CaSource::File(path.parent().unwrap_or(path).join(file)))
+                }
+                (None, None) => None,
+            },
+            tls_server_name: text(&mut cluster, "tls-server-name")?,
+            proxy_url: text(&mut cluster, "proxy-url")?,
+            asks_to_skip_verification: flag(&mut cluster, "insecure-skip-tls-verify")?,
+        })
+    }
+}
+
+/// The first document of a kubeconfig, of which client-go reads no other, with as much
+/// of its users as `Users` takes.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub(super) struct Document<Users> {
+    #[serde(rename = "apiVersion")]
+    api_version: Value,
+    kind: Value,
+    current_context: Value,
+    contexts: Value,
+    clusters: Value,
+    pub(super) users: Users,
+}
+
+impl<Users: Default + DeserializeOwned> Document<Users> {
+    /// Reads a file that is a kubeconfig by its kind.
+    ///
+    /// # Errors
+    /// [`KubeconfigError`].
+    pub(super) fn read(path: &Path) -> Result<Self, KubeconfigError> {
+        let read = read_file(path, MAX_BYTES).map_err(KubeconfigProblem::from);
+        read.and_then(|text| Self::parse(&text))
+            .map_err(|problem| error(path, problem))
+    }
+
+    fn parse(text: &[u8]) -> Result<Self, KubeconfigProblem> {
+        let text = str::from_utf8(text).map_err(|_position| KubeconfigProblem::NotUtf8)?;
+        let options = options! {
+            duplicate_keys: DuplicateKeyPolicy::LastWins,
+            with_snippet: false,
+        };
+        let mut first = None;
+        let end = serde_saphyr::with_deserializer_from_str_with_options(text, options, |yaml| {
+            first = Some(Option::deserialize(yaml)?);
+            Ok(())
+        });
+        let document: Self = match (first, end) {
+            // What is wrong behind it is in a further document.
+            (Some(document), _) => document.unwrap_or_default(),
+            (None, Err(error)) => return Err(DecodeError::from(error).into()),
+            (None, Ok(())) => Self::default(),
+        };
+        let is = |field: &Value, expected| match field {
+            Value::Null => true,
+            Value::String(text) => text.is_empty() || text == expected,
+            Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => false,
+        };
+        if is(&document.kind, "Config") && is(&document.api_version, "v1") {
+            Ok(document)
+        } else {
+            Err(KubeconfigProblem::Kind)
+        }
+    }
+
+    /// The context that `current-context` names.
+    ///
+    /// # Errors
+    /// [`KubeconfigProblem`] where there is not exactly one.
+    pub(super) fn current_context(&mut self) -> Result<Value, KubeconfigProblem> {
+        let name = match &self.current_context {
+            Value::String(name) if !name.is_empty() => name,
+            Value::String(_) | Value::Null => {
+                return Err(KubeconfigProblem::Missing("current-context"));
+            }
+            Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+                return Err(KubeconfigProblem::Type {
+                    field: "current-context",
+                    expected: "a string",
+                });
+            }
+        };
+        CONTEXTS.find(&mut self.contexts, name)
+    }
+}
+
+/// A list of named entries.
+struct List {
+    field: &'static str,
+    entry: &'static str,
+    what: &'static str,
+}
+
+const CONTEXTS: List = List {
+    field: "contexts",
+    entry: "context",
+    what: "context of the name in its current-context",
+};
+const CLUSTERS: List = List {
+    field: "clusters",
+    entry: "cluster",
+    what: "cluster of the name in its current context",
+};
+
+impl List {
+    fn find(&self, list: &mut Value, name: &str) -> Result<Value, KubeconfigProblem> {
+        let entries = match list {
+            Value::Array(entries) => entries.as_mut_slice(),
+            Value::Null => &mut [],
+            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+                return Err(KubeconfigProblem::Type {
+                    field: self.field,
+                    expected: "a list",
+                });
+            }
+        };
+        let is_named = |entry: &&mut Value| entry.get("name").and_then(Value::as_str) == Some(name);
+        let mut found = entries.iter_mut().filter(is_named);
+        let entry = found.next().ok_or(KubeconfigProblem::Missing(self.what))?;
+        if found.next().is_some() {
+            return Err(KubeconfigProblem::Ambiguous(self.what));
+        }
+        Ok(entry
+            .get_mut(self.entry)
+            .map(Value::take)
+            .unwrap_or_default())
+    }
+}
+
+/// A field of text; `None` where it is missing or empty.
+pub(super) fn text(
+    object: &mut Value,
+    field: &'static str,
+) -> Result<Option<String>, KubeconfigProblem> {
+    match object.get_mut(field).map(Value::take) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text).filter(|text| !text.is_empty())),
+        Some(_) => Err(KubeconfigProblem::Type {
+            field,
+            expected: "a string",
+        }),
+    }
+}
+
+fn flag(object: &mut Value, field: &'static str) -> Result<bool, KubeconfigProblem> {
+    match object.get(field) {
+        None | Some(Value::Null) => Ok(false),
+        Some(Value::Bool(flag)) => Ok(*flag),
+        Some(_) => Err(KubeconfigProblem::Type {
+            field,
+            expected: "true or false",
+        }),
+    }
+}
+
+/// Decodes the base64 of a `-data` field, in which Go skips line breaks.
+pub(super) fn base64(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let text = text.iter().copied();
+    let text = text.filter(|byte| !matches!(byte, b'\r' | b'\n'));
+    let text = Zeroizing::new(text.collect::<Vec<_>>());
+    BASE64.decode(text.as_slice()).map(Zeroizing::new).ok()
+}
+
+pub(super) fn error(path: &Path, problem: KubeconfigProblem) -> KubeconfigError {
+    let path = path.to_owned();
+    KubeconfigError { path, problem }
+}
+
+#[cfg(test)]
+mod tests;

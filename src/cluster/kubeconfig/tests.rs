@@ -1,0 +1,135 @@
+use super::*;
+
+const GOOD: &str = r"
+apiVersion: v1
+kind: Config
+current-context: here
+preferences: {}
+contexts:
+- name: other
+  context: {cluster: b, user: u}
+- name: here
+  context: {cluster: a, user: u, namespace: x}
+clusters:
+- name: b
+  cluster: {server: https://b}
+- name: a
+  cluster:
+    server: https://[2001:db8::1]:6443/k8s/clusters/c-1
+    certificate-authority-data: UEVN
+    tls-server-name: api.internal
+    proxy-url: http://proxy:3128
+    insecure-skip-tls-verify: true
+    extensions: [{name: x, extension: {a: 1}}]
+users:
+- name: u
+  user: {token: hunter2, client-key-data: [hunter2]}
+";
+
+fn parse(text: &str) -> Result<Kubeconfig, KubeconfigError> {
+    let path = Path::new("/etc/kubernetes/kubelet.conf");
+    let document = Document::parse(text.as_bytes());
+    let kubeconfig = document.and_then(|document| Kubeconfig::of(document, path));
+    kubeconfig.map_err(|problem| error(path, problem))
+}
+
+#[test]
+fn the_cluster_of_the_current_context_is_read() {
+    let path = PathBuf::from("/etc/kubernetes/kubelet.conf");
+    let expected = Kubeconfig {
+        server: "https://[2001:db8::1]:6443/k8s/clusters/c-1".to_owned(),
+        ca: Some(CaSource::Inline(path.clone(), b"PEM".to_vec())),
+        tls_server_name: Some("api.internal".to_owned()),
+        proxy_url: Some("http://proxy:3128".to_owned()),
+        asks_to_skip_verification: true,
+        path,
+    };
+    assert_eq!(parse(GOOD).unwrap(), expected);
+}
+
+#[test]
+fn a_ca_file_is_relative_to_the_kubeconfig() {
+    for (given, expected) in [
+        ("pki/ca.crt", "/etc/kubernetes/pki/ca.crt"),
+        ("/pki/ca.crt", "/pki/ca.crt"),
+    ] {
+        let text = GOOD.replace(
+            "certificate-authority-data: UEVN",
+            &format!("certificate-authority: {given}"),
+        );
+        let ca = parse(&text).unwrap().ca;
+        assert_eq!(ca, Some(CaSource::File(PathBuf::from(expected))));
+    }
+}
+
+#[test]
+fn an_unusable_kubeconfig_says_why_and_quotes_nothing() {
+    let kubelet_configuration =
+        "kind: KubeletConfiguration\napiVersion: kubelet.config.k8s.io/v1beta1\nclusters: 5\n";
+    for (name, text, said) in [
+        ("empty", "", "no current-context"),
+        ("text", "hello", "malformed or oversized YAML at line 1"),
+        (
+            "kubelet configuration",
+            kubelet_configuration,
+            "its kind is not Config",
+        ),
+        ("another text", "a: b", "no current-context"),
+        ("list", "- hunter2", "malformed or oversized YAML at line 1"),
+        (
+            "wrong type",
+            &GOOD.replace(
+                "server: https://[2001:db8::1]:6443/k8s/clusters/c-1",
+                "server: [hunter2]",
+            ),
+            "its server is not a string",
+        ),
+        (
+            "context",
+            &GOOD.replace("current-context: here", "current-context: gone"),
+            "no context",
+        ),
+        (
+            "cluster",
+            &GOOD.replace("- name: a\n", "- name: z\n"),
+            "no cluster",
+        ),
+        (
+            "server",
+            &GOOD.replace(
+                "server: https://[2001:db8::1]:6443/k8s/clusters/c-1",
+                "server: ''",
+            ),
+            "no server",
+        ),
+        (
+            "two clusters",
+            &GOOD.replace("- name: b\n  cluster", "- name: a\n  cluster"),
+            "more than one cluster",
+        ),
+        (
+            "lists",
+            &GOOD.replace("contexts:\n", "contexts: hunter2\nx:\n"),
+            "contexts is not a list",
+        ),
+        (
+            "flag",
+            &GOOD.replace("verify: true", "verify: 'true'"),
+            "is not true or false",
+        ),
+        (
+            "two CAs",
+            &GOOD.replace("    tls-", "    certificate-authority: a\n    tls-"),
+            "remove one",
+        ),
+        ("data", &GOOD.replace("UEVN", "'*'"), "not base64"),
+    ] {
+        let error = parse(text).unwrap_err();
+        let line = format!("{:#}", anyhow::Error::new(error));
+        assert!(line.contains(said), "{name}: {line}");
+        assert!(
+            !line.contains("hunter2") && !line.contains('\n'),
+            "{name}: {line}"
+        );
+    }
+}
