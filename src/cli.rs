@@ -42,7 +42,7 @@ Exit codes: 0 a response on stdout; 1 a failure, told in one line on stderr; 2 w
 
 const CONFIG_HELP: &str = "\
 matchImages has every registry that may be pulled from elsewhere: with mirrors, or with a location \
-other than its prefix; not those that are blocked. A \"*\" of registries.conf stands for up to 4 labels \
+other than its prefix, unless all of that is blocked. A \"*\" of registries.conf stands for up to 4 labels \
 here. Registries without a port match images without one: add others by hand, they are kept.
 
 Examples:

@@ -111,7 +111,7 @@ fn sweep(config: &Config, directory: &AuthDir) {
 
 /// Says what was decided.
 fn log_outcome(namespace: &Namespace, image: &ImageName, logins: &Logins<'_>) {
-    let registry = logins.sources.registry;
+    let registry = logins.sources.own.registry;
     let registry = registry.map_or("", |registry| &registry.prefix);
     if let Some(why) = logins.sources.no_login() {
         info!(%image, %namespace, registry, outcome = "no mirror", "{why}");

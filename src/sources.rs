@@ -1,11 +1,9 @@
-//! The pull sources of an image: every repository that CRI-O may contact for it
-//! (SPEC sections 1 and 3). Pure.
+//! The pull sources of an image: every repository that CRI-O may contact for it. Pure.
 
 use std::fmt;
 
 use registries_conf::{
-    Candidate, Config, ImageName, PullFromMirror, PullSource, PullSources, Registry, SourceKind,
-    UnusableSource,
+    Candidate, Config, ImageName, PullFromMirror, PullSource, PullSources, SourceKind,
 };
 use tracing::{debug, warn};
 
@@ -14,14 +12,9 @@ use tracing::{debug, warn};
 pub struct Sources<'a> {
     /// The image.
     pub image: &'a ImageName,
-    /// The registry whose prefix matches it.
-    pub registry: Option<&'a Registry>,
-    /// The mirrors in file order, then the registry's own location; empty where
-    /// no registry matches. Mirrors for tags and for digests all count, since
-    /// kubelet does not say which of them the pod asks for.
-    pub usable: Vec<PullSource>,
-    /// Those whose name does not parse: CRI-O cannot pull from them either.
-    pub unusable: Vec<UnusableSource>,
+    /// Its own pull sources; none where no registry matches. Mirrors for tags and for
+    /// digests all count, since kubelet does not say which of them the pod asks for.
+    pub own: PullSources<'a>,
     /// What CRI-O may pull instead where the pod gave the image by a short name,
     /// which kubelet does not tell; empty where that is the image itself alone.
     pub candidates: Vec<CandidateSources<'a>>,
@@ -33,13 +26,8 @@ pub struct Sources<'a> {
 pub struct CandidateSources<'a> {
     /// The repository, and the short name.
     pub candidate: Candidate,
-    /// The registry whose prefix matches it.
-    pub registry: Option<&'a Registry>,
-    /// The mirrors in file order, then the registry's own location; the repository
-    /// itself where no registry matches.
-    pub usable: Vec<PullSource>,
-    /// Those whose name does not parse.
-    pub unusable: Vec<UnusableSource>,
+    /// Its pull sources: the repository itself where no registry matches.
+    pub pull: PullSources<'a>,
 }
 
 /// Why a login could not help a pull.
@@ -49,7 +37,7 @@ pub enum NoLogin {
     NoFile,
     /// No registry matches the image.
     NoRegistry,
-    /// The registry is blocked.
+    /// Every pull source is blocked.
     Blocked,
     /// There is nothing but the image itself to pull from.
     ItselfAlone,
@@ -58,32 +46,16 @@ pub enum NoLogin {
 impl<'a> Sources<'a> {
     /// Applies registries.conf.
     pub fn of(image: &'a ImageName, config: &'a Config) -> Self {
-        let registry = config.find_registry(image.as_str());
-        let sources = registry.map(|registry| registry.pull_sources(image.as_str()));
-        let PullSources { usable, unusable } = sources.unwrap_or_default();
-        for source in &usable {
-            debug!(source = %source.name, kind = ?source.kind, pull = ?source.pull, "pull source");
+        let own = config.pull_sources(image.as_str());
+        for source in &own.sources {
+            let blocked = source.is_blocked();
+            debug!(source = %source.name, kind = ?source.kind, pull = ?source.pull, blocked, "pull source");
         }
         Self {
             image,
-            registry,
-            usable,
-            unusable,
+            own,
             candidates: candidates(image, config),
             configured: !config.files().is_empty(),
-        }
-    }
-
-    /// What one registry makes of an image below its prefix.
-    pub fn in_registry(image: &'a ImageName, registry: &'a Registry) -> Self {
-        let sources = registry.pull_sources(image.as_str());
-        Self {
-            image,
-            registry: Some(registry),
-            configured: true,
-            candidates: Vec::new(),
-            usable: sources.usable,
-            unusable: sources.unusable,
         }
     }
 
@@ -97,28 +69,34 @@ impl<'a> Sources<'a> {
     pub fn no_login(&self) -> Option<NoLogin> {
         let own = self.no_login_itself()?;
         let mut candidates = self.candidates.iter();
-        let elsewhere = candidates.any(CandidateSources::has_elsewhere);
+        let elsewhere = candidates.any(|one| {
+            one.pull.registry.is_some() && has_elsewhere(&one.pull, &one.candidate.name)
+        });
         (!elsewhere).then_some(own)
     }
 
     fn no_login_itself(&self) -> Option<NoLogin> {
-        match self.registry {
-            None if !self.configured => Some(NoLogin::NoFile),
-            None => Some(NoLogin::NoRegistry),
-            Some(registry) if registry.blocked => Some(NoLogin::Blocked),
-            Some(_) => {
-                let itself = |source: &PullSource| source.name == *self.image;
-                self.usable
-                    .iter()
-                    .all(itself)
-                    .then_some(NoLogin::ItselfAlone)
-            }
+        if self.own.registry.is_none() {
+            return Some(if self.configured {
+                NoLogin::NoRegistry
+            } else {
+                NoLogin::NoFile
+            });
         }
+        if has_elsewhere(&self.own, self.image) {
+            return None;
+        }
+        let all_blocked = contacted(&self.own).next().is_none() && !self.own.sources.is_empty();
+        Some(if all_blocked {
+            NoLogin::Blocked
+        } else {
+            NoLogin::ItselfAlone
+        })
     }
 
     /// Logs which sources were left out.
     pub fn warn_of_unusable(&self) {
-        for source in &self.unusable {
+        for source in &self.own.unusable {
             let error = anyhow::Error::new(source.error.clone());
             warn!(location = ?source.location, "leave out a pull source: {error:#}");
         }
@@ -127,19 +105,20 @@ impl<'a> Sources<'a> {
     /// The names of the sources that are not blocked, in pull order, those of
     /// candidates last.
     pub fn names(&self) -> impl Iterator<Item = ImageName> + '_ {
-        let own = unless_blocked(self.registry, &self.usable);
         let candidates = self.candidates.iter();
-        let others = candidates.flat_map(|one| unless_blocked(one.registry, &one.usable));
-        own.iter().chain(others).map(|source| source.name.clone())
+        let others = candidates.flat_map(|one| contacted(&one.pull));
+        let all = contacted(&self.own).chain(others);
+        all.map(|source| source.name.clone())
     }
 }
 
-impl CandidateSources<'_> {
-    /// Whether there is something to pull from but the repository itself.
-    fn has_elsewhere(&self) -> bool {
-        let is_other = |source: &PullSource| source.name != self.candidate.name;
-        self.registry.is_some_and(|registry| !registry.blocked) && self.usable.iter().any(is_other)
-    }
+/// Whether there is something to pull an image from but the image itself.
+pub fn has_elsewhere(pull: &PullSources<'_>, image: &ImageName) -> bool {
+    contacted(pull).any(|source| source.name != *image)
+}
+
+fn contacted<'s>(pull: &'s PullSources<'_>) -> impl Iterator<Item = &'s PullSource<'s>> {
+    pull.sources.iter().filter(|source| !source.is_blocked())
 }
 
 fn candidates<'a>(image: &ImageName, config: &'a Config) -> Vec<CandidateSources<'a>> {
@@ -147,38 +126,25 @@ fn candidates<'a>(image: &ImageName, config: &'a Config) -> Vec<CandidateSources
     if candidates.iter().all(|candidate| candidate.name == *image) {
         return Vec::new();
     }
-    candidates.into_iter().map(|candidate| {
-        let registry = config.find_registry(candidate.name.as_str());
-        let sources = match registry {
-            Some(registry) => registry.pull_sources(candidate.name.as_str()),
-            None => itself(&candidate.name),
-        };
+    let sources = |candidate: Candidate| {
         debug!(candidate = %candidate.name, short_name = candidate.short_name, "may be meant by a short name");
-        CandidateSources {
-            candidate,
-            registry,
-            usable: sources.usable,
-            unusable: sources.unusable,
+        let mut pull = config.pull_sources(candidate.name.as_str());
+        if pull.registry.is_none() {
+            pull.sources.push(itself(&candidate.name));
         }
-    }).collect()
-}
-
-fn unless_blocked<'s>(registry: Option<&Registry>, sources: &'s [PullSource]) -> &'s [PullSource] {
-    let is_blocked = registry.is_some_and(|registry| registry.blocked);
-    if is_blocked { &[] } else { sources }
+        CandidateSources { candidate, pull }
+    };
+    candidates.into_iter().map(sources).collect()
 }
 
 /// What a repository without a registry in registries.conf is pulled from.
-fn itself(name: &ImageName) -> PullSources {
-    let source = PullSource {
+fn itself(name: &ImageName) -> PullSource<'static> {
+    PullSource {
         name: name.clone(),
         kind: SourceKind::Primary,
         pull: PullFromMirror::All,
         insecure: false,
-    };
-    PullSources {
-        usable: vec![source],
-        unusable: Vec::new(),
+        blocked_by: None,
     }
 }
 
@@ -187,7 +153,9 @@ impl fmt::Display for NoLogin {
         f.write_str(match self {
             Self::NoFile => "there is no registries.conf",
             Self::NoRegistry => "no registry in registries.conf matches the image",
-            Self::Blocked => "registries.conf blocks the image",
+            Self::Blocked => {
+                "registries.conf blocks everything that the image could be pulled from"
+            }
             Self::ItselfAlone => "registries.conf has nothing but the image itself to pull from",
         })
     }

@@ -19,8 +19,8 @@ const NAMES: usize = 24;
 /// - For the strings of the input, and for names made of the prefixes:
 ///   `find_registry` finds what a plain statement of containers/image's prefix
 ///   rule finds, and `pull_sources` gives the mirrors in file order, then the
-///   registry itself, each rewritten as a plain statement says, and usable
-///   exactly where it is a name in full.
+///   registry itself, each rewritten as a plain statement says, listed exactly where
+///   it is a name in full, and blocked where its own registry is.
 pub fn registries_conf(data: &[u8]) {
     let files = files(data);
     let (main, drop_ins) = files.split_first().expect("there is one file at least");
@@ -134,21 +134,23 @@ fn answer(config: &Config, name: &str) {
     let all = PullFromMirror::All;
     expected.push((primary, SourceKind::Primary, all, registry.insecure));
 
-    let sources = registry.pull_sources(name);
+    let sources = config.pull_sources(name);
     assert_eq!(
-        sources.usable.len() + sources.unusable.len(),
+        sources.sources.len() + sources.unusable.len(),
         expected.len()
     );
     expected.retain(|(name, ..)| ImageName::parse_canonical(name).is_ok());
-    let usable: Vec<_> = sources
-        .usable
+    let found: Vec<_> = sources
+        .sources
         .into_iter()
         .map(|source| {
+            let own = config.find_registry(source.name.as_str());
+            assert_eq!(source.blocked_by, own.filter(|own| own.blocked), "{name:?}");
             let name = source.name.as_str().to_owned();
             (name, source.kind, source.pull, source.insecure)
         })
         .collect();
-    assert_eq!(usable, expected, "{name:?}");
+    assert_eq!(found, expected, "{name:?}");
     for source in sources.unusable {
         assert_one_line(&line(&source.error));
     }

@@ -1,11 +1,12 @@
 //! `resolve IMAGE...`: the registry and the pull sources of images, as CRI-O
 //! will see them, and which rule of which file says so.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
 use anyhow::Context;
 use registries_conf::{
-    Candidate, Config as Registries, ImageName, PullSource, Registry, UnusableSource,
+    Candidate, Config as Registries, ImageName, PullSource, PullSources, Registry,
 };
 use serde::Serialize;
 
@@ -52,10 +53,7 @@ fn text(
 ) -> io::Result<()> {
     for sources in resolved {
         printer.line(0, &[Style::Heading.cell(sources.image.as_str())])?;
-        print_registry(sources.registry, &mut printer)?;
-        if sources.registry.is_some() {
-            printer.table(2, &table(&sources.usable, &sources.unusable))?;
-        }
+        print_pull(2, &sources.own, &mut printer)?;
         print_other_registries(sources, registries, &mut printer)?;
         print_candidates(sources, &mut printer)?;
     }
@@ -67,10 +65,20 @@ fn text(
 fn print_candidates(sources: &Sources<'_>, printer: &mut Printer<impl Write>) -> io::Result<()> {
     for one in &sources.candidates {
         printer.line(2, &of_candidate(&one.candidate))?;
-        print_registry_at(4, one.registry, printer)?;
-        if one.registry.is_some() {
-            printer.table(4, &table(&one.usable, &one.unusable))?;
-        }
+        print_pull(4, &one.pull, printer)?;
+    }
+    Ok(())
+}
+
+/// The registry and the pull sources.
+fn print_pull(
+    indent: usize,
+    pull: &PullSources<'_>,
+    printer: &mut Printer<impl Write>,
+) -> io::Result<()> {
+    print_registry_at(indent, pull.registry, printer)?;
+    if pull.registry.is_some() {
+        printer.table(indent, &table(pull))?;
     }
     Ok(())
 }
@@ -105,31 +113,27 @@ fn print_registry_at(
         let none = "no registry matches: pulled as it is";
         return printer.line(indent, &[none.into()]);
     };
-    let mut cells = vec![
+    let cells = [
         "registry".into(),
         Cell::from(&registry.prefix),
         Style::Faint.cell(format!("({})", registry.origin)),
     ];
-    if registry.blocked {
-        cells.push(Style::Bad.cell("blocked: nothing is pulled"));
-    }
     printer.line(indent, &cells)
 }
 
-fn table(usable: &[PullSource], unusable: &[UnusableSource]) -> Vec<Vec<Cell>> {
+fn table(pull: &PullSources<'_>) -> Vec<Vec<Cell>> {
     let head = ["", "SOURCE", "KIND", "PULLS", ""];
     let mut rows = vec![head.map(|title| Style::Faint.cell(title)).to_vec()];
-    for (index, source) in usable.iter().enumerate() {
-        let insecure = if source.insecure { "insecure" } else { "" };
+    for (number, source) in numbered(&pull.sources) {
         rows.push(vec![
-            Cell::from((index + 1).to_string()),
+            Cell::from(number.map_or_else(|| "-".to_owned(), |number| number.to_string())),
             Cell::from(source.name.as_str()),
             source.kind.as_str().into(),
             source.pull.as_str().into(),
-            Style::Warning.cell(insecure),
+            remark(source).unwrap_or_else(|| "".into()),
         ]);
     }
-    for source in unusable {
+    for source in &pull.unusable {
         rows.push(vec![
             "-".into(),
             Cell::from(&source.location),
@@ -141,13 +145,36 @@ fn table(usable: &[PullSource], unusable: &[UnusableSource]) -> Vec<Vec<Cell>> {
     rows
 }
 
+/// The sources with their numbers in the order they are tried; blocked ones have none.
+pub(super) fn numbered<'s, 'c>(
+    sources: &'s [PullSource<'c>],
+) -> impl Iterator<Item = (Option<usize>, &'s PullSource<'c>)> {
+    let mut numbers = 1..;
+    sources.iter().map(move |source| {
+        let number = if source.is_blocked() {
+            None
+        } else {
+            numbers.next()
+        };
+        (number, source)
+    })
+}
+
+/// What is special about a source.
+pub(super) fn remark(source: &PullSource<'_>) -> Option<Cell> {
+    match source.blocked_by {
+        Some(by) => Some(Style::Bad.cell(format!("blocked by {} ({})", by.prefix, by.origin))),
+        None => source.insecure.then(|| Style::Warning.cell("insecure")),
+    }
+}
+
 /// The rules that match the image too, and why they do not count.
 fn print_other_registries(
     sources: &Sources<'_>,
     registries: &Registries,
     printer: &mut Printer<impl Write>,
 ) -> io::Result<()> {
-    let Some(winner) = sources.registry else {
+    let Some(winner) = sources.own.registry else {
         return Ok(());
     };
     let matching = registries.matching_registries(sources.image.as_str());
@@ -200,6 +227,37 @@ struct WireSource<'a> {
     kind: &'static str,
     pull: &'static str,
     insecure: bool,
+    #[serde(flatten)]
+    blocked: WireBlocked<'a>,
+}
+
+/// Whether a source is blocked, and the registry that says so.
+#[derive(Serialize)]
+pub(super) struct WireBlocked<'a> {
+    blocked: bool,
+    #[serde(rename = "blockedBy", skip_serializing_if = "Option::is_none")]
+    by: Option<WireBlocker<'a>>,
+}
+
+#[derive(Serialize)]
+struct WireBlocker<'a> {
+    prefix: &'a str,
+    file: Cow<'a, str>,
+    line: usize,
+}
+
+impl<'a> WireBlocked<'a> {
+    pub(super) fn of(source: &PullSource<'a>) -> Self {
+        let by = source.blocked_by.map(|registry| WireBlocker {
+            prefix: &registry.prefix,
+            file: registry.origin.file.to_string_lossy(),
+            line: registry.origin.line,
+        });
+        Self {
+            blocked: by.is_some(),
+            by,
+        }
+    }
 }
 
 impl<'a> Wire<'a> {
@@ -209,16 +267,17 @@ impl<'a> Wire<'a> {
             location: &registry.location,
             blocked: registry.blocked,
         };
-        let source = |source: &'a PullSource| WireSource {
+        let source = |source: &'a PullSource<'a>| WireSource {
             name: source.name.as_str(),
             kind: source.kind.as_str(),
             pull: source.pull.as_str(),
             insecure: source.insecure,
+            blocked: WireBlocked::of(source),
         };
         Self {
             image: sources.image.as_str(),
-            registry: sources.registry.map(registry),
-            sources: sources.usable.iter().map(source).collect(),
+            registry: sources.own.registry.map(registry),
+            sources: sources.own.sources.iter().map(source).collect(),
         }
     }
 }

@@ -137,7 +137,8 @@ fn every_registry_with_something_else_to_pull_from_is_matched() {
         &mirrored("quay.io/org"),
         &mirrored("a.test:5000"),
         &mirrored("*.b.test"),
-        &mirrored("gone.test").replacen("location", "blocked = true\nlocation", 1),
+        &mirrored("never.test").replacen("location", "blocked = true\nlocation", 1),
+        "[[registry]]\nlocation = \"gone.test\"\nblocked = true\n",
         "[[registry]]\nprefix = \"moved.test\"\nlocation = \"here.test\"\n",
         "[[registry]]\nlocation = \"plain.test\"\ninsecure = true\n",
         &mirrored("index.docker.io/x"),
@@ -154,6 +155,7 @@ fn every_registry_with_something_else_to_pull_from_is_matched() {
         "a.test:5000",
         "docker.io",
         "moved.test",
+        "never.test",
         "quay.io/org",
     ]);
     assert_eq!(said["providers"][0]["matchImages"], expected);

@@ -73,13 +73,13 @@ fn the_json_is_exactly_this() {
         "namespace": NAMESPACE,
         "authFile": node.auth_path(NGINX).to_str().unwrap(),
         "sources": [
-            {"name": SOURCE, "kind": "mirror", "credential":
+            {"name": SOURCE, "kind": "mirror", "blocked": false, "credential":
                 {"origin": "secret \"pull\"", "key": "mirror.example", "username": "robot"}},
-            {"name": "other.example/library/nginx", "kind": "mirror", "credential":
+            {"name": "other.example/library/nginx", "kind": "mirror", "blocked": false, "credential":
                 {"origin": format!("global auth file {global:?}"), "key": "*.example", "username": "node"}},
-            {"name": "third.example/library/nginx", "kind": "mirror", "credential":
+            {"name": "third.example/library/nginx", "kind": "mirror", "blocked": false, "credential":
                 {"origin": format!("global auth file {global:?}"), "key": "*.example", "username": "node"}},
-            {"name": NGINX, "kind": "primary", "credential": null},
+            {"name": NGINX, "kind": "primary", "blocked": false, "credential": null},
         ],
         "skipped": [
             {"origin": "secret \"broken\"", "reason": "entry \"third.example\": decode entry: JSON of an unexpected type or with a missing field at line 1 column 9"},
@@ -194,7 +194,7 @@ fn where_no_login_could_help_it_says_why() {
             Node::with_registries(""),
             "no registry in registries.conf matches",
         ),
-        (Node::with_registries(blocked), "blocks the image"),
+        (Node::with_registries(blocked), "blocks everything"),
         (
             Node::with_registries(itself),
             "nothing but the image itself",
@@ -211,6 +211,33 @@ fn where_no_login_could_help_it_says_why() {
             "{said}: {outcome}"
         );
     }
+}
+
+#[test]
+fn a_blocked_source_is_shown_as_blocked_and_its_mirror_gets_its_login() {
+    let node = Node::with_registries(
+        "[[registry]]\nlocation = \"docker.io\"\nblocked = true\n\
+         [[registry.mirror]]\nlocation = \"mirror.example\"\n",
+    );
+    let secrets = list(&[login_secret("pull", "*.*", "robot")]);
+    let conf = node.path("etc/containers/registries.conf");
+    let text = explain(&node, "text", &secrets).stdout;
+    let blocked = format!(
+        "- {NGINX} (primary, all) blocked by docker.io ({}:1)",
+        conf.display()
+    );
+    let lines: Vec<_> = text.lines().map(str::trim).collect();
+    assert!(lines.contains(&&*blocked), "{text}");
+    assert_eq!(text.matches("key \"*.*\"").count(), 1, "{text}");
+    let credential = json!({"origin": "secret \"pull\"", "key": "*.*", "username": "robot"});
+    let expected = json!([
+        {"name": SOURCE, "kind": "mirror", "blocked": false, "credential": credential},
+        {
+            "name": NGINX, "kind": "primary", "credential": null, "blocked": true,
+            "blockedBy": {"prefix": "docker.io", "file": conf, "line": 1},
+        },
+    ]);
+    assert_eq!(explained(&node, &secrets)["sources"], expected);
 }
 
 #[test]

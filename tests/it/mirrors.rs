@@ -32,7 +32,17 @@ fn without_anything_but_the_image_to_pull_from_no_request_leaves_the_node() {
         ),
         (
             "blocked",
-            "[[registry]]\nlocation = \"docker.io\"\nblocked = true\n[[registry.mirror]]\nlocation = \"mirror.example\"\n",
+            "[[registry]]\nlocation = \"docker.io\"\nblocked = true\n",
+        ),
+        (
+            "its mirror blocked",
+            "[[registry]]\nlocation = \"docker.io\"\n[[registry.mirror]]\nlocation = \"mirror.example\"\n\
+             [[registry]]\nlocation = \"mirror.example\"\nblocked = true\n",
+        ),
+        (
+            "both blocked",
+            "[[registry]]\nlocation = \"docker.io\"\nblocked = true\n[[registry.mirror]]\nlocation = \"a.mirror.example\"\n\
+             [[registry]]\nprefix = \"*.mirror.example\"\nblocked = true\n",
         ),
         (
             "blocked by a longer prefix",
@@ -127,6 +137,62 @@ fn a_location_other_than_the_prefix_is_a_pull_source_too() {
     let entry = json!({"auth": base64("user:hunter2")});
     let expected = json!({"auths": {"cache.example/hub/nginx": entry}});
     assert_eq!(node.auth_file(NGINX), Some(expected));
+}
+
+/// `blocked` is of the names that are contacted, not of the image: OpenShift's
+/// `mirrorSourcePolicy: NeverContactSource` is a blocked registry with mirrors.
+#[test]
+fn what_is_blocked_gets_no_login_and_what_is_not_gets_its_own() {
+    const NEVER: &str = "[[registry]]\nlocation = \"docker.io\"\nblocked = true\n\
+        [[registry.mirror]]\nlocation = \"mirror.example\"\n";
+    let other = "[[registry]]\nlocation = \"other.example\"\nblocked = true\n";
+    for (name, registries, expected) in [
+        (
+            "never contact the source",
+            NEVER.to_owned(),
+            &["mirror.example/library/nginx"][..],
+        ),
+        (
+            "one mirror blocked too",
+            format!("{NEVER}[[registry.mirror]]\nlocation = \"other.example\"\n{other}"),
+            &["mirror.example/library/nginx"],
+        ),
+        (
+            "a blocked prefix with another location",
+            NEVER.replace(
+                "location = \"docker.io\"",
+                "prefix = \"docker.io\"\nlocation = \"cache.example\"",
+            ),
+            &[
+                "mirror.example/library/nginx",
+                "cache.example/library/nginx",
+            ],
+        ),
+        (
+            "a blocked location of an open prefix",
+            NEVER.replace("blocked = true", "").replace(
+                "location = \"docker.io\"",
+                "prefix = \"docker.io\"\nlocation = \"other.example/hub\"",
+            ) + other,
+            &["mirror.example/library/nginx"],
+        ),
+    ] {
+        let node = Node::with_registries(&registries);
+        let cluster = Cluster::with([login("all", "*.*", "user:hunter2")]);
+
+        node.provider(&cluster).pull(NGINX).answers(&owned(NGINX));
+
+        let entry = json!({"auth": base64("user:hunter2")});
+        let auths: serde_json::Map<_, _> = expected
+            .iter()
+            .map(|source| ((*source).to_owned(), entry.clone()))
+            .collect();
+        assert_eq!(
+            node.auth_file(NGINX),
+            Some(json!({"auths": auths})),
+            "{name}"
+        );
+    }
 }
 
 #[test]

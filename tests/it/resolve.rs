@@ -1,128 +1,14 @@
-//! `resolve` against the answers of CRI-O's own library (SPEC sections 3 and 7).
+//! `resolve`: what it prints of registries.conf. That it agrees with CRI-O's own
+//! library is shown by the tests of `registries-conf`.
 
-use std::collections::BTreeMap;
-
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::support::{NGINX, Node, Outcome};
-
-#[derive(Deserialize)]
-struct Case {
-    name: String,
-    files: BTreeMap<String, String>,
-    images: Vec<String>,
-    load_error: Option<String>,
-    #[serde(default)]
-    results: Vec<Answer>,
-}
-
-#[derive(Deserialize)]
-struct Answer {
-    image: String,
-    prefix: Option<String>,
-    #[serde(default)]
-    location: String,
-    #[serde(default)]
-    blocked: bool,
-    tag_sources: Option<Vec<String>>,
-    digest_sources: Option<Vec<String>>,
-}
-
-#[derive(Deserialize)]
-struct Name {
-    input: String,
-    name: Option<String>,
-}
-
-/// What CRI-O's library has no name for, and so never hands to kubelet.
-fn parses(image: &str) -> bool {
-    !image.starts_with('[')
-}
 
 fn resolve(node: &Node, format: &str, images: &[&str]) -> Outcome {
     let arguments = ["resolve", "-o", format, "--"];
     let provider = node.provider_without_cluster();
     provider.run_with(&[&arguments, images].concat())
-}
-
-/// The names of the sources that a pull of that kind contacts.
-fn contacted(resolved: &Value, kind: &str) -> Vec<String> {
-    let sources = resolved["sources"].as_array().unwrap().iter();
-    sources
-        .filter(|source| source["pull"] == "all" || source["pull"] == kind)
-        .map(|source| source["name"].as_str().unwrap().to_owned())
-        .collect()
-}
-
-#[test]
-fn registries_and_sources_are_those_of_cri_o() {
-    let cases: Vec<Case> =
-        serde_json::from_str(include_str!("../data/vectors/registries.json")).unwrap();
-    assert!(cases.len() > 100);
-    for case in cases {
-        let node = Node::new();
-        for (file, text) in &case.files {
-            node.write(format!("etc/containers/{file}"), text);
-        }
-        let images: Vec<_> = case.images.iter().map(String::as_str).collect();
-        let images: Vec<_> = images.into_iter().filter(|image| parses(image)).collect();
-        let outcome = resolve(&node, "json", &images);
-        // CRI-O refuses to go on with the drop-ins alone, we do not.
-        if case.load_error.is_some() && case.name != "missing main file" {
-            assert_eq!(outcome.code, Some(1), "{}: {outcome}", case.name);
-            outcome.fails_with(&["etc/containers/"]);
-            continue;
-        }
-        assert_eq!(outcome.code, Some(0), "{}: {outcome}", case.name);
-        let resolved: Vec<Value> = serde_json::from_str(&outcome.stdout).unwrap();
-        let names: Vec<_> = resolved.iter().map(|one| one["image"].as_str()).collect();
-        let expected: Vec<_> = images.iter().copied().map(Some).collect();
-        assert_eq!(names, expected, "{}", case.name);
-        let answers = case.results.iter().filter(|answer| parses(&answer.image));
-        for (resolved, answer) in resolved.iter().zip(answers) {
-            check(&case.name, resolved, answer);
-        }
-    }
-}
-
-fn check(case: &str, resolved: &Value, answer: &Answer) {
-    let context = format!("{case}: {resolved:#}");
-    assert_eq!(resolved["image"], json!(answer.image), "{context}");
-    let Some(prefix) = &answer.prefix else {
-        let expected = json!({"image": answer.image, "registry": null, "sources": []});
-        assert_eq!(resolved, &expected, "{context}");
-        return;
-    };
-    let registry = json!({
-        "prefix": prefix, "location": answer.location, "blocked": answer.blocked,
-    });
-    assert_eq!(resolved["registry"], registry, "{context}");
-    for (kind, expected) in [
-        ("tag-only", &answer.tag_sources),
-        ("digest-only", &answer.digest_sources),
-    ] {
-        // A source whose name does not parse fails the whole pull in CRI-O, and is
-        // left out by us: no answer to compare with.
-        if let Some(expected) = expected {
-            assert_eq!(&contacted(resolved, kind), expected, "{kind} {context}");
-        }
-    }
-    for source in resolved["sources"].as_array().unwrap() {
-        let mut fields: Vec<_> = source.as_object().unwrap().keys().collect();
-        fields.sort();
-        assert_eq!(fields, ["insecure", "kind", "name", "pull"], "{context}");
-    }
-    let kinds = resolved["sources"].as_array().unwrap().iter();
-    let kinds: Vec<_> = kinds
-        .map(|source| source["kind"].as_str().unwrap())
-        .collect();
-    let mirrors_first = kinds.iter().skip_while(|kind| **kind == "mirror");
-    assert!(
-        mirrors_first.clone().all(|kind| *kind == "primary"),
-        "{context}"
-    );
-    assert!(mirrors_first.count() <= 1, "{context}");
 }
 
 #[test]
@@ -136,6 +22,7 @@ fn drop_ins_count_where_the_main_file_is_missing() {
     let resolved: Value = serde_json::from_str(&outcome.stdout).unwrap();
     let mirror = json!({
         "name": "m.local/library/nginx", "kind": "mirror", "pull": "all", "insecure": false,
+        "blocked": false,
     });
     assert_eq!(resolved[0]["sources"][0], mirror);
 }
@@ -145,7 +32,8 @@ fn the_json_is_exactly_this() {
     let node = Node::with_registries(
         "[[registry]]\nprefix = \"docker.io/library\"\nlocation = \"hub.example/lib\"\ninsecure = true\n\
          [[registry.mirror]]\nlocation = \"mirror.example:5000\"\npull-from-mirror = \"digest-only\"\n\
-         [[registry]]\nlocation = \"quay.io\"\nblocked = true\n",
+         [[registry]]\nlocation = \"quay.io\"\nblocked = true\n\
+         [[registry.mirror]]\nlocation = \"mirror.example/quay\"\n",
     );
     let outcome = resolve(
         &node,
@@ -153,20 +41,26 @@ fn the_json_is_exactly_this() {
         &["nginx:1.27", "quay.io/org/app", "gcr.io/a"],
     );
     let resolved: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let file = node.path("etc/containers/registries.conf");
+    let source = |name: &str, kind: &str, pull: &str, insecure: bool| json!({"name": name, "kind": kind, "pull": pull, "insecure": insecure, "blocked": false});
     let expected = json!([
         {
             "image": "docker.io/library/nginx",
             "registry": {"prefix": "docker.io/library", "location": "hub.example/lib", "blocked": false},
             "sources": [
-                {"name": "mirror.example:5000/nginx", "kind": "mirror", "pull": "digest-only", "insecure": false},
-                {"name": "hub.example/lib/nginx", "kind": "primary", "pull": "all", "insecure": true},
+                source("mirror.example:5000/nginx", "mirror", "digest-only", false),
+                source("hub.example/lib/nginx", "primary", "all", true),
             ],
         },
         {
             "image": "quay.io/org/app",
             "registry": {"prefix": "quay.io", "location": "quay.io", "blocked": true},
             "sources": [
-                {"name": "quay.io/org/app", "kind": "primary", "pull": "all", "insecure": false},
+                source("mirror.example/quay/org/app", "mirror", "all", false),
+                {
+                    "name": "quay.io/org/app", "kind": "primary", "pull": "all", "insecure": false,
+                    "blocked": true, "blockedBy": {"prefix": "quay.io", "file": file, "line": 8},
+                },
             ],
         },
         {"image": "gcr.io/a", "registry": null, "sources": []},
@@ -267,12 +161,31 @@ fn the_text_says_which_rule_of_which_file_counts_and_which_ones_do_not() {
             "{words:?}: {outcome}"
         );
     }
-    let blocked = resolve(&node, "text", &["quay.io/org/app"]);
-    assert_eq!(
-        lines_with(&blocked.stdout, &["quay.io", "blocked"]).len(),
-        1,
-        "{blocked}"
+}
+
+#[test]
+fn the_text_says_which_sources_are_blocked_and_by_what() {
+    let node = Node::with_registries(
+        "[[registry]]\nprefix = \"docker.io\"\nlocation = \"cache.example\"\nblocked = true\n\
+         [[registry.mirror]]\nlocation = \"one.internal.example\"\n\
+         [[registry.mirror]]\nlocation = \"two.example\"\n\
+         [[registry]]\nprefix = \"*.internal.example\"\nblocked = true\n",
     );
+    let outcome = resolve(&node, "text", &["nginx"]);
+    let conf = node.path("etc/containers/registries.conf");
+    let by = format!("blocked by *.internal.example ({}:9)", conf.display());
+    for words in [
+        &["-", "one.internal.example/library/nginx", "mirror", &by][..],
+        &["1", "two.example/library/nginx", "mirror", "all"],
+        &["2", "cache.example/library/nginx", "primary", "all"],
+    ] {
+        assert_eq!(
+            lines_with(&outcome.stdout, words).len(),
+            1,
+            "{words:?}: {outcome}"
+        );
+    }
+    assert_eq!(outcome.stdout.matches("blocked").count(), 1, "{outcome}");
 }
 
 #[test]
@@ -352,28 +265,18 @@ fn help_has_examples() {
 }
 
 #[test]
-fn image_names_are_normalised_as_in_go() {
-    let names: Vec<Name> =
-        serde_json::from_str(include_str!("../data/vectors/image_names.json")).unwrap();
-    let (good, bad): (Vec<_>, Vec<_>) = names.iter().partition(|name| name.name.is_some());
+fn an_image_that_does_not_parse_is_an_error_and_nothing_is_printed() {
     let node = Node::with_registries("");
-    let inputs: Vec<_> = good.iter().map(|name| name.input.as_str()).collect();
-    let outcome = resolve(&node, "json", &inputs);
-    assert_eq!(outcome.code, Some(0), "{outcome}");
-    let resolved: Vec<Value> = serde_json::from_str(&outcome.stdout).unwrap();
-    assert_eq!(resolved.len(), good.len());
-    for (resolved, name) in resolved.iter().zip(good) {
-        assert_eq!(
-            resolved["image"].as_str(),
-            name.name.as_deref(),
-            "{:?}",
-            name.input
-        );
-    }
-    assert!(!bad.is_empty());
-    for Name { input, .. } in bad.into_iter().filter(|name| !name.input.contains('\0')) {
-        let outcome = resolve(&node, "json", &["nginx", input]);
-        assert_eq!(outcome.code, Some(1), "{input:?}: {outcome}");
-        outcome.fails_with(&["image"]);
+    for image in [
+        "",
+        "Nginx",
+        "nginx:",
+        "a b",
+        "nginx@sha256:0",
+        "https://a.b/c",
+    ] {
+        let outcome = resolve(&node, "json", &["nginx", image]);
+        assert_eq!(outcome.code, Some(1), "{image:?}: {outcome}");
+        outcome.fails_with(&["image", &format!("{image:?}")]);
     }
 }

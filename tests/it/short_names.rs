@@ -99,7 +99,7 @@ fn the_images_own_pull_sources_come_first() {
 #[test]
 fn nobody_is_asked_for_what_has_no_mirror_whatever_it_may_stand_for() {
     let aliases = "[aliases]\nnginx = \"docker.io/library/nginx\"\nubi9 = \"registry.access.redhat.com/ubi9\"";
-    let blocked = "[[registry]]\nlocation = \"registry.example\"\nblocked = true\n[[registry.mirror]]\nlocation = \"m.example\"\n";
+    let blocked = "[[registry]]\nlocation = \"registry.example\"\nblocked = true\n";
     for (head, registries) in [
         ("unqualified-search-registries = [\"docker.io\"]", ""),
         (
@@ -139,8 +139,7 @@ fn an_image_with_another_registry_was_given_by_no_short_name() {
 
 #[test]
 fn a_blocked_image_may_still_be_meant_by_a_short_name() {
-    let hub = "[[registry]]\nlocation = \"docker.io\"\nblocked = true\n\
-               [[registry.mirror]]\nlocation = \"hub.example\"\n";
+    let hub = "[[registry]]\nlocation = \"docker.io\"\nblocked = true\n";
     let head = "unqualified-search-registries = [\"docker.io\", \"registry.example\"]";
     let node = node(head, &format!("{hub}{MIRROR}"));
     let cluster = Cluster::with([login("all", "*.example", "user:p")]);

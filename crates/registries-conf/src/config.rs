@@ -4,7 +4,7 @@
 //! `FindRegistry`. Pure; the files are read in [`load`](crate::load).
 
 use std::{
-    cmp::Reverse,
+    cmp::{Ordering, Reverse},
     collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
@@ -99,14 +99,8 @@ impl Config {
     /// The name is a host, a repository or a reference, in full. It need not
     /// be a valid image name.
     pub fn find_registry(&self, name: &str) -> Option<&Registry> {
-        let mut longest: Option<&Registry> = None;
-        for registry in &self.registries {
-            let length = longest.map_or(0, |found| found.prefix.len());
-            if registry.prefix.len() > length && registry.rest(name).is_some() {
-                longest = Some(registry);
-            }
-        }
-        longest
+        self.candidates(name)
+            .min_by(|one, other| precedence(one).cmp(&precedence(other)))
     }
 
     /// All registries that are for a name, the one that counts first: longer
@@ -115,14 +109,43 @@ impl Config {
     /// The first is [`find_registry`](Self::find_registry)'s answer; the others
     /// say nothing about the name.
     pub fn matching_registries(&self, name: &str) -> Vec<&Registry> {
-        let mut matching: Vec<_> = self
-            .registries
-            .iter()
-            .filter(|registry| !registry.prefix.is_empty() && registry.rest(name).is_some())
-            .collect();
-        // Stable: registries are in byte order already.
-        matching.sort_by_key(|registry| Reverse(registry.prefix.len()));
+        let mut matching: Vec<_> = self.candidates(name).collect();
+        matching.sort_by(|one, other| precedence(one).cmp(&precedence(other)));
+        matching.dedup();
         matching
+    }
+
+    /// The registries that are for a name, some of them perhaps twice.
+    ///
+    /// A prefix ends where a part of the name does, so each end is looked up, and
+    /// the time does not grow with the number of registries.
+    fn candidates<'c, 'n>(
+        &'c self,
+        name: &'n str,
+    ) -> impl Iterator<Item = &'c Registry> + use<'c, 'n> {
+        let exact = parts(name)
+            .filter_map(|part| self.search(|prefix| prefix.cmp(part)))
+            .chain(self.search(|prefix| prefix.cmp(name)));
+        let host = name.split_once('/').map_or(name, |(host, _)| host);
+        let wildcards = host.match_indices('.').filter_map(|(at, _)| {
+            let domain = host.get(at..)?;
+            let domain = parts(domain).next().unwrap_or(domain);
+            self.search(|prefix| match prefix.strip_prefix('*') {
+                Some(of_prefix) => of_prefix.cmp(domain),
+                None => prefix.cmp("*"),
+            })
+        });
+        let matches =
+            |registry: &&Registry| !registry.prefix.is_empty() && registry.rest(name).is_some();
+        exact.chain(wildcards).filter(matches)
+    }
+
+    /// The registry whose prefix compares as equal; prefixes are in byte order.
+    fn search(&self, compare: impl Fn(&str) -> Ordering) -> Option<&Registry> {
+        let found = self
+            .registries
+            .binary_search_by(|registry| compare(&registry.prefix));
+        self.registries.get(found.ok()?)
     }
 
     /// The registries, as `host[:port]`, where names without one are looked
@@ -151,6 +174,17 @@ impl Config {
     pub fn aliases(&self) -> &BTreeMap<String, Alias> {
         &self.aliases
     }
+}
+
+/// What is before each `/`, `:` and `@` of a name.
+fn parts(name: &str) -> impl Iterator<Item = &str> {
+    let ends = name.match_indices(['/', ':', '@']);
+    ends.filter_map(|(end, _)| name.get(..end))
+}
+
+/// Sorts the registry that counts before the others that match the same name.
+fn precedence(registry: &Registry) -> (Reverse<usize>, &str) {
+    (Reverse(registry.prefix.len()), &registry.prefix)
 }
 
 impl Draft {

@@ -1,11 +1,13 @@
-//! From a registry and a name to the repositories the image may come from.
+//! From a name to the repositories the image may come from.
 //!
-//! Agrees with `Registry.PullSourcesFromReference`, with two differences. The
-//! name has no tag and no digest, so every mirror is listed, with the pulls it
-//! is for. And where a rewritten name does not parse, which fails the whole
-//! pull in containers/image, the others are listed all the same.
+//! Agrees with `Registry.PullSourcesFromReference` and, on what is blocked, with
+//! `newDockerClientFromRef` of containers/image's `docker` package. The name has no
+//! tag and no digest, so every mirror is listed, with the pulls it is for. And where
+//! a rewritten name does not parse, which fails the whole pull in containers/image,
+//! the others are listed all the same.
 
 use crate::{
+    config::Config,
     image_name::ImageName,
     reference::ImageNameError,
     registry::{PullFromMirror, Registry, is_wildcard},
@@ -13,17 +15,20 @@ use crate::{
 
 /// The repositories an image may be pulled from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PullSources {
-    /// The mirrors in file order, then the registry itself.
-    pub usable: Vec<PullSource>,
+pub struct PullSources<'c> {
+    /// The registry whose prefix matches the image. Where there is none, the image
+    /// is pulled from its own name, and nothing is listed.
+    pub registry: Option<&'c Registry>,
+    /// The mirrors in file order, then the registry itself, blocked ones included.
+    pub sources: Vec<PullSource<'c>>,
     /// Those whose name does not parse, in the same order. containers/image
     /// refuses a pull that any of them is for.
     pub unusable: Vec<UnusableSource>,
 }
 
-/// A repository an image may be pulled from.
+/// A repository an image may be pulled from, unless it is blocked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PullSource {
+pub struct PullSource<'c> {
     /// The repository.
     pub name: ImageName,
     /// Whether it is a mirror.
@@ -32,6 +37,9 @@ pub struct PullSource {
     pub pull: PullFromMirror,
     /// Whether plain HTTP and unverified TLS are allowed there.
     pub insecure: bool,
+    /// The blocked registry that this repository is in: containers/image refuses to
+    /// contact it, and goes on with the next source.
+    pub blocked_by: Option<&'c Registry>,
 }
 
 /// A location that gives no usable name for an image.
@@ -83,38 +91,91 @@ impl SourceKind {
     }
 }
 
-impl Registry {
-    /// The repositories that an image of this registry may be pulled from.
+impl Config {
+    /// The repositories that an image may be pulled from.
     ///
-    /// Takes a repository name in full, without tag and digest. It says
-    /// nothing about [`blocked`](Registry::blocked).
-    pub fn pull_sources(&self, name: &str) -> PullSources {
-        let mut sources = PullSources::default();
-        for mirror in &self.mirrors {
-            let pull = if self.mirror_by_digest_only {
-                PullFromMirror::DigestOnly
-            } else {
-                mirror.pull_from_mirror.unwrap_or_default()
-            };
-            let rewritten = self.rewrite(name, &mirror.location);
-            sources.add(
-                rewritten,
-                &mirror.location,
-                SourceKind::Mirror,
-                pull,
-                mirror.insecure,
-            );
-        }
-        sources.add(
-            self.rewrite(name, &self.location),
-            &self.location,
-            SourceKind::Primary,
-            PullFromMirror::All,
-            self.insecure,
-        );
-        sources
+    /// Takes a repository name in full, without tag and digest.
+    pub fn pull_sources(&self, name: &str) -> PullSources<'_> {
+        let registry = self.find_registry(name);
+        registry.map_or_else(PullSources::default, |registry| {
+            self.pull_sources_in(registry, name)
+        })
     }
 
+    /// The same for an image of that registry, even if a longer prefix matches it.
+    pub fn pull_sources_in<'c>(&'c self, registry: &'c Registry, name: &str) -> PullSources<'c> {
+        let mut sources = PullSources {
+            registry: Some(registry),
+            ..PullSources::default()
+        };
+        for endpoint in endpoints(registry) {
+            sources.add(registry.rewrite(name, endpoint.location), &endpoint);
+        }
+        if self.registries().iter().any(|registry| registry.blocked) {
+            for source in &mut sources.sources {
+                let own = self.find_registry(source.name.as_str());
+                source.blocked_by = own.filter(|registry| registry.blocked);
+            }
+        }
+        sources
+    }
+}
+
+/// A mirror, or the registry itself.
+struct Endpoint<'r> {
+    location: &'r str,
+    kind: SourceKind,
+    pull: PullFromMirror,
+    insecure: bool,
+}
+
+fn endpoints(registry: &Registry) -> impl Iterator<Item = Endpoint<'_>> {
+    let mirrors = registry.mirrors.iter().map(|mirror| Endpoint {
+        location: &mirror.location,
+        kind: SourceKind::Mirror,
+        pull: if registry.mirror_by_digest_only {
+            PullFromMirror::DigestOnly
+        } else {
+            mirror.pull_from_mirror.unwrap_or_default()
+        },
+        insecure: mirror.insecure,
+    });
+    mirrors.chain([Endpoint {
+        location: &registry.location,
+        kind: SourceKind::Primary,
+        pull: PullFromMirror::All,
+        insecure: registry.insecure,
+    }])
+}
+
+impl PullSources<'_> {
+    fn add(&mut self, rewritten: Result<ImageName, RewriteError>, endpoint: &Endpoint<'_>) {
+        match rewritten {
+            Ok(name) => self.sources.push(PullSource {
+                name,
+                kind: endpoint.kind,
+                pull: endpoint.pull,
+                insecure: endpoint.insecure,
+                blocked_by: None,
+            }),
+            Err(error) => self.unusable.push(UnusableSource {
+                location: endpoint.location.to_owned(),
+                kind: endpoint.kind,
+                pull: endpoint.pull,
+                error,
+            }),
+        }
+    }
+}
+
+impl PullSource<'_> {
+    /// Whether containers/image contacts it.
+    pub fn is_blocked(&self) -> bool {
+        self.blocked_by.is_some()
+    }
+}
+
+impl Registry {
     /// Puts a location in the place of the prefix: `rewriteReference`.
     fn rewrite(&self, name: &str, location: &str) -> Result<ImageName, RewriteError> {
         let Some(rest) = self.rest(name) else {
@@ -127,32 +188,6 @@ impl Registry {
             return ImageName::parse_canonical(name).map_err(RewriteError::Name);
         }
         ImageName::parse_canonical(&format!("{location}{rest}")).map_err(RewriteError::Name)
-    }
-}
-
-impl PullSources {
-    fn add(
-        &mut self,
-        rewritten: Result<ImageName, RewriteError>,
-        location: &str,
-        kind: SourceKind,
-        pull: PullFromMirror,
-        insecure: bool,
-    ) {
-        match rewritten {
-            Ok(name) => self.usable.push(PullSource {
-                name,
-                kind,
-                pull,
-                insecure,
-            }),
-            Err(error) => self.unusable.push(UnusableSource {
-                location: location.to_owned(),
-                kind,
-                pull,
-                error,
-            }),
-        }
     }
 }
 
@@ -227,9 +262,9 @@ mod tests {
         ];
         for (case, text, name, usable, unusable) in cases {
             let config = Config::parse(Some(&Source::new("f", text)), &[]).unwrap();
-            let sources = config.registries()[0].pull_sources(name);
+            let sources = config.pull_sources_in(&config.registries()[0], name);
             let found: Vec<_> = sources
-                .usable
+                .sources
                 .iter()
                 .map(|source| {
                     let insecure = if source.insecure { " insecure" } else { "" };

@@ -15,7 +15,9 @@ pub struct Registry {
     pub location: String,
     /// Whether plain HTTP and unverified TLS are allowed at the location.
     pub insecure: bool,
-    /// Whether images of this registry must not be pulled.
+    /// Whether containers/image refuses to contact repositories of this registry: those
+    /// whose own name, after rewriting, the registry is found for. Its images may still
+    /// be pulled from mirrors.
     pub blocked: bool,
     /// Whether the mirrors are for pulls by digest only, all of them.
     pub mirror_by_digest_only: bool,

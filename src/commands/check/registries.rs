@@ -51,7 +51,7 @@ fn mirrors(registries: &Registries) -> Vec<Finding> {
     let mut prefixes = Vec::new();
     let mut findings = Vec::new();
     for registry in registries.registries() {
-        match provider_config::patterns(registry) {
+        match provider_config::patterns(registries, registry) {
             Ok(patterns) if patterns.is_empty() => {}
             Ok(_) => prefixes.push(registry.prefix.as_str()),
             Err(error) => findings.push(Finding::warn(

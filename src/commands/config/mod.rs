@@ -88,7 +88,7 @@ fn derive(registries: &Registries) -> Derived<'_> {
         registries: Vec::new(),
     };
     for registry in registries.registries() {
-        match provider_config::patterns(registry) {
+        match provider_config::patterns(registries, registry) {
             Ok(patterns) if patterns.is_empty() => {}
             Ok(mut patterns) => {
                 derived.patterns.append(&mut patterns);

@@ -46,8 +46,11 @@ impl Findings {
     /// Notes the pull sources that nobody can pull from, under the file and line
     /// of their registry.
     pub(super) fn note_unusable(&mut self, sources: &Sources<'_>) {
-        for source in &sources.unusable {
-            let origin = sources.registry.map(|registry| registry.origin.to_string());
+        for source in &sources.own.unusable {
+            let origin = sources
+                .own
+                .registry
+                .map(|registry| registry.origin.to_string());
             let reason = format!("pull source {:?}: {}", source.location, source.error);
             self.skip(origin.unwrap_or_default(), reason);
         }

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::Explained;
+use crate::commands::resolve::WireBlocked;
 use crate::credentials::Candidate;
 
 #[derive(Serialize)]
@@ -21,6 +22,8 @@ struct Wire<'a> {
 struct WireSource<'a> {
     name: &'a str,
     kind: &'static str,
+    #[serde(flatten)]
+    blocked: WireBlocked<'a>,
     credential: Option<WireCredential<'a>>,
 }
 
@@ -43,7 +46,7 @@ struct WireSkipped<'a> {
 pub(super) fn print(explained: &Explained<'_>, mut stdout: impl Write) -> io::Result<()> {
     let skipped = &explained.findings.skipped;
     // Those of short names are not in it: it says what an image is by its name in full.
-    let sources = explained.logins.sources.usable.iter();
+    let sources = explained.logins.sources.own.sources.iter();
     let wire = Wire {
         image: explained.logins.sources.image.as_str(),
         namespace: explained.namespace.as_str(),
@@ -52,6 +55,7 @@ pub(super) fn print(explained: &Explained<'_>, mut stdout: impl Write) -> io::Re
             .map(|source| WireSource {
                 name: source.name.as_str(),
                 kind: source.kind.as_str(),
+                blocked: WireBlocked::of(source),
                 credential: explained.chosen(source).map(credential),
             })
             .collect(),

@@ -45,7 +45,7 @@ struct Explained<'a> {
 
 impl Explained<'_> {
     /// The credential of a pull source.
-    fn chosen(&self, source: &PullSource) -> Option<&Candidate> {
+    fn chosen(&self, source: &PullSource<'_>) -> Option<&Candidate> {
         let mut chosen = self.logins.selection.chosen();
         let found = chosen.find(|(name, _)| **name == source.name);
         found.map(|(_, candidate)| candidate)

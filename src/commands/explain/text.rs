@@ -8,7 +8,7 @@ use super::Explained;
 use super::masked::masked;
 use crate::cli::Config;
 use crate::commands::output::{Cell, Printer, Style};
-use crate::commands::resolve::{of_candidate, print_registry};
+use crate::commands::resolve::{numbered, of_candidate, print_registry, remark};
 use crate::credentials::{Candidate, Origin};
 use crate::kubelet::Response;
 use crate::logins::Logins;
@@ -24,7 +24,7 @@ pub(super) fn print(
     let title = Style::Heading.cell(logins.sources.image.as_str());
     let namespace = format!("for namespace {}", explained.namespace);
     printer.line(0, &[title, namespace.into()])?;
-    print_registry(logins.sources.registry, &mut printer)?;
+    print_registry(logins.sources.own.registry, &mut printer)?;
     print_sources(explained, &mut printer)?;
     print_unused(explained, &mut printer)?;
     print_auth_file(explained, &mut printer)?;
@@ -39,9 +39,9 @@ fn heading(title: &str, printer: &mut Printer<impl Write>) -> io::Result<()> {
 
 fn print_sources(explained: &Explained<'_>, printer: &mut Printer<impl Write>) -> io::Result<()> {
     let sources = &explained.logins.sources;
-    if !sources.usable.is_empty() {
+    if !sources.own.sources.is_empty() {
         heading("pull sources", printer)?;
-        print_each(explained, &sources.usable, printer)?;
+        print_each(explained, &sources.own.sources, printer)?;
     }
     if sources.no_login().is_some() {
         return Ok(());
@@ -49,28 +49,31 @@ fn print_sources(explained: &Explained<'_>, printer: &mut Printer<impl Write>) -
     for one in &sources.candidates {
         printer.line(0, &[])?;
         printer.line(0, &of_candidate(&one.candidate))?;
-        print_registry(one.registry, printer)?;
-        print_each(explained, &one.usable, printer)?;
+        print_registry(one.pull.registry, printer)?;
+        print_each(explained, &one.pull.sources, printer)?;
     }
     Ok(())
 }
 
 fn print_each(
     explained: &Explained<'_>,
-    sources: &[PullSource],
+    sources: &[PullSource<'_>],
     printer: &mut Printer<impl Write>,
 ) -> io::Result<()> {
-    for (index, source) in sources.iter().enumerate() {
-        printer.line(2, &of_source(index + 1, source))?;
+    for (number, source) in numbered(sources) {
+        printer.line(2, &of_source(number, source))?;
+        if source.is_blocked() {
+            continue;
+        }
         let chosen = explained.chosen(source);
         printer.table(5, &entries(explained, source, chosen))?;
     }
     Ok(())
 }
 
-fn of_source(number: usize, source: &PullSource) -> Vec<Cell> {
+fn of_source(number: Option<usize>, source: &PullSource<'_>) -> Vec<Cell> {
     let mut cells = vec![
-        Cell::from(format!("{number}.")),
+        Cell::from(number.map_or_else(|| "-".to_owned(), |number| format!("{number}."))),
         Cell::from(source.name.as_str()),
         Style::Faint.cell(format!(
             "({}, {})",
@@ -78,16 +81,14 @@ fn of_source(number: usize, source: &PullSource) -> Vec<Cell> {
             source.pull.as_str()
         )),
     ];
-    if source.insecure {
-        cells.push(Style::Warning.cell("insecure"));
-    }
+    cells.extend(remark(source));
     cells
 }
 
 /// The entry that is used, then those that lose.
 fn entries(
     explained: &Explained<'_>,
-    source: &PullSource,
+    source: &PullSource<'_>,
     chosen: Option<&Candidate>,
 ) -> Vec<Vec<Cell>> {
     let mut rows = Vec::new();

@@ -150,7 +150,7 @@ proptest! {
             Ok(config) => {
                 config.find_registry(&name);
                 for registry in config.registries() {
-                    registry.pull_sources(&name);
+                    config.pull_sources_in(registry, &name);
                 }
                 if let Ok(image) = ImageName::parse(&name) {
                     config.short_name_candidates(&image);

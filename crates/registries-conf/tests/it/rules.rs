@@ -89,9 +89,8 @@ fn rules() {
     ];
     for (text, image, expected) in cases {
         let config = Config::parse(Some(&Source::new("f", *text)), &[]).unwrap();
-        let found = config.find_registry(image);
-        let sources = found.map(|registry| lines(&registry.pull_sources(image)));
-        assert_eq!(sources.unwrap_or_default(), *expected, "{image} in\n{text}");
+        let sources = lines(&config.pull_sources(image));
+        assert_eq!(sources, *expected, "{image} in\n{text}");
     }
 }
 

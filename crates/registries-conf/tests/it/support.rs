@@ -57,10 +57,10 @@ impl Node {
     }
 }
 
-/// The usable sources on one line each.
-pub(crate) fn lines(sources: &PullSources) -> Vec<String> {
+/// The sources on one line each.
+pub(crate) fn lines(sources: &PullSources<'_>) -> Vec<String> {
     sources
-        .usable
+        .sources
         .iter()
         .map(|source| {
             let insecure = if source.insecure { " insecure" } else { "" };

@@ -39,6 +39,29 @@ struct MirrorAnswer {
 }
 
 #[derive(Deserialize)]
+struct BlockedCase {
+    name: String,
+    files: BTreeMap<String, String>,
+    load_error: Option<String>,
+    #[serde(default)]
+    results: Vec<BlockedAnswer>,
+}
+
+#[derive(Deserialize)]
+struct BlockedAnswer {
+    image: String,
+    prefix: Option<String>,
+    tag_sources: Option<Vec<SourceAnswer>>,
+    digest_sources: Option<Vec<SourceAnswer>>,
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+struct SourceAnswer {
+    name: String,
+    blocked: bool,
+}
+
+#[derive(Deserialize)]
 struct Name {
     input: String,
     name: Option<String>,
@@ -58,6 +81,37 @@ fn registries_are_found_and_names_rewritten_as_in_go() {
             }
             (Err(_), Some(_)) => {}
             (config, expected) => panic!("{}: {config:?} for {expected:?}", case.name),
+        }
+    }
+}
+
+#[test]
+fn the_registry_of_each_rewritten_name_decides_whether_it_is_blocked_as_in_go() {
+    let cases: Vec<BlockedCase> =
+        serde_json::from_str(include_str!("../data/blocked.json")).unwrap();
+    assert!(!cases.is_empty());
+    for case in cases {
+        let config = match (Node::new(&case.files).load(), &case.load_error) {
+            (Ok(config), None) => config,
+            (Err(_), Some(_)) => continue,
+            (config, expected) => panic!("{}: {config:?} for {expected:?}", case.name),
+        };
+        for answer in case.results.iter().filter(|answer| answer.prefix.is_some()) {
+            let sources = config.pull_sources(&answer.image);
+            let of_kind = |allows: fn(PullFromMirror) -> bool| {
+                let unusable = sources.unusable.iter().any(|source| allows(source.pull));
+                let listed = sources.sources.iter().filter(|source| allows(source.pull));
+                let answers = listed.map(|source| SourceAnswer {
+                    name: source.name.to_string(),
+                    blocked: source.is_blocked(),
+                });
+                (!unusable).then(|| answers.collect::<Vec<_>>())
+            };
+            let context = format!("{}: {}", case.name, answer.image);
+            let by_tag = of_kind(PullFromMirror::allows_tag);
+            assert_eq!(by_tag, answer.tag_sources, "{context}");
+            let by_digest = of_kind(PullFromMirror::allows_digest);
+            assert_eq!(by_digest, answer.digest_sources, "{context}");
         }
     }
 }
@@ -85,7 +139,8 @@ fn image_names_parse_as_in_go() {
 
 fn check(case: &str, config: &Config, answer: &Answer) {
     let context = format!("{case}: {}", answer.image);
-    let registry = config.find_registry(&answer.image);
+    let sources = config.pull_sources(&answer.image);
+    let registry = sources.registry;
     assert_eq!(
         registry.map(|r| &r.prefix),
         answer.prefix.as_ref(),
@@ -104,7 +159,6 @@ fn check(case: &str, config: &Config, answer: &Answer) {
         .collect();
     assert_eq!(mirrors, answer.mirrors, "{context}");
 
-    let sources = registry.pull_sources(&answer.image);
     let tag = (
         &answer.tag_sources,
         PullFromMirror::allows_tag as fn(_) -> _,
@@ -118,16 +172,16 @@ fn check(case: &str, config: &Config, answer: &Answer) {
         let unusable = sources.unusable.iter().any(|source| allows(source.pull));
         assert_eq!(expected.is_none(), unusable, "{context}: {sources:?}");
         if let Some(expected) = expected {
-            assert_eq!(&usable(&sources, allows), expected, "{context}");
+            assert_eq!(&names(&sources, allows), expected, "{context}");
         }
         failing |= unusable;
     }
     assert_eq!(failing, answer.sources_error, "{context}: {sources:?}");
 }
 
-fn usable(sources: &PullSources, allows: fn(PullFromMirror) -> bool) -> Vec<String> {
+fn names(sources: &PullSources<'_>, allows: fn(PullFromMirror) -> bool) -> Vec<String> {
     sources
-        .usable
+        .sources
         .iter()
         .filter(|source| allows(source.pull))
         .map(|source| source.name.to_string())

@@ -189,7 +189,7 @@ fn covered(entry: &Entry, registries: &Registries) -> Finding {
     let (mut never, mut partly) = (Vec::new(), Vec::new());
     for registry in registries.registries() {
         // What has no pattern is a finding about registries.conf.
-        let patterns = provider_config::patterns(registry).unwrap_or_default();
+        let patterns = provider_config::patterns(registries, registry).unwrap_or_default();
         if patterns.iter().all(|pattern| provider.covers(pattern)) {
             continue;
         }

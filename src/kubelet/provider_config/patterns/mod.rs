@@ -10,14 +10,17 @@
 //!   also a pattern for `example.com/organisation/app`. The provider is then run
 //!   for nothing, and says so.
 
-use registries_conf::{ImageName, ImageNameError, Registry};
+use registries_conf::{Config, ImageName, ImageNameError, Registry};
 
 use super::match_image::MatchImage;
-use crate::sources::Sources;
 
 /// How many labels a `*` of registries.conf may stand for in an image that is
 /// matched: four, as in `<account>.dkr.ecr.<region>` before `.amazonaws.com`.
 pub const WILDCARD_LEVELS: usize = 4;
+
+/// Makes of a prefix the name of an image, also on Docker Hub, where a name has two
+/// components at least.
+const BELOW: &str = "/a/a";
 
 /// A registry that has a mirror, but whose prefix is the beginning of no image's
 /// name as kubelet has it.
@@ -31,35 +34,70 @@ pub struct Inexpressible {
     pub source: ImageNameError,
 }
 
-/// The patterns for a registry's images; none where its images have nothing to be
-/// pulled from but themselves, or where it is blocked: a login would be of no use.
+/// The patterns for the images of one of these registries; none where its images have
+/// nothing to be pulled from but themselves, since a login would be of no use.
 ///
 /// # Errors
 /// [`Inexpressible`], for prefixes with a tag or digest, without a host, with a star
 /// in a strange place, and for Docker Hub under a name that kubelet replaces by
 /// `docker.io`.
-pub fn patterns(registry: &Registry) -> Result<Vec<String>, Inexpressible> {
+pub fn patterns(registries: &Config, registry: &Registry) -> Result<Vec<String>, Inexpressible> {
     let prefix = &registry.prefix;
     let domain = prefix.strip_prefix("*.");
     // A name below the prefix, to see what registries.conf makes of such names.
     let name = match domain {
-        Some(domain) => format!("a.{domain}/a/a"),
-        None => format!("{prefix}/a/a"),
+        Some(domain) => format!("a.{domain}{BELOW}"),
+        None => format!("{prefix}{BELOW}"),
     };
-    let image = ImageName::parse_canonical(&name);
-    let needs_login = |image| Sources::in_registry(image, registry).no_login().is_none();
-    match (image, domain) {
-        (Ok(image), _) if !needs_login(&image) => Ok(Vec::new()),
-        (Ok(_), Some(domain)) => Ok((1..=WILDCARD_LEVELS)
-            .map(|levels| "*.".repeat(levels) + domain)
-            .collect()),
-        (Ok(_), None) => Ok(vec![prefix.clone()]),
-        (Err(_), _) if registry.blocked || registry.mirrors.is_empty() => Ok(Vec::new()),
-        (Err(source), _) => Err(Inexpressible {
-            prefix: prefix.clone(),
-            source,
-        }),
+    let below = match ImageName::parse_canonical(&name) {
+        Ok(below) => below,
+        Err(_) if registry.mirrors.is_empty() => return Ok(Vec::new()),
+        Err(source) => {
+            return Err(Inexpressible {
+                prefix: prefix.clone(),
+                source,
+            });
+        }
+    };
+    // The prefix may be an image itself, and what its mirrors have for names below it
+    // says nothing about their own.
+    let own = ImageName::parse_canonical(prefix).ok();
+    let mut images = own.iter().chain([&below]);
+    if !images.any(|image| has_elsewhere(registries, registry, image)) {
+        return Ok(Vec::new());
     }
+    Ok(match domain {
+        Some(domain) => (1..=WILDCARD_LEVELS)
+            .map(|levels| "*.".repeat(levels) + domain)
+            .collect(),
+        None => vec![prefix.clone()],
+    })
+}
+
+/// Whether an image of a registry, or one with another path, may be pulled from
+/// elsewhere: a source is left out only where it is blocked for all of them.
+fn has_elsewhere(registries: &Config, registry: &Registry, image: &ImageName) -> bool {
+    let sources = registries.pull_sources_in(registry, image.as_str()).sources;
+    sources.iter().any(|source| {
+        let location = source.name.as_str();
+        let location = location.strip_suffix(BELOW).unwrap_or(location);
+        let blocked = registries
+            .find_registry(location)
+            .is_some_and(|own| own.blocked);
+        source.name != *image && (!blocked || is_open_below(registries, location))
+    })
+}
+
+/// Whether a registry that is not blocked is for some repositories below a location.
+fn is_open_below(registries: &Config, location: &str) -> bool {
+    let mut open = registries
+        .registries()
+        .iter()
+        .filter(|other| !other.blocked);
+    open.any(|other| {
+        let below = other.prefix.strip_prefix(location);
+        below.is_some_and(|below| below.starts_with(['/', ':']))
+    })
 }
 
 /// Whether a pattern may match an image of a registry.

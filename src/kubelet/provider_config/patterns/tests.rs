@@ -3,6 +3,7 @@ use registries_conf::{Config, Source};
 
 use super::*;
 use crate::kubelet::provider_config::match_image;
+use crate::sources::Sources;
 
 fn config(text: &str) -> Config {
     Config::parse(Some(&Source::new("registries.conf", text)), &[]).unwrap()
@@ -19,6 +20,11 @@ fn mirrored(prefix: &str) -> String {
         "[[registry]]\nprefix = \"{prefix}\"\nlocation = \"{location}\"\n\
          [[registry.mirror]]\nlocation = \"mirror.test\"\n"
     )
+}
+
+/// The registry of a text, blocked.
+fn blocked(text: &str) -> String {
+    text.replacen("location", "blocked = true\nlocation", 1)
 }
 
 #[test]
@@ -60,9 +66,41 @@ fn each_registry_with_something_else_to_pull_from_has_patterns() {
             vec![],
         ),
         (
-            "blocked",
-            mirrored("a.test").replacen("location", "blocked = true\nlocation", 1),
+            "blocked, with a mirror",
+            blocked(&mirrored("a.test")),
+            vec!["a.test"],
+        ),
+        (
+            "blocked, without a mirror",
+            blocked("[[registry]]\nlocation = \"a.test\"\n"),
             vec![],
+        ),
+        (
+            "blocked, with another location",
+            blocked("[[registry]]\nprefix = \"a.test\"\nlocation = \"b.test\"\n"),
+            vec!["a.test"],
+        ),
+        (
+            "a blocked mirror",
+            mirrored("a.test") + &blocked("[[registry]]\nlocation = \"mirror.test\"\n"),
+            vec![],
+        ),
+        (
+            "a blocked mirror with an open path",
+            mirrored("a.test")
+                + &blocked("[[registry]]\nlocation = \"mirror.test\"\n")
+                + "[[registry]]\nlocation = \"mirror.test/open\"\n",
+            vec!["a.test"],
+        ),
+        (
+            "a mirror with a blocked path",
+            mirrored("a.test") + &blocked("[[registry]]\nlocation = \"mirror.test/a\"\n"),
+            vec!["a.test"],
+        ),
+        (
+            "an image with a mirror for itself alone",
+            mirrored("a.test/b").replace("mirror.test", "mirror.test/b/a"),
+            vec!["a.test/b"],
         ),
         (
             "a mirror nobody can use",
@@ -70,7 +108,9 @@ fn each_registry_with_something_else_to_pull_from_has_patterns() {
             vec![],
         ),
     ] {
-        assert_eq!(patterns(&registry(&text)).unwrap(), expected, "{name}");
+        let config = config(&text);
+        let found = patterns(&config, &config.registries()[0]);
+        assert_eq!(found.unwrap(), expected, "{name}");
     }
 }
 
@@ -84,7 +124,8 @@ fn prefixes_of_no_image_are_told() {
         "quay.io/App",
         "*",
     ] {
-        let error = patterns(&registry(&mirrored(prefix))).unwrap_err();
+        let config = config(&mirrored(prefix));
+        let error = patterns(&config, &config.registries()[0]).unwrap_err();
         assert_eq!(error.prefix, prefix);
     }
 }
@@ -146,21 +187,33 @@ proptest! {
     /// But for the two limits that the module's documentation names.
     #[test]
     fn every_image_with_a_mirror_is_matched(
-        prefixes in prop::collection::btree_set(prefix(), 1..6),
+        prefixes in prop::collection::btree_map(prefix(), any::<bool>(), 1..6),
+        mirrors in prop::collection::btree_map("mirror\\.test(/[ab]){0,2}", any::<bool>(), 0..3),
         host in host(),
         rest in "(:5000)?(/[ab]{1,2}){1,3}",
     ) {
-        let text: String = prefixes.iter().map(|prefix| mirrored(prefix)).collect();
-        let config = config(&text);
+        let source = |(prefix, is_blocked): (&String, &bool)| {
+            // Two prefixes of one location must agree on what is blocked.
+            let location = if prefix.starts_with('*') { "" } else { prefix };
+            format!(
+                "[[registry]]\nprefix = \"{prefix}\"\nlocation = \"{location}\"\n\
+                 blocked = {is_blocked}\n[[registry.mirror]]\nlocation = \"mirror.test\"\n"
+            )
+        };
+        let mirror = |(location, is_blocked): (&String, &bool)| {
+            format!("[[registry]]\nlocation = \"{location}\"\nblocked = {is_blocked}\n")
+        };
+        let sources = prefixes.iter().map(source);
+        let config = config(&sources.chain(mirrors.iter().map(mirror)).collect::<String>());
         let image = ImageName::parse_canonical(&(host + &rest)).unwrap();
         let sources = Sources::of(&image, &config);
         let all: Vec<String> = config
             .registries()
             .iter()
-            .flat_map(|registry| patterns(registry).unwrap())
+            .flat_map(|registry| patterns(&config, registry).unwrap())
             .collect();
         let all = minimal(all);
-        if let Some(registry) = sources.registry && sources.no_login().is_none() {
+        if let Some(registry) = sources.own.registry && sources.no_login().is_none() {
             let below = registry.prefix.strip_prefix("*.").map(|domain| {
                 image.host().split(['.', ':']).count() - domain.split('.').count()
             });
