@@ -22,8 +22,8 @@
 //! ```
 //!
 //! [`provider`] tells it as a story; the part from sources to the auth file's content
-//! is in [`logins`], since `explain` tells it too. Beside the way: [`cli`] (flags to
-//! [`cli::Config`]), [`commands`] (what one runs by hand), [`deadline`],
+//! is in [`logins`], since `explain` tells it too. Beside the way: [`settings`] (given as
+//! flags or in the environment), [`cli`] (the flags), [`commands`] (what one runs by hand), [`deadline`],
 //! [`signals`], [`sandbox`], [`logging`], [`secret`] (what must not be seen) and
 //! [`version`].
 
@@ -36,6 +36,7 @@ pub mod secret_names;
 pub mod cluster;
 pub mod credentials;
 pub mod auth_file;
+pub mod settings;
 pub mod cli;
 pub mod commands;
 pub mod deadline;
@@ -55,28 +56,35 @@ use std::process::{ExitCode, exit};
 use anyhow::Context;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
-use crate::cli::{Cli, Command, Config};
+use crate::cli::{Action, Command, Invocation, UsageError};
 use crate::deadline::Deadline;
+use crate::logging::{Format, Level};
+use crate::settings::Settings;
 
 const FAILURE: u8 = 1;
 
 /// The process: arguments, log, deadline, exit code. Everything else is
 /// [`provider::run`] or one of [`commands`].
 pub fn main() -> ExitCode {
-    let cli = match cli::parse(env::args_os()) {
-        Ok(cli) => cli,
-        Err(error) => {
-            // Help and version go to stdout; a broken pipe there is nobody's loss.
+    match cli::parse(env::args_os()) {
+        Ok(Invocation {
+            mut settings,
+            action,
+        }) => {
+            logging::start(settings.log_level, settings.log_format);
+            // In the sandbox the working directory of another process cannot be read.
+            settings.cluster.ask_parent();
+            report(guarded(&settings, &action))
+        }
+        Err(UsageError::Clap(error)) => {
+            // Ignore a closed pipe: nobody reads the help text.
             error.print().unwrap_or_default();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(FAILURE));
+            ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(FAILURE))
         }
-    };
-    match cli.config().context("the working directory") {
-        Ok(config) => {
-            logging::start(config.log_level, config.log_format);
-            report(guarded(&cli, &config))
+        Err(UsageError::Settings(error)) => {
+            logging::start(Level::Info, Format::Text);
+            report(Err(error.into()))
         }
-        Err(error) => report(Err(error)),
     }
 }
 
@@ -93,7 +101,7 @@ fn report(result: anyhow::Result<()>) -> ExitCode {
 /// Gives up what is not needed, and makes a panic a failure like others: one line,
 /// and exit code 1.
 #[expect(clippy::exit, reason = "there is no way back from a panic")]
-fn guarded(cli: &Cli, config: &Config) -> anyhow::Result<()> {
+fn guarded(settings: &Settings, action: &Action) -> anyhow::Result<()> {
     // The process holds tokens and passwords: no core file, no reading from outside.
     set_dumpable_behavior(DumpableBehavior::NotDumpable).unwrap_or_default();
     panic::set_hook(Box::new(|panicked| {
@@ -103,35 +111,35 @@ fn guarded(cli: &Cli, config: &Config) -> anyhow::Result<()> {
         exit(i32::from(FAILURE));
     }));
     // `check` enters it once it has seen the node's processes.
-    if config.sandbox && !matches!(cli.command, Some(Command::Check(_))) {
-        let written = match &cli.command {
-            Some(Command::Config(command)) => commands::written_directory(command),
-            _ => None,
+    if settings.sandbox && !matches!(action, Action::Run(Command::Check(_))) {
+        let written = match action {
+            Action::Run(Command::Config(command)) => commands::written_directory(command),
+            Action::Plugin | Action::VersionJson | Action::Run(_) => None,
         };
-        sandbox::restrict_writes(written.as_ref().unwrap_or(&config.auth_dir));
+        sandbox::restrict_writes(written.as_ref().unwrap_or(&settings.auth_dir));
     }
-    let deadline = Deadline::new(config.timeout);
+    let deadline = Deadline::new(settings.timeout);
     deadline.enforce();
-    run(cli, config, deadline)
+    run(settings, action, deadline)
 }
 
-fn run(cli: &Cli, config: &Config, deadline: Deadline) -> anyhow::Result<()> {
-    if cli.version_json {
-        return print_build_info().context("write to stdout");
-    }
-    match &cli.command {
-        None if stdin().is_terminal() => anyhow::bail!(
+fn run(settings: &Settings, action: &Action, deadline: Deadline) -> anyhow::Result<()> {
+    match action {
+        Action::VersionJson => print_build_info().context("write to stdout"),
+        Action::Plugin if stdin().is_terminal() => anyhow::bail!(
             "stdin is a terminal: kubelet runs this program and writes a CredentialProviderRequest to its stdin; by hand, try \"resolve IMAGE\" or --help"
         ),
-        None => provider::run(config, deadline, stdin(), stdout()),
-        Some(Command::Resolve(command)) => commands::resolve(config, command, stdout()),
-        Some(Command::Config(command)) => commands::config(config, command, stdout()),
-        Some(Command::Explain(command)) => {
-            commands::explain(config, deadline, command, stdin(), stdout())
-        }
-        Some(Command::Check(command)) => {
-            commands::check(config, deadline, command, env::args_os(), stdout())
-        }
+        Action::Plugin => provider::run(settings, deadline, stdin(), stdout()),
+        Action::Run(command) => match command {
+            Command::Resolve(command) => commands::resolve(settings, command, stdout()),
+            Command::Config(command) => commands::config(settings, command, stdout()),
+            Command::Explain(command) => {
+                commands::explain(settings, deadline, command, stdin(), stdout())
+            }
+            Command::Check(command) => {
+                commands::check(settings, deadline, command, env::args_os(), stdout())
+            }
+        },
     }
 }
 

@@ -7,7 +7,6 @@
 use std::io::{self, stderr};
 use std::os::unix::net::UnixDatagram;
 
-use clap::ValueEnum;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Subscriber};
@@ -21,7 +20,7 @@ use tracing_subscriber::{Layer, Registry};
 const JOURNAL: &str = "/run/systemd/journal/socket";
 
 /// The least severe lines that are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
     /// Failures alone.
     Error,
@@ -36,12 +35,37 @@ pub enum Level {
 }
 
 /// How a line on stderr looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// For people.
     Text,
     /// One JSON object a line, for collectors.
     Json,
+}
+
+impl Level {
+    /// The level of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "error" => Some(Self::Error),
+            "warn" => Some(Self::Warn),
+            "info" => Some(Self::Info),
+            "debug" => Some(Self::Debug),
+            "trace" => Some(Self::Trace),
+            _ => None,
+        }
+    }
+}
+
+impl Format {
+    /// The format of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "text" => Some(Self::Text),
+            "json" => Some(Self::Json),
+            _ => None,
+        }
+    }
 }
 
 /// Starts logging; later calls in the same process change nothing.

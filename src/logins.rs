@@ -9,7 +9,6 @@ use tracing::info;
 use zeroize::Zeroizing;
 
 use crate::auth_file;
-use crate::cli::Config;
 use crate::cluster::{self, Client, Listed, SecretDoc};
 use crate::credentials::{DockerConfig, Observer, Origin, Selection, Skipped};
 use crate::deadline::Deadline;
@@ -18,6 +17,7 @@ use crate::sandbox;
 use crate::secret::Secret;
 use crate::secret_names::{NotASubdomain, SecretNames};
 use crate::service_account::ServiceAccount;
+use crate::settings::Settings;
 use crate::sources::Sources;
 
 /// What is handed each Secret that counts.
@@ -44,7 +44,7 @@ impl<'a> Logins<'a> {
     /// # Errors
     /// As `secrets` says, and where too many Secrets are named.
     pub fn find(
-        config: &Config,
+        config: &Settings,
         sources: Sources<'a>,
         annotations: &BTreeMap<String, String>,
         secrets: impl FnOnce(Option<&SecretNames>, Visit<'_>) -> anyhow::Result<()>,
@@ -86,7 +86,7 @@ impl<'a> Logins<'a> {
 
     /// What kubelet is told: whose image it is, where a credential of the namespace
     /// is used, unless that is turned off.
-    pub fn response(&self, config: &Config) -> Response {
+    pub fn response(&self, config: &Settings) -> Response {
         if config.empty_login && self.selection.has_namespaced() {
             Response::owned(self.sources.image.clone())
         } else {
@@ -101,7 +101,7 @@ impl<'a> Logins<'a> {
 /// # Errors
 /// Where the server cannot be found, reached or trusted, or refuses.
 pub fn read_secrets(
-    config: &Config,
+    config: &Settings,
     deadline: Deadline,
     account: &ServiceAccount,
     token: &Secret,

@@ -10,7 +10,6 @@ use registries_conf::{Config as Registries, ImageName};
 use tracing::{debug, field, info, warn};
 
 use crate::auth_file::{AuthDir, FileName, StoreError};
-use crate::cli::Config;
 use crate::credentials::{Comparison, Observer, Origin, Skipped};
 use crate::deadline::{Deadline, Timed};
 use crate::kubelet::{Request, Response};
@@ -18,6 +17,7 @@ use crate::logins::{Logins, Visit, read_secrets};
 use crate::secret::Secret;
 use crate::secret_names::SecretNames;
 use crate::service_account::{Namespace, ServiceAccount};
+use crate::settings::Settings;
 use crate::signals;
 use crate::sources::Sources;
 
@@ -28,7 +28,7 @@ use crate::sources::Sources;
 /// One chain of causes, readable in one line; nothing is on `stdout` then, and no
 /// auth file is half written.
 pub fn run(
-    config: &Config,
+    config: &Settings,
     deadline: Deadline,
     stdin: impl Read + AsFd,
     stdout: impl Write,
@@ -54,7 +54,7 @@ fn without_namespace(request: &Request) -> Response {
 }
 
 fn serve(
-    config: &Config,
+    config: &Settings,
     deadline: Deadline,
     request: &Request,
     token: &Secret,
@@ -86,7 +86,7 @@ fn serve(
 }
 
 /// Leaves the auth file for CRI-O.
-fn leave(config: &Config, name: &FileName, content: &[u8]) -> Result<(), StoreError> {
+fn leave(config: &Settings, name: &FileName, content: &[u8]) -> Result<(), StoreError> {
     let directory = AuthDir::create(&config.auth_dir)?;
     signals::held_back(|| directory.write(name, content))?;
     sweep(config, &directory);
@@ -95,7 +95,7 @@ fn leave(config: &Config, name: &FileName, content: &[u8]) -> Result<(), StoreEr
 
 /// Removes the auth file of an earlier run: a login that was revoked, or is no
 /// longer needed, must not be used.
-fn withdraw(config: &Config, name: &FileName) -> anyhow::Result<()> {
+fn withdraw(config: &Settings, name: &FileName) -> anyhow::Result<()> {
     if let Some(directory) = AuthDir::open(&config.auth_dir)? {
         directory.remove(name)?;
         sweep(config, &directory);
@@ -103,7 +103,7 @@ fn withdraw(config: &Config, name: &FileName) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn sweep(config: &Config, directory: &AuthDir) {
+fn sweep(config: &Settings, directory: &AuthDir) {
     if let Some(age) = config.stale_after {
         directory.sweep(age, SystemTime::now());
     }

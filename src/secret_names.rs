@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::cli::Config;
 use crate::dns;
+use crate::settings::Settings;
 
 /// The most Secrets that may be named: each is a request to the API server.
 pub const MAX_NAMES: usize = 32;
@@ -46,7 +46,7 @@ impl SecretNames {
     /// # Errors
     /// [`TooManyNames`].
     pub fn wanted(
-        config: &Config,
+        config: &Settings,
         annotations: &BTreeMap<String, String>,
     ) -> Result<Option<Self>, TooManyNames> {
         let annotation = config.secrets_annotation.as_ref();

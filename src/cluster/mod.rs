@@ -17,7 +17,7 @@ mod tls;
 mod user;
 
 pub use client::{Client, ClientError, Refusal};
-pub use discover::{DiscoverError, Endpoint, EnvFileError, Settings, discover, kubelet_kubeconfig};
+pub use discover::{DiscoverError, Endpoint, EnvFileError, Settings, discover};
 pub use kubeconfig::{Kubeconfig, KubeconfigError, KubeconfigProblem};
 pub use proxy::{ProxyError, ProxySettings};
 pub use review::{Access, ReviewError, may_account, may_i};

@@ -7,7 +7,7 @@ use std::io::{self, IsTerminal, Write};
 use anyhow::Context;
 use unicode_width::UnicodeWidthStr;
 
-use crate::cli::Config;
+use crate::cli;
 
 /// What stands between two columns.
 const GAP: &str = "  ";
@@ -73,8 +73,8 @@ impl<T: AsRef<str>> From<T> for Cell {
 
 impl<W: Write + IsTerminal> Printer<W> {
     /// Prints to `out`, in colours where it is a terminal and nobody objects.
-    pub fn new(out: W, config: &Config) -> Self {
-        let coloured = config.colours && out.is_terminal();
+    pub fn new(out: W) -> Self {
+        let coloured = cli::colours() && out.is_terminal();
         Self { out, coloured }
     }
 }

@@ -11,7 +11,8 @@ use registries_conf::{
 use serde::Serialize;
 
 use super::output::{Cell, Printer, Style, finish};
-use crate::cli::{Config, Output, Resolve};
+use crate::cli::{Output, Resolve};
+use crate::settings::Settings;
 use crate::sources::Sources;
 
 /// Prints what registries.conf makes of each image.
@@ -20,7 +21,7 @@ use crate::sources::Sources;
 /// A registries.conf that CRI-O would refuse, an image that does not parse; then
 /// nothing is printed.
 pub fn resolve(
-    config: &Config,
+    config: &Settings,
     command: &Resolve,
     stdout: impl Write + IsTerminal,
 ) -> anyhow::Result<()> {
@@ -35,7 +36,7 @@ pub fn resolve(
         .map(|image| Sources::of(image, &registries))
         .collect();
     let written = match command.output {
-        Output::Text => text(&resolved, &registries, Printer::new(stdout, config)),
+        Output::Text => text(&resolved, &registries, Printer::new(stdout)),
         Output::Json => json(&resolved, stdout),
     };
     finish(written)

@@ -22,7 +22,6 @@ use super::proxy::{self, ProxyError, ProxySettings};
 use super::tls::{CaSource, Trust};
 
 pub use env_file::EnvFileError;
-pub use parent::kubelet_kubeconfig;
 
 const FALLBACK_SERVER: &str = "https://localhost:6443";
 const FALLBACK_SERVER_NAME: &str = "kubernetes.default.svc";
@@ -50,6 +49,16 @@ pub struct Settings {
     pub proxy: ProxySettings,
     /// Where `/etc` and `/var` are: `/`, but in tests.
     pub root: PathBuf,
+}
+
+impl Settings {
+    /// Takes the kubeconfig of the kubelet that started us, unless a flag says where
+    /// the API server is.
+    pub fn ask_parent(&mut self) {
+        if self.api_server.is_none() && self.kubeconfig.is_none() {
+            self.kubelet_kubeconfig = parent::kubelet_kubeconfig();
+        }
+    }
 }
 
 /// An API server, ready to be asked.

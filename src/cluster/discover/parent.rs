@@ -15,7 +15,7 @@ const MAX_BYTES: usize = 256 * 1024;
 ///
 /// To be asked before the sandbox is entered, from which another process's
 /// working directory cannot be seen.
-pub fn kubelet_kubeconfig() -> Option<PathBuf> {
+pub(super) fn kubelet_kubeconfig() -> Option<PathBuf> {
     let process = Path::new("/proc").join(getppid()?.as_raw_nonzero().to_string());
     let command_line = File::open(process.join("cmdline")).ok()?;
     let path = kubeconfig_flag(&read_bounded(command_line, MAX_BYTES).ok()?)?;

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 
 use super::kubelet::Entry;
 use super::report::{Finding, chain};
-use crate::cli::{Check, Config};
+use crate::cli::Check;
 use crate::cluster::{
-    self, Access, Client, ClientError, Endpoint, ReviewError, Settings, User, grant, may_account,
-    may_i,
+    self, Access, Client, ClientError, Endpoint, ReviewError, User, grant, may_account, may_i,
 };
 use crate::commands::{NAME as PROVIDER, read_token};
 use crate::deadline::Deadline;
 use crate::secret_names::SecretNames;
 use crate::service_account::ServiceAccount;
+use crate::settings::Settings;
 
 const NAME: &str = "access";
 
@@ -25,7 +25,7 @@ pub(super) type Reviewed = (Option<Finding>, Option<Vec<String>>);
 /// # Errors
 /// What keeps the provider from reading these Secrets, or that there is none to read.
 pub(super) fn named(
-    config: &Config,
+    config: &Settings,
     command: &Check,
     entry: Option<&Entry>,
 ) -> Result<Vec<String>, Finding> {
@@ -63,7 +63,7 @@ pub(super) fn named(
 pub(super) fn check(
     command: &Check,
     names: &[String],
-    settings: &Settings,
+    settings: &cluster::Settings,
     endpoint: &Endpoint,
     deadline: Deadline,
 ) -> Reviewed {
@@ -184,7 +184,7 @@ fn foreign(
     namespace: &str,
     account: &str,
     names: &[String],
-    settings: &Settings,
+    settings: &cluster::Settings,
     deadline: Deadline,
 ) -> Result<Option<bool>, String> {
     let Some(path) = &command.kubeconfig_for_review else {
@@ -192,7 +192,7 @@ fn foreign(
     };
     let user = User::read(path).map_err(|error| chain(&error))?;
     // Its login is for its own server alone, whatever the node's settings say.
-    let settings = Settings {
+    let settings = cluster::Settings {
         api_server: None,
         kubeconfig: Some(path.clone()),
         certificate_authority: None,

@@ -11,7 +11,7 @@ use super::permissions::loophole;
 use super::report::Finding;
 use super::root::Root;
 use crate::auth_file;
-use crate::cli::Config;
+use crate::settings::Settings;
 
 const NAME: &str = "auth-dir";
 /// Group and others may look into it.
@@ -26,7 +26,7 @@ const OLD_TEMPORARY: Duration = Duration::from_secs(60);
 const MAX_FILES: usize = 100_000;
 
 /// Checks the directory, and what is in it.
-pub(super) fn check(root: &Root, config: &Config) -> Vec<Finding> {
+pub(super) fn check(root: &Root, config: &Settings) -> Vec<Finding> {
     let path = config.auth_dir.as_path();
     let shown = root.shown(path);
     let shown = shown.display();
@@ -81,7 +81,7 @@ fn unreadable(message: &str, error: &io::Error) -> Finding {
     Finding::unreadable(NAME, denied, message, "make it readable by root")
 }
 
-fn left_over(root: &Root, config: &Config) -> Finding {
+fn left_over(root: &Root, config: &Settings) -> Finding {
     const NAME: &str = "auth-files";
     let path = &config.auth_dir;
     let age = config.stale_after.unwrap_or(OLD);

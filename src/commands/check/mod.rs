@@ -27,16 +27,17 @@ use self::process::Process;
 use self::report::{Finding, Report, Summary};
 use self::root::Root;
 use super::output::{Printer, finish};
-use crate::cli::{self, Check, Config, Output};
+use crate::cli::{self, Check, Output};
 use crate::deadline::Deadline;
 use crate::sandbox;
+use crate::settings::Settings;
 
 /// Prints what is wrong with this node; `arguments` is our own command line.
 ///
 /// # Errors
 /// A check that failed, once all are printed.
 pub fn check(
-    config: &Config,
+    config: &Settings,
     deadline: Deadline,
     command: &Check,
     arguments: impl IntoIterator<Item = OsString>,
@@ -45,7 +46,7 @@ pub fn check(
     let root = Root::new(command.root()?);
     let report = examine(config, deadline, command, arguments, &root);
     let written = match command.output {
-        Output::Text => report.print(Printer::new(stdout, config)),
+        Output::Text => report.print(Printer::new(stdout)),
         Output::Json => report.print_json(stdout),
     };
     finish(written)?;
@@ -56,7 +57,7 @@ pub fn check(
 }
 
 fn examine(
-    config: &Config,
+    config: &Settings,
     deadline: Deadline,
     command: &Check,
     arguments: impl IntoIterator<Item = OsString>,
@@ -101,10 +102,10 @@ fn processes(root: &Root) -> (Option<Finding>, Vec<Process>) {
 /// The settings that the provider gets from kubelet's entry for it, unless our own
 /// command line says otherwise.
 fn settings(
-    config: &Config,
+    config: &Settings,
     entry: Option<&Entry>,
     arguments: impl IntoIterator<Item = OsString>,
-) -> (Option<Finding>, Config) {
+) -> (Option<Finding>, Settings) {
     const NAME: &str = "provider-args";
     let Some(entry) = entry else {
         return (None, config.clone());
@@ -113,7 +114,7 @@ fn settings(
     if provider.args.is_empty() && provider.env.is_empty() {
         return (None, config.clone());
     }
-    match cli::config_in_entry(provider, arguments) {
+    match cli::settings_in_entry(provider, arguments) {
         Ok(config) => {
             let message =
                 "the provider takes the args and env of its entry, and they are used here";
@@ -133,7 +134,7 @@ fn settings(
 
 /// The API server, and what only it knows.
 fn cluster(
-    config: &Config,
+    config: &Settings,
     deadline: Deadline,
     command: &Check,
     root: &Root,

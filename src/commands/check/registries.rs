@@ -6,8 +6,8 @@ use std::io;
 use registries_conf::{Config as Registries, Error};
 
 use super::report::{Finding, chain};
-use crate::cli::Config;
 use crate::kubelet::provider_config;
+use crate::settings::Settings;
 
 /// What stands in `credential-helpers` for auth files.
 const AUTH_FILES: &str = "containers-auth.json";
@@ -15,7 +15,7 @@ const AUTH_FILES: &str = "containers-auth.json";
 const SHOWN: usize = 5;
 
 /// Checks the files; the configuration where there is one.
-pub(super) fn check(config: &Config) -> (Vec<Finding>, Option<Registries>) {
+pub(super) fn check(config: &Settings) -> (Vec<Finding>, Option<Registries>) {
     const NAME: &str = "registries.conf";
     let main = config.registries.main.display();
     let registries = match Registries::load(&config.registries) {

@@ -6,8 +6,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
-use crate::cli::Config;
 use crate::cluster::{CaSource, Endpoint, Trust};
+use crate::settings::Settings;
 
 /// The most symbolic links on the way to a file, as in Linux.
 const MAX_LINKS: usize = 40;
@@ -77,7 +77,7 @@ impl Root {
     }
 
     /// The settings with every path where it is here.
-    pub(super) fn apply(&self, mut config: Config) -> Config {
+    pub(super) fn apply(&self, mut config: Settings) -> Settings {
         if self.is_here() {
             return config;
         }

@@ -7,11 +7,11 @@ use std::time::Duration;
 use anyhow::Context;
 use serde::Deserialize;
 
-use crate::cli::Config;
 use crate::cluster::{self, Client, Endpoint};
 use crate::deadline::Deadline;
 use crate::json::Object;
 use crate::secret::DecodeError;
+use crate::settings::Settings;
 
 const PATH: &str = "/.well-known/openid-configuration";
 /// The largest answer that is read: 64 KiB.
@@ -23,7 +23,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// It cannot be found or does not tell; the message says how else to learn it.
-pub(super) fn ask(config: &Config) -> anyhow::Result<String> {
+pub(super) fn ask(config: &Settings) -> anyhow::Result<String> {
     let ask = || {
         let endpoint = cluster::discover(&config.cluster)?;
         issuer(&endpoint, Deadline::new(config.timeout))

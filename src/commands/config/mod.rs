@@ -20,8 +20,9 @@ pub(super) use self::entry::NAME;
 pub(super) use self::merge::ours;
 use self::merge::{Wanted, is_merged, merge};
 use self::tree::Tree;
-use crate::cli::{Config, ConfigOutput, ProviderConfig};
+use crate::cli::{ConfigOutput, ProviderConfig};
 use crate::kubelet::provider_config::{self, Document, MatchImage, Problem};
+use crate::settings::Settings;
 
 /// Where kubelet takes images with a short name to be.
 const DOCKER_HUB: &str = "docker.io";
@@ -39,7 +40,7 @@ struct Derived<'a> {
 /// kubelet would refuse, or that cannot be edited; an audience that is not known.
 /// Nothing is printed or written then.
 pub fn config(
-    config: &Config,
+    config: &Settings,
     command: &ProviderConfig,
     mut stdout: impl Write,
 ) -> anyhow::Result<()> {
@@ -71,7 +72,10 @@ pub fn written_directory(command: &ProviderConfig) -> Option<PathBuf> {
 }
 
 /// The annotation that kubelet is to hand over, where that is wanted.
-fn annotation<'c>(config: &'c Config, command: &ProviderConfig) -> anyhow::Result<Option<&'c str>> {
+fn annotation<'c>(
+    config: &'c Settings,
+    command: &ProviderConfig,
+) -> anyhow::Result<Option<&'c str>> {
     if !command.named_secrets {
         return Ok(None);
     }
@@ -127,7 +131,7 @@ fn short_names(registries: &Registries, patterns: &[String]) -> Vec<String> {
 
 /// A file of our own.
 fn whole(
-    config: &Config,
+    config: &Settings,
     command: &ProviderConfig,
     derived: &Derived<'_>,
     annotation: Option<&str>,
@@ -167,7 +171,7 @@ fn for_openshift(patterns: &[String]) -> anyhow::Result<Vec<String>> {
 
 /// A file before and after our entry is in it.
 fn merged(
-    config: &Config,
+    config: &Settings,
     command: &ProviderConfig,
     path: &Path,
     derived: &Derived<'_>,

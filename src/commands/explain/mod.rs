@@ -22,13 +22,14 @@ use self::findings::Findings;
 use super::output::{Printer, finish};
 use super::resolve::parse_image;
 use crate::auth_file::FileName;
-use crate::cli::{Config, Explain, Output};
+use crate::cli::{Explain, Output};
 use crate::credentials::Candidate;
 use crate::deadline::Deadline;
 use crate::logins::{Logins, Visit, read_secrets};
 use crate::secret::{Secret, read_bounded};
 use crate::secret_names::SecretNames;
 use crate::service_account::{Namespace, ServiceAccount};
+use crate::settings::Settings;
 use crate::sources::Sources;
 
 /// The largest token that is read: 1 MiB, as in a request.
@@ -58,7 +59,7 @@ impl Explained<'_> {
 /// A registries.conf that CRI-O would refuse, an image, Secrets or a token that
 /// cannot be read, an API server that refuses; then nothing is printed.
 pub fn explain(
-    config: &Config,
+    config: &Settings,
     deadline: Deadline,
     command: &Explain,
     stdin: impl Read + IsTerminal,
@@ -94,7 +95,7 @@ pub fn explain(
         findings,
     };
     let written = match command.output {
-        Output::Text => text::print(&explained, config, Printer::new(stdout, config)),
+        Output::Text => text::print(&explained, config, Printer::new(stdout)),
         Output::Json => json::print(&explained, stdout),
     };
     finish(written)

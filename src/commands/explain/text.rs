@@ -6,18 +6,18 @@ use registries_conf::PullSource;
 
 use super::Explained;
 use super::masked::masked;
-use crate::cli::Config;
 use crate::commands::output::{Cell, Printer, Style};
 use crate::commands::resolve::{numbered, of_candidate, print_registry, remark};
 use crate::credentials::{Candidate, Origin};
 use crate::kubelet::Response;
 use crate::logins::Logins;
+use crate::settings::Settings;
 
 /// Prints pull sources with their entries, what is not used, the auth file and
 /// what kubelet is told.
 pub(super) fn print(
     explained: &Explained<'_>,
-    config: &Config,
+    config: &Settings,
     mut printer: Printer<impl Write>,
 ) -> io::Result<()> {
     let logins = &explained.logins;
@@ -157,7 +157,7 @@ fn print_auth_file(explained: &Explained<'_>, printer: &mut Printer<impl Write>)
     Ok(())
 }
 
-fn answer(logins: &Logins<'_>, config: &Config) -> String {
+fn answer(logins: &Logins<'_>, config: &Settings) -> String {
     let image = &logins.sources.image;
     if logins.response(config) != Response::empty() {
         return format!(

@@ -6,13 +6,13 @@ mod settings;
 
 use std::path::{Path, PathBuf};
 
-use self::settings::{Settings, settings};
+use self::settings::{Settings as CrioSettings, settings};
 use super::process::Process;
 use super::report::Finding;
 use super::root::Root;
 use super::version::Version;
-use crate::cli::Config;
 use crate::secret::read_file;
+use crate::settings::Settings;
 
 const NAME: &str = "crio";
 const AUTH_DIR: &str = "/etc/crio/auth";
@@ -26,7 +26,7 @@ const ISOLATING: Version = Version(1, 36, 0);
 const MAX_BYTES: usize = 1024;
 
 /// Checks what CRI-O was told.
-pub(super) fn check(root: &Root, config: &Config, processes: &[Process]) -> Vec<Finding> {
+pub(super) fn check(root: &Root, config: &Settings, processes: &[Process]) -> Vec<Finding> {
     let process = processes.iter().find(|process| process.name() == "crio");
     let told = |flag: &str, variable: &str| {
         let process = process?;
@@ -59,7 +59,7 @@ pub(super) fn check(root: &Root, config: &Config, processes: &[Process]) -> Vec<
     findings
 }
 
-fn configuration(settings: &Settings, root: &Root, process: Option<&Process>) -> Finding {
+fn configuration(settings: &CrioSettings, root: &Root, process: Option<&Process>) -> Finding {
     let files = match settings.files.as_slice() {
         [] => "no configuration, all defaults".to_owned(),
         [one] => root.shown(one).display().to_string(),
@@ -78,7 +78,7 @@ fn configuration(settings: &Settings, root: &Root, process: Option<&Process>) ->
     }
 }
 
-fn auth_dir(root: &Root, config: &Config, settings: &Settings) -> Finding {
+fn auth_dir(root: &Root, config: &Settings, settings: &CrioSettings) -> Finding {
     const NAME: &str = "crio-auth-dir";
     let theirs = settings.auth_dir.as_deref().unwrap_or(AUTH_DIR);
     let ours = root.shown(&config.auth_dir);
@@ -96,7 +96,7 @@ fn auth_dir(root: &Root, config: &Config, settings: &Settings) -> Finding {
 }
 
 /// Where our file is used, CRI-O reads no other.
-fn global_auth_file(root: &Root, config: &Config, settings: &Settings) -> Option<Finding> {
+fn global_auth_file(root: &Root, config: &Settings, settings: &CrioSettings) -> Option<Finding> {
     const NAME: &str = "crio-global-auth-file";
     let theirs = settings.global_auth_file.as_deref();
     let theirs = theirs.filter(|path| !path.is_empty())?;
@@ -116,7 +116,7 @@ fn global_auth_file(root: &Root, config: &Config, settings: &Settings) -> Option
 
 fn registries(
     root: &Root,
-    config: &Config,
+    config: &Settings,
     told: &impl Fn(&str, &str) -> Option<String>,
 ) -> Finding {
     const NAME: &str = "crio-registries";
@@ -170,7 +170,7 @@ fn supported(version: Option<Version>) -> Finding {
 }
 
 /// What `semver` writes: a JSON string such as `"1.34.3+abcdef"`.
-fn version(root: &Root, settings: &Settings) -> Option<Version> {
+fn version(root: &Root, settings: &CrioSettings) -> Option<Version> {
     let told = settings.version_files.iter().map(String::as_str);
     told.chain(VERSION_FILES).find_map(|path| {
         let text = read_file(&root.path(Path::new(path)), MAX_BYTES).ok()?;

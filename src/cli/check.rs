@@ -1,0 +1,82 @@
+//! The command line of `check`.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+
+use super::{Output, parse_annotation};
+use crate::service_account::Namespace;
+
+const CHECK_HELP: &str = "\
+Each check is PASS, WARN or FAIL, with what to do. Flags and environment of the provider's entry in kubelet's \
+configuration are used, unless they are given here. What cannot be seen is a WARN: run it as root.
+
+Examples:
+  # Will pulls work on this node, and if not, why?
+  crio-credential-provider check
+
+  # What keeps it from working, as JSON:
+  crio-credential-provider check -o json | jq '.checks[] | select(.status != \"PASS\")'
+
+  # A node whose files are below another directory, as in a debug pod:
+  crio-credential-provider check --root /host
+
+  # May the pods of service account app read their Secrets? With a token of theirs, or as an administrator:
+  kubectl -n team-a create token app > token
+  crio-credential-provider check --token-file token
+  crio-credential-provider check -n team-a --service-account app --kubeconfig-for-review /etc/kubernetes/admin.conf
+
+Exit codes: 0 no FAIL; 1 a FAIL, or nothing could be printed; 2 wrong usage.";
+
+/// The subcommand `check`.
+#[derive(Debug, Args)]
+#[command(after_help = CHECK_HELP)]
+pub struct Check {
+    /// Directory that the node sees as /: every path is looked up below it, also
+    /// those in the node's files and of its links.
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    root: PathBuf,
+    /// kubelet's --image-credential-provider-config, where its command line cannot be
+    /// seen.
+    #[arg(long, value_name = "FILE")]
+    pub kubelet_provider_config: Option<PathBuf>,
+    /// kubelet's --image-credential-provider-bin-dir, where its command line cannot be
+    /// seen.
+    #[arg(long, value_name = "DIR")]
+    pub kubelet_bin_dir: Option<PathBuf>,
+    /// Namespace whose Secrets a service account is to read.
+    #[arg(short, long, value_parser = Namespace::parse)]
+    pub namespace: Option<Namespace>,
+    /// The service account whose rights are checked.
+    #[arg(long, value_name = "NAME", requires = "namespace")]
+    pub service_account: Option<String>,
+    /// Annotation of the service account; repeatable. One of them may name the Secrets
+    /// that it is to read: then it must be allowed to get these, and list none.
+    #[arg(long = "annotation", value_name = "NAME=VALUE", value_parser = parse_annotation)]
+    pub annotations: Vec<(String, String)>,
+    /// File with a token of the service account: asks the API server what it may do.
+    #[arg(long, value_name = "FILE", conflicts_with = "kubeconfig_for_review")]
+    pub token_file: Option<PathBuf>,
+    /// kubeconfig of somebody who may ask what others may do, such as an
+    /// administrator: its user, a token or a client certificate, is used for nothing
+    /// else.
+    #[arg(long, value_name = "FILE", requires = "service_account")]
+    pub kubeconfig_for_review: Option<PathBuf>,
+    /// How to print it.
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+impl Check {
+    /// The directory that the node sees as `/`, absolute.
+    ///
+    /// # Errors
+    /// There is no such directory, or it cannot be seen.
+    pub fn root(&self) -> anyhow::Result<PathBuf> {
+        let root = self.root.canonicalize();
+        let root = root.with_context(|| format!("--root {}", self.root.display()))?;
+        anyhow::ensure!(root.is_dir(), "--root {} is no directory", root.display());
+        Ok(root)
+    }
+}

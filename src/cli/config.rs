@@ -1,0 +1,55 @@
+//! The command line of `config`.
+
+use std::path::PathBuf;
+
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Args, ValueEnum};
+
+const CONFIG_HELP: &str = "\
+matchImages has every registry that may be pulled from elsewhere: with mirrors, or with a location \
+other than its prefix, unless all of that is blocked. A \"*\" of registries.conf stands for up to 4 labels \
+here. Registries without a port match images without one: add others by hand, they are kept.
+
+Examples:
+  crio-credential-provider config > /etc/kubernetes/credential-providers.yaml
+  crio-credential-provider config --merge /etc/kubernetes/credential-providers.yaml | diff /etc/kubernetes/credential-providers.yaml -
+  crio-credential-provider config --merge /etc/kubernetes/credential-providers.yaml --write
+  crio-credential-provider config -o openshift | oc apply -f -
+
+kubelet reads the file when it starts. Exit codes: 0 printed, written, or nothing to write; 1 a failure, \
+or a file that kubelet would refuse, with one line for each reason; 2 wrong usage.";
+
+/// The subcommand `config`.
+#[derive(Debug, Args)]
+#[command(after_help = CONFIG_HELP)]
+pub struct ProviderConfig {
+    /// Add to this file what it does not say yet, and print the result. Everything
+    /// else in it stays byte by byte, comments too.
+    #[arg(long, value_name = "FILE", conflicts_with = "output")]
+    pub merge: Option<PathBuf>,
+    /// Write the result into FILE, which stays as FILE.bak, instead of printing it.
+    #[arg(long, requires = "merge")]
+    pub write: bool,
+    /// Audience of the tokens that the provider gets. By default that of the entry
+    /// in FILE, else the issuer that the API server tells whoever asks.
+    #[arg(long, value_name = "AUDIENCE", value_parser = NonEmptyStringValueParser::new())]
+    pub audience: Option<String>,
+    /// Let kubelet hand over the annotation in which service accounts name their pull
+    /// Secrets: that of --secrets-annotation.
+    #[arg(long)]
+    pub named_secrets: bool,
+    /// What to print.
+    #[arg(short, long, value_enum, default_value_t = ConfigOutput::Yaml)]
+    pub output: ConfigOutput,
+}
+
+/// What `config` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ConfigOutput {
+    /// kubelet's file as YAML.
+    Yaml,
+    /// kubelet's file as JSON.
+    Json,
+    /// OpenShift's `CRIOCredentialProviderConfig`, of which it makes kubelet's file.
+    Openshift,
+}

@@ -1,0 +1,59 @@
+//! The command line of `explain`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Output, parse_annotation};
+use crate::service_account::Namespace;
+
+const EXPLAIN_HELP: &str = "\
+Examples:
+  # With Secrets as kubectl prints them; needs no cluster and writes nothing:
+  kubectl -n team-a get secrets -o yaml | crio-credential-provider explain nginx -n team-a --secrets -
+
+  # What would change if this Secret was applied?
+  crio-credential-provider explain nginx -n team-a --secrets now.yaml --secrets new-secret.yaml
+
+  # For a service account that names its pull Secrets in an annotation:
+  kubectl -n team-a get secrets -o yaml | crio-credential-provider explain nginx -n team-a --secrets - --annotation 'credential-provider.crio.io/secrets=mirror'
+
+  # As kubelet would have it for a pod of service account app; on the node, whose API server is found:
+  kubectl -n team-a create token app > token
+  crio-credential-provider explain nginx -n team-a --token-file token";
+
+/// The subcommand `explain`.
+#[derive(Debug, Args)]
+#[command(after_help = EXPLAIN_HELP)]
+pub struct Explain {
+    /// Image name as a pod would say it.
+    #[arg(value_name = "IMAGE")]
+    pub image: String,
+    /// The pod's namespace.
+    #[arg(short, long, value_parser = Namespace::parse)]
+    pub namespace: Namespace,
+    /// Annotation of the pod's service account, as kubelet would hand it over; repeatable.
+    /// One of them may name the Secrets that count.
+    #[arg(long = "annotation", value_name = "NAME=VALUE", value_parser = parse_annotation)]
+    pub annotations: Vec<(String, String)>,
+    /// Where the Secrets come from.
+    #[command(flatten)]
+    pub secrets: SecretsFrom,
+    /// How to print it.
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// Where `explain` has the Secrets from: files, or the API server.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct SecretsFrom {
+    /// File with Secrets as "kubectl get secrets -o yaml" or "-o json" prints
+    /// them; repeatable, and - is stdin. Of two with the same name the last counts.
+    #[arg(long, value_name = "FILE")]
+    pub secrets: Vec<PathBuf>,
+    /// File with a token of a service account of the namespace: asks the API server,
+    /// as the plugin does.
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+}

@@ -1,0 +1,239 @@
+//! The command line: the plugin's flags, which every subcommand takes too, and the
+//! subcommands.
+//!
+//! [`parse`] is the only place that reads the environment. It reads nothing else.
+
+mod check;
+mod config;
+mod explain;
+mod options;
+mod resolve;
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+
+use crate::kubelet::provider_config::CredentialProvider;
+use crate::settings::{Given, Settings, SettingsError};
+
+pub use check::Check;
+pub use config::{ConfigOutput, ProviderConfig};
+pub use explain::{Explain, SecretsFrom};
+use options::Options;
+pub use resolve::Resolve;
+
+const USAGE: &str = "\
+crio-credential-provider [OPTIONS] < REQUEST
+       crio-credential-provider [OPTIONS] COMMAND";
+
+const AFTER_HELP: &str = "\
+Without a subcommand it is the plugin: kubelet runs it, writes a CredentialProviderRequest to stdin \
+and reads a CredentialProviderResponse from stdout.
+
+Exit codes: 0 a response on stdout; 1 a failure, told in one line on stderr; 2 wrong usage.";
+
+/// kubelet image credential provider for CRI-O: pulls through registry mirrors
+/// that need a login, with the login in a Secret of the pod's namespace.
+#[derive(Debug, Parser)]
+#[command(name = "crio-credential-provider", version, override_usage = USAGE, after_help = AFTER_HELP)]
+pub struct Cli {
+    #[command(flatten)]
+    options: Options,
+    /// Print the version, the commit and the dependencies as JSON.
+    #[arg(long)]
+    pub version_json: bool,
+    /// What to do instead of serving kubelet.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What the program can do by hand.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show which registry and which pull sources images have.
+    Resolve(Resolve),
+    /// Print kubelet's CredentialProviderConfig for this node, or merge it into a file.
+    Config(ProviderConfig),
+    /// Show which credential each pull source of an image would get, and why;
+    /// writes nothing.
+    Explain(Explain),
+    /// Check whether this node is ready: registries.conf, CRI-O, kubelet and the API
+    /// server; changes nothing.
+    Check(Check),
+}
+
+/// How a subcommand prints its result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// What the program is to do, with which settings.
+#[derive(Debug)]
+pub struct Invocation {
+    /// The settings of the plugin.
+    pub settings: Settings,
+    /// What to do.
+    pub action: Action,
+}
+
+/// What the program is to do.
+#[derive(Debug)]
+pub enum Action {
+    /// Serve kubelet.
+    Plugin,
+    /// Print the version as JSON.
+    VersionJson,
+    /// Run a subcommand.
+    Run(Command),
+}
+
+/// Why the program does nothing.
+#[derive(Debug)]
+pub enum UsageError {
+    /// Wrong usage, or a request for help or the version: clap's error prints either
+    /// and knows the exit code.
+    Clap(clap::Error),
+    /// The settings are right, and cannot be used here.
+    Settings(SettingsError),
+}
+
+/// Parses a command line, with the environment for what it leaves open.
+///
+/// The plugin's own flags are parsed without clap: to declare them to it, and the
+/// subcommands, costs more instructions than all else that a run does which finds no
+/// mirror.
+///
+/// # Errors
+/// [`UsageError`].
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation, UsageError> {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let plugin = arguments.iter().skip(1).cloned();
+    let (given, action) = match Given::from_arguments(plugin) {
+        Ok(given) => (given, Action::Plugin),
+        // A subcommand, help, or a mistake, which clap reports with all there is.
+        Err(_) => with_clap(arguments).map_err(UsageError::Clap)?,
+    };
+    let given = given.or(Given::from_environment(os_variable));
+    match Settings::new(&given, variable) {
+        Ok(settings) => Ok(Invocation { settings, action }),
+        Err(error @ SettingsError::Value { .. }) => Err(UsageError::Clap(
+            Cli::command().error(ErrorKind::ValueValidation, error),
+        )),
+        Err(error) => Err(UsageError::Settings(error)),
+    }
+}
+
+fn with_clap(arguments: Vec<OsString>) -> Result<(Given, Action), clap::Error> {
+    let cli = Cli::try_parse_from(arguments)?;
+    let action = match cli.command {
+        _ if cli.version_json => Action::VersionJson,
+        Some(command) => Action::Run(command),
+        None => Action::Plugin,
+    };
+    Ok((cli.options.given, action))
+}
+
+/// The settings of the provider as kubelet runs it: what its entry says in `args` and
+/// `env`, and over that what our own command line says.
+///
+/// # Errors
+/// What is wrong with the args and the env of the entry, in one line.
+pub fn settings_in_entry(
+    entry: &CredentialProvider,
+    own: impl IntoIterator<Item = OsString>,
+) -> Result<Settings, String> {
+    let told = |error: SettingsError| format!("{:#}", anyhow::Error::new(error));
+    let arguments = entry.args.iter().map(OsString::from);
+    let in_args = Given::from_arguments(arguments).map_err(|error| error.to_string())?;
+    let in_env = Given::from_environment(|name| {
+        let variable = entry.env.iter().find(|variable| variable.name == name)?;
+        Some(OsStr::from_bytes(variable.value.expose()).to_owned())
+    });
+    let in_entry = in_args.or(in_env);
+    Settings::new(&in_entry, variable).map_err(told)?;
+    let own = Cli::try_parse_from(own).map(|cli| cli.options.given);
+    let own = own.unwrap_or_default();
+    let given = own.or(in_entry).or(Given::from_environment(os_variable));
+    Settings::new(&given, variable).map_err(told)
+}
+
+/// A name and a value, with `=` between them.
+fn parse_annotation(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the place where it is read")]
+fn os_variable(name: &str) -> Option<OsString> {
+    env::var_os(name)
+}
+
+fn variable(name: &str) -> Option<String> {
+    os_variable(name)?.into_string().ok()
+}
+
+/// Whether a subcommand may print to a terminal in colours:
+/// <https://no-color.org>, and terminals that have none.
+pub fn colours() -> bool {
+    let objected = os_variable("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !objected && os_variable("TERM").is_none_or(|term| term != "dumb")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    /// Arguments of which command lines are made: flags of every kind, whole and in
+    /// parts, with values and without.
+    const ARGUMENTS: [&str; 12] = [
+        "--auth-dir",
+        "--auth-dir=/a",
+        "/b",
+        "--global-auth-file=/c:/d",
+        "--global-auth-file",
+        "--no-sandbox",
+        "--no-sandbox=true",
+        "--log-level=debug",
+        "-",
+        "",
+        "--",
+        "--auth",
+    ];
+
+    proptest! {
+        #[test]
+        fn the_plugins_own_parser_takes_what_clap_takes(
+            picked in vec(select(&ARGUMENTS[..]), 0..5)
+        ) {
+            let arguments = picked.iter().map(OsString::from);
+            let ours = Given::from_arguments(arguments.clone());
+            let program = OsString::from("crio-credential-provider");
+            let claps = Cli::try_parse_from([program].into_iter().chain(arguments));
+            if let Ok(ours) = ours {
+                let claps = claps.unwrap().options.given;
+                prop_assert_eq!(ours.sorted(), claps.sorted());
+            } else if let Ok(claps) = claps {
+                // clap may know more, such as `--`, but not other plain flags.
+                prop_assert!(picked.contains(&"--"), "{:?}", claps);
+            }
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The plugin's settings as flags of clap, which the subcommands take too.
+
+use std::ffi::OsStr;
+
+use clap::builder::{FalseyValueParser, OsStringValueParser, PossibleValue, PossibleValuesParser};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
+
+use crate::settings::{ALL, Given, Kind, Origin, Setting};
+
+/// The settings that were given as flags.
+#[derive(Debug)]
+pub(super) struct Options {
+    pub(super) given: Given,
+}
+
+impl Args for Options {
+    fn augment_args(command: Command) -> Command {
+        let heading = command.next_help_heading("Options of the plugin");
+        heading.args(ALL.iter().copied().map(argument))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for Options {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut given = Given::default();
+        for setting in ALL.iter().copied() {
+            if matches.value_source(setting.name) != Some(ValueSource::CommandLine) {
+                continue;
+            }
+            if setting.kind == Kind::Switch {
+                given.add(setting, Origin::Flag, None);
+            }
+            for value in matches.get_raw(setting.name).into_iter().flatten() {
+                if setting.kind.takes_value() {
+                    given.add(setting, Origin::Flag, Some(value));
+                }
+            }
+        }
+        Ok(Self { given })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+fn argument(setting: &'static Setting) -> Arg {
+    let argument = Arg::new(setting.name)
+        .long(setting.name)
+        .env(setting.variable)
+        .help(setting.help)
+        .global(true)
+        .default_values(setting.default.iter().map(OsStr::new));
+    match setting.kind {
+        Kind::Switch => argument
+            .action(ArgAction::SetTrue)
+            .value_parser(FalseyValueParser::new()),
+        Kind::One(name) => argument
+            .value_name(name)
+            .value_parser(OsStringValueParser::new()),
+        Kind::List(name) => argument
+            .value_name(name)
+            .action(ArgAction::Append)
+            .value_parser(OsStringValueParser::new()),
+        Kind::Choice(values) => {
+            let values = values.iter().copied();
+            let values = values.map(|(value, help)| PossibleValue::new(value).help(help));
+            argument.value_parser(PossibleValuesParser::new(values))
+        }
+    }
+}

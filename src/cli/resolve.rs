@@ -1,0 +1,28 @@
+//! The command line of `resolve`.
+
+use clap::Args;
+
+use super::Output;
+
+const RESOLVE_HELP: &str = "\
+Examples:
+  # Where may CRI-O pull these from, and which rule of which file says so?
+  crio-credential-provider resolve nginx quay.io/org/app:1.2
+
+  # The same for a registries.conf that is not in place yet, and no drop-ins:
+  crio-credential-provider resolve --registries-conf new.conf --registries-conf-dir '' nginx
+
+  # Only the names, in the order in which CRI-O tries them:
+  crio-credential-provider resolve -o json nginx | jq -r '.[].sources[].name'";
+
+/// The subcommand `resolve`.
+#[derive(Debug, Args)]
+#[command(after_help = RESOLVE_HELP)]
+pub struct Resolve {
+    /// Image names as a pod would say them.
+    #[arg(required = true, value_name = "IMAGE")]
+    pub images: Vec<String>,
+    /// How to print them.
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}

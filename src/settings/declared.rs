@@ -1,0 +1,199 @@
+//! Every setting of the plugin, declared once: its flag, its environment variable,
+//! its default and its help text.
+//!
+//! The plugin's own command line, `--help`, the man pages and the completions are all
+//! made of this table.
+
+/// One setting: the flag `--NAME` and an environment variable.
+#[derive(Debug)]
+pub struct Setting {
+    /// The flag's name without its dashes.
+    pub name: &'static str,
+    /// The environment variable: `CRIO_CREDENTIAL_PROVIDER_` and the name.
+    pub variable: &'static str,
+    /// What it takes.
+    pub kind: Kind,
+    /// The value, or for a list the values, where nothing is given.
+    pub default: &'static [&'static str],
+    /// What it is for, in one paragraph.
+    pub help: &'static str,
+}
+
+/// What a setting takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Nothing: it is on or off.
+    Switch,
+    /// One value; the text is the placeholder in help texts.
+    One(&'static str),
+    /// A list, as a repeated flag or separated by colons.
+    List(&'static str),
+    /// One of these values, each with its help text.
+    Choice(&'static [(&'static str, &'static str)]),
+}
+
+macro_rules! settings {
+    ($($constant:ident { $name:literal, $variable:literal, $kind:expr, $default:expr, $help:literal $(,)? })*) => {
+        $(
+            #[doc = $help]
+            pub(super) const $constant: &Setting = &Setting {
+                name: $name,
+                variable: concat!("CRIO_CREDENTIAL_PROVIDER_", $variable),
+                kind: $kind,
+                default: $default,
+                help: $help,
+            };
+        )*
+
+        /// All of them, in the order of help texts.
+        pub const ALL: &[&Setting] = &[$($constant),*];
+    };
+}
+
+/// `make REGISTRIES_CONF=...` sets another default.
+const REGISTRIES_CONF_PATH: &str = match option_env!("REGISTRIES_CONF") {
+    Some(path) if !path.is_empty() => path,
+    _ => "/etc/containers/registries.conf",
+};
+
+settings! {
+    REGISTRIES_CONF {
+        "registries-conf", "REGISTRIES_CONF", Kind::One("FILE"), &[REGISTRIES_CONF_PATH],
+        "CRI-O's registries.conf",
+    }
+    REGISTRIES_CONF_DIR {
+        "registries-conf-dir", "REGISTRIES_CONF_DIR", Kind::List("DIR"),
+        &["/etc/containers/registries.conf.d", "/root/.config/containers/registries.conf.d"],
+        "Directory of drop-ins for registries.conf; repeatable, and separated by colons in \
+         the environment. Replaces all defaults",
+    }
+    AUTH_DIR {
+        "auth-dir", "AUTH_DIR", Kind::One("DIR"), &["/etc/crio/auth"],
+        "Directory of auth files: CRI-O's `namespaced_auth_dir`",
+    }
+    GLOBAL_AUTH_FILE {
+        "global-auth-file", "GLOBAL_AUTH_FILE", Kind::List("FILE"), &["/var/lib/kubelet/config.json"],
+        "Auth file with the node's own logins, carried over into every auth file; \
+         repeatable, and separated by colons in the environment. The first file wins",
+    }
+    SECRET_NAME {
+        "secret-name", "SECRET_NAME", Kind::List("NAME"), &[],
+        "Pull Secret that counts for service accounts that name none; repeatable, and \
+         separated by colons in the environment. Only those named are read, and the first \
+         counts most. By default all of the namespace are listed",
+    }
+    SECRETS_ANNOTATION {
+        "secrets-annotation", "SECRETS_ANNOTATION", Kind::One("ANNOTATION"),
+        &["credential-provider.crio.io/secrets"],
+        "Annotation in which a service account names its pull Secrets, with commas between \
+         them: \"credential-provider.crio.io/secrets: mirror-login, team-cache\". Empty: \
+         none counts",
+    }
+    KUBECONFIG {
+        "kubeconfig", "KUBECONFIG", Kind::One("FILE"), &[],
+        "kubeconfig that says where the API server is; its user is never used",
+    }
+    API_SERVER {
+        "api-server", "API_SERVER", Kind::One("URL"), &[],
+        "URL of the API server",
+    }
+    CERTIFICATE_AUTHORITY {
+        "certificate-authority", "CERTIFICATE_AUTHORITY", Kind::One("FILE"), &[],
+        "CA certificates that verify the API server, PEM",
+    }
+    TLS_SERVER_NAME {
+        "tls-server-name", "TLS_SERVER_NAME", Kind::One("NAME"), &[],
+        "Name that the API server's certificate must have, if not its host's",
+    }
+    INSECURE_SKIP_TLS_VERIFY {
+        "insecure-skip-tls-verify", "INSECURE_SKIP_TLS_VERIFY", Kind::Switch, &[],
+        "Do not verify the API server's certificate: whoever answers gets the token",
+    }
+    API_SERVER_ENV_FILE {
+        "api-server-env-file", "API_SERVER_ENV_FILE", Kind::One("FILE"),
+        &["/etc/kubernetes/apiserver-url.env"],
+        "File with `KUBERNETES_SERVICE_HOST` and `KUBERNETES_SERVICE_PORT`, as OpenShift \
+         has it on its nodes",
+    }
+    TIMEOUT {
+        "timeout", "TIMEOUT", Kind::One("DURATION"), &["45s"],
+        "Limit of the whole run, such as 45s or 1m30s; kubelet kills at 1m",
+    }
+    STALE_AFTER {
+        "stale-after", "STALE_AFTER", Kind::One("DURATION"), &["24h"],
+        "Age from which auth files and temporary files that were left over are removed, \
+         such as 24h; 0 never removes any",
+    }
+    NO_EMPTY_LOGIN {
+        "no-empty-login", "NO_EMPTY_LOGIN", Kind::Switch, &[],
+        "Always answer `auth: {}`: kubelet then lets every pod of the node run a private \
+         image that one of them pulled",
+    }
+    NO_SANDBOX {
+        "no-sandbox", "NO_SANDBOX", Kind::Switch, &[],
+        "Do not confine the process with Landlock",
+    }
+    LOG_LEVEL {
+        "log-level", "LOG_LEVEL",
+        Kind::Choice(&[
+            ("error", "Failures alone"),
+            ("warn", "And what was skipped"),
+            ("info", "And the outcome"),
+            ("debug", "And each decision"),
+            ("trace", "Everything"),
+        ]),
+        &["info"],
+        "Least severe lines to log",
+    }
+    LOG_FORMAT {
+        "log-format", "LOG_FORMAT",
+        Kind::Choice(&[
+            ("text", "For people"),
+            ("json", "One JSON object a line, for collectors"),
+        ]),
+        &["text"],
+        "How log lines on stderr look",
+    }
+}
+
+impl Kind {
+    /// Whether the flag takes a value.
+    pub fn takes_value(self) -> bool {
+        self != Self::Switch
+    }
+
+    /// Whether the flag may be repeated.
+    pub fn is_list(self) -> bool {
+        matches!(self, Self::List(_))
+    }
+}
+
+/// The setting of this name.
+pub fn named(name: &str) -> Option<&'static Setting> {
+    ALL.iter().copied().find(|setting| setting.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_flag_has_the_environment_variable_of_its_name() {
+        for setting in ALL {
+            let name = setting.name.to_uppercase().replace('-', "_");
+            assert_eq!(setting.variable, format!("CRIO_CREDENTIAL_PROVIDER_{name}"));
+        }
+    }
+
+    #[test]
+    fn only_lists_have_several_defaults_and_switches_none() {
+        for setting in ALL {
+            let most = match setting.kind {
+                Kind::Switch => 0,
+                Kind::One(_) | Kind::Choice(_) => 1,
+                Kind::List(_) => usize::MAX,
+            };
+            assert!(setting.default.len() <= most, "{}", setting.name);
+        }
+    }
+}

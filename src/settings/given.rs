@@ -1,0 +1,210 @@
+//! What was given for the settings, and where: on a command line or in the
+//! environment. Values are taken as they are; [`Settings`](super::Settings) checks
+//! them.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+
+use super::declared::{ALL, Kind, Setting, named};
+
+/// Where the value of a setting was given. The one that is named first wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// As a flag.
+    Flag,
+    /// In an environment variable.
+    Environment,
+}
+
+/// The settings that were given, each with its values and where they were given.
+#[derive(Debug, Clone, Default)]
+pub struct Given(Vec<Value>);
+
+#[derive(Debug, Clone)]
+struct Value {
+    setting: &'static Setting,
+    origin: Origin,
+    /// At least one, but of a switch that is off.
+    texts: Vec<OsString>,
+}
+
+/// Why a command line is not one of the plugin.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ArgumentError {
+    /// The argument is not a flag of the plugin.
+    #[error("unexpected argument {0:?}")]
+    Unexpected(OsString),
+    /// The flag has no value.
+    #[error("--{0} needs a value")]
+    NoValue(&'static str),
+    /// A flag that takes one value was given twice.
+    #[error("--{0} is given more than once")]
+    Twice(&'static str),
+}
+
+impl Given {
+    /// Parses a command line, without the program's name.
+    ///
+    /// # Errors
+    /// [`ArgumentError`] where there is anything but flags of the plugin: a
+    /// subcommand, `--help`, a mistake.
+    pub fn from_arguments(
+        arguments: impl IntoIterator<Item = OsString>,
+    ) -> Result<Self, ArgumentError> {
+        let mut given = Self::default();
+        let mut arguments = arguments.into_iter();
+        while let Some(argument) = arguments.next() {
+            let Some((setting, value)) = flag(&argument) else {
+                return Err(ArgumentError::Unexpected(argument));
+            };
+            let value = match (setting.kind, value) {
+                (Kind::Switch, None) => None,
+                (Kind::Switch, Some(_)) => return Err(ArgumentError::Unexpected(argument)),
+                (_, Some(value)) => Some(value.to_owned()),
+                (_, None) => match arguments.next() {
+                    Some(value) if !value.as_bytes().starts_with(b"-") => Some(value),
+                    _ => return Err(ArgumentError::NoValue(setting.name)),
+                },
+            };
+            if given.find(setting).is_some() && !setting.kind.is_list() {
+                return Err(ArgumentError::Twice(setting.name));
+            }
+            given.add(setting, Origin::Flag, value.as_deref());
+        }
+        Ok(given)
+    }
+
+    /// Takes the settings' variables out of an environment. A switch is off where its
+    /// variable is empty, `0`, `n`, `no`, `f`, `false` or `off`.
+    pub fn from_environment(variable: impl Fn(&str) -> Option<OsString>) -> Self {
+        let mut given = Self::default();
+        for setting in ALL {
+            let Some(value) = variable(setting.variable) else {
+                continue;
+            };
+            if setting.kind != Kind::Switch {
+                given.add(setting, Origin::Environment, Some(&value));
+            } else if !is_false(&value) {
+                given.add(setting, Origin::Environment, None);
+            }
+        }
+        given
+    }
+
+    /// Adds a value: that of a flag, which is a list's values separated by colons.
+    pub fn add(&mut self, setting: &'static Setting, origin: Origin, value: Option<&OsStr>) {
+        let parts = value.into_iter().flat_map(|value| {
+            let separator = if setting.kind.is_list() {
+                b":"
+            } else {
+                &b""[..]
+            };
+            let parts = value.as_bytes().split(move |byte| separator.contains(byte));
+            parts.map(|part| OsStr::from_bytes(part).to_owned())
+        });
+        match self
+            .0
+            .iter_mut()
+            .find(|value| value.setting.name == setting.name)
+        {
+            Some(value) => value.texts.extend(parts),
+            None => self.0.push(Value {
+                setting,
+                origin,
+                texts: parts.collect(),
+            }),
+        }
+    }
+
+    /// These settings, and those of `others` that are not among them.
+    #[must_use]
+    pub fn or(mut self, others: Self) -> Self {
+        for value in others.0 {
+            if self.find(value.setting).is_none() {
+                self.0.push(value);
+            }
+        }
+        self
+    }
+
+    /// Whether a switch is on.
+    pub(super) fn is_on(&self, setting: &Setting) -> bool {
+        self.find(setting).is_some()
+    }
+
+    /// The value, or the default; `None` where there is neither, or it is empty.
+    pub(super) fn one(&self, setting: &Setting) -> Option<&OsStr> {
+        let given = self.find(setting).and_then(|value| value.texts.last());
+        let value = given.map(OsString::as_os_str);
+        let value = value.or_else(|| setting.default.first().map(OsStr::new));
+        value.filter(|value| !value.is_empty())
+    }
+
+    /// The values of a list, or the defaults, without empty ones.
+    pub(super) fn list(&self, setting: &Setting) -> Vec<&OsStr> {
+        let values: Vec<&OsStr> = match self.find(setting) {
+            Some(value) => value.texts.iter().map(OsString::as_os_str).collect(),
+            None => setting.default.iter().map(OsStr::new).collect(),
+        };
+        values
+            .into_iter()
+            .filter(|value| !value.is_empty())
+            .collect()
+    }
+
+    /// The name by which the setting was given, for messages.
+    pub(super) fn told(&self, setting: &'static Setting) -> Place {
+        let origin = self
+            .find(setting)
+            .map_or(Origin::Flag, |value| value.origin);
+        Place { setting, origin }
+    }
+
+    /// Every setting with its values, by name.
+    #[cfg(test)]
+    pub(crate) fn sorted(&self) -> Vec<(&str, &[OsString])> {
+        let values = self.0.iter();
+        let mut values: Vec<_> = values
+            .map(|value| (value.setting.name, &value.texts[..]))
+            .collect();
+        values.sort_unstable();
+        values
+    }
+
+    fn find(&self, setting: &Setting) -> Option<&Value> {
+        self.0
+            .iter()
+            .find(|value| value.setting.name == setting.name)
+    }
+}
+
+/// A setting by the name under which it was given: `--timeout`, or its variable.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    setting: &'static Setting,
+    origin: Origin,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.origin {
+            Origin::Flag => write!(f, "--{}", self.setting.name),
+            Origin::Environment => f.write_str(self.setting.variable),
+        }
+    }
+}
+
+/// The setting of `--NAME` or `--NAME=VALUE`, and the value.
+fn flag(argument: &OsStr) -> Option<(&'static Setting, Option<&OsStr>)> {
+    let text = argument.as_bytes().strip_prefix(b"--")?;
+    let mut parts = text.splitn(2, |&byte| byte == b'=');
+    let setting = named(str::from_utf8(parts.next()?).ok()?)?;
+    Some((setting, parts.next().map(OsStr::from_bytes)))
+}
+
+fn is_false(value: &OsStr) -> bool {
+    let value = value.as_bytes();
+    let falses = [&b""[..], b"0", b"n", b"no", b"f", b"false", b"off"];
+    falses.iter().any(|no| value.eq_ignore_ascii_case(no))
+}

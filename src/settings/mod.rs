@@ -1,0 +1,197 @@
+//! The settings of one run: given as flags or in the environment, checked once, and
+//! used by everything else.
+//!
+//! kubelet's CredentialProviderConfig can set both `args` and `env` of a provider:
+//! <https://kubernetes.io/docs/reference/config-api/kubelet-config.v1/>. A flag counts
+//! before its variable.
+
+mod declared;
+mod duration;
+mod given;
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf, absolute};
+use std::time::Duration;
+
+use registries_conf::{Files, MissingMainFile};
+
+use crate::cluster::{self, ProxySettings};
+use crate::logging::{Format, Level};
+
+pub use declared::{ALL, Kind, Setting, named};
+use declared::{
+    API_SERVER, API_SERVER_ENV_FILE, AUTH_DIR, CERTIFICATE_AUTHORITY, GLOBAL_AUTH_FILE,
+    INSECURE_SKIP_TLS_VERIFY, KUBECONFIG, LOG_FORMAT, LOG_LEVEL, NO_EMPTY_LOGIN, NO_SANDBOX,
+    REGISTRIES_CONF, REGISTRIES_CONF_DIR, SECRET_NAME, SECRETS_ANNOTATION, STALE_AFTER, TIMEOUT,
+    TLS_SERVER_NAME,
+};
+use duration::parse_duration;
+pub use given::{ArgumentError, Given, Origin, Place};
+
+/// The settings of one run: every path absolute, every value checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// registries.conf and its drop-in directories.
+    pub registries: Files,
+    /// Where auth files go.
+    pub auth_dir: PathBuf,
+    /// The node's own logins, first file first.
+    pub global_auth_files: Vec<PathBuf>,
+    /// The Secrets that count for service accounts that name none; empty: all.
+    pub secret_names: Vec<String>,
+    /// The annotation in which service accounts name their Secrets.
+    pub secrets_annotation: Option<String>,
+    /// How to find and to trust the API server.
+    pub cluster: cluster::Settings,
+    /// The limit of the whole run.
+    pub timeout: Duration,
+    /// The age from which left-over files are removed; `None`: never.
+    pub stale_after: Option<Duration>,
+    /// Whether kubelet is told whose image it is.
+    pub empty_login: bool,
+    /// Whether the process gives up what it does not need.
+    pub sandbox: bool,
+    /// The least severe lines to log.
+    pub log_level: Level,
+    /// How they look.
+    pub log_format: Format,
+}
+
+/// Why there are no settings.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// A value is not one that the setting takes.
+    #[error("{place}: {reason}")]
+    Value {
+        /// Which setting, as it was given.
+        place: Place,
+        /// What it takes instead.
+        reason: &'static str,
+    },
+    /// A relative path cannot be made absolute.
+    #[error("read the working directory, which relative paths start from")]
+    WorkingDirectory(#[source] io::Error),
+}
+
+impl Settings {
+    /// Checks what was given; `variable` looks up the proxies in the environment.
+    ///
+    /// # Errors
+    /// [`SettingsError`].
+    pub fn new(
+        given: &Given,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, SettingsError> {
+        let values = Values(given);
+        let stale_after = values.duration(STALE_AFTER)?;
+        let timeout = values.duration(TIMEOUT)?;
+        if timeout.is_zero() {
+            return Err(values.invalid(TIMEOUT, "must be longer than 0"));
+        }
+        Ok(Self {
+            registries: Files {
+                main: values.path(REGISTRIES_CONF)?,
+                drop_in_dirs: values.paths(REGISTRIES_CONF_DIR)?,
+                missing_main: MissingMainFile::Ignore,
+            },
+            auth_dir: values.path(AUTH_DIR)?,
+            global_auth_files: values.paths(GLOBAL_AUTH_FILE)?,
+            secret_names: values.texts(SECRET_NAME)?,
+            secrets_annotation: values.text(SECRETS_ANNOTATION)?,
+            cluster: cluster::Settings {
+                api_server: values.text(API_SERVER)?,
+                kubeconfig: values.optional_path(KUBECONFIG)?,
+                certificate_authority: values.optional_path(CERTIFICATE_AUTHORITY)?,
+                tls_server_name: values.text(TLS_SERVER_NAME)?,
+                insecure_skip_tls_verify: given.is_on(INSECURE_SKIP_TLS_VERIFY),
+                env_file: values.path(API_SERVER_ENV_FILE)?,
+                kubelet_kubeconfig: None,
+                proxy: proxies(variable),
+                root: PathBuf::from("/"),
+            },
+            timeout,
+            stale_after: Some(stale_after).filter(|age| !age.is_zero()),
+            empty_login: !given.is_on(NO_EMPTY_LOGIN),
+            sandbox: !given.is_on(NO_SANDBOX),
+            log_level: values.choice(LOG_LEVEL, Level::parse)?,
+            log_format: values.choice(LOG_FORMAT, Format::parse)?,
+        })
+    }
+}
+
+/// What was given, value by value checked.
+struct Values<'a>(&'a Given);
+
+impl Values<'_> {
+    fn invalid(&self, setting: &'static Setting, reason: &'static str) -> SettingsError {
+        let place = self.0.told(setting);
+        SettingsError::Value { place, reason }
+    }
+
+    fn path(&self, setting: &'static Setting) -> Result<PathBuf, SettingsError> {
+        self.optional_path(setting)?
+            .ok_or_else(|| self.invalid(setting, "must not be empty"))
+    }
+
+    fn optional_path(&self, setting: &'static Setting) -> Result<Option<PathBuf>, SettingsError> {
+        self.0.one(setting).map(absolute_path).transpose()
+    }
+
+    fn paths(&self, setting: &'static Setting) -> Result<Vec<PathBuf>, SettingsError> {
+        self.0
+            .list(setting)
+            .into_iter()
+            .map(absolute_path)
+            .collect()
+    }
+
+    fn text(&self, setting: &'static Setting) -> Result<Option<String>, SettingsError> {
+        let text = self.0.one(setting).map(|value| self.utf8(setting, value));
+        text.transpose()
+    }
+
+    fn texts(&self, setting: &'static Setting) -> Result<Vec<String>, SettingsError> {
+        let values = self.0.list(setting).into_iter();
+        values.map(|value| self.utf8(setting, value)).collect()
+    }
+
+    fn utf8(&self, setting: &'static Setting, value: &OsStr) -> Result<String, SettingsError> {
+        let text = value.to_str().map(str::to_owned);
+        text.ok_or_else(|| self.invalid(setting, "is not UTF-8"))
+    }
+
+    fn duration(&self, setting: &'static Setting) -> Result<Duration, SettingsError> {
+        let text = self.text(setting)?.unwrap_or_default();
+        parse_duration(&text).ok_or_else(|| {
+            self.invalid(
+                setting,
+                "expected a duration such as 500ms, 45s, 1m30s or 24h",
+            )
+        })
+    }
+
+    fn choice<T>(
+        &self,
+        setting: &'static Setting,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<T, SettingsError> {
+        let value = self.0.one(setting).and_then(OsStr::to_str);
+        value
+            .and_then(parse)
+            .ok_or_else(|| self.invalid(setting, "is not one of its values, which --help lists"))
+    }
+}
+
+fn absolute_path(path: &OsStr) -> Result<PathBuf, SettingsError> {
+    absolute(Path::new(path)).map_err(SettingsError::WorkingDirectory)
+}
+
+/// Proxies come from the environment, as for every client of Kubernetes.
+fn proxies(variable: impl Fn(&str) -> Option<String>) -> ProxySettings {
+    let first = |names: [&str; 2]| names.into_iter().find_map(&variable);
+    ProxySettings {
+        https_proxy: first(["HTTPS_PROXY", "https_proxy"]),
+        no_proxy: first(["NO_PROXY", "no_proxy"]),
+    }
+}
