@@ -63,7 +63,9 @@ impl Given {
                 (Kind::Switch, Some(_)) => return Err(ArgumentError::Unexpected(argument)),
                 (_, Some(value)) => Some(value.to_owned()),
                 (_, None) => match arguments.next() {
-                    Some(value) if !value.as_bytes().starts_with(b"-") => Some(value),
+                    Some(value) if value == "-" || !value.as_bytes().starts_with(b"-") => {
+                        Some(value)
+                    }
                     _ => return Err(ArgumentError::NoValue(setting.name)),
                 },
             };
