@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.DEFAULT_GOAL := build
+.DEFAULT_GOAL := all
 
 # Where rustup puts cargo, for shells that do not know it yet.
 export CARGO_HOME ?= $(HOME)/.cargo
@@ -29,18 +29,8 @@ ifneq ($(REGISTRIES_CONF),)
 export REGISTRIES_CONF
 endif
 
-# GOOS and GOARCH as the Go toolchain names them; TARGET, a Rust target, wins.
-target.linux.amd64 := x86_64-unknown-linux-gnu
-target.linux.arm64 := aarch64-unknown-linux-gnu
-target.linux.ppc64le := powerpc64le-unknown-linux-gnu
-target.linux.s390x := s390x-unknown-linux-gnu
-ifneq ($(GOARCH),)
-TARGET ?= $(or $(target.$(or $(GOOS),linux).$(GOARCH)),$(unsupported))
-else ifneq ($(filter-out linux,$(GOOS)),)
-TARGET ?= $(unsupported)
-endif
-unsupported = $(error GOOS=$(or $(GOOS),linux) GOARCH=$(GOARCH) is not supported: \
-	take linux, and amd64, arm64, ppc64le or s390x, or name a Rust target with TARGET=)
+# What is built; test/target makes one Rust target of them.
+export TARGET GOOS GOARCH
 
 # The test programs; PROVIDER may be any build of the provider.
 PROVIDER ?= $(CARGO_TARGET_DIR)/debug/$(NAME)
@@ -57,25 +47,42 @@ help: ## Show this help
 	@printf '\nVariables\n'
 	@printf '  %-16s %s\n' \
 		'GOOS, GOARCH' 'platform to build for: linux, and amd64, arm64, ppc64le or s390x' \
-		TARGET 'the same as a Rust target; without any of them, a static binary for this machine' \
+		TARGET 'the same as a Rust target; without any of them, this machine' \
 		REGISTRIES_CONF 'default of --registries-conf, compiled in' \
 		'DESTDIR, PREFIX' 'where "make install" puts files' \
-		PROVIDER 'the binary that "make local-e2e" and "make demo" try'
+		PROVIDER 'the binary that "make local-e2e" and "make demo" try' \
+		KEEP '"make demo KEEP=1" leaves its node running, to try things on'
 
 ##@ Build
 
-.PHONY: build
-build: ## Build the release binary, build/crio-credential-provider
-	@test/setup rust cc static
-	@test/build "$(TARGET)" $(BINARY)
+.PHONY: all
+all: build manual ## Build the release binary, man pages and shell completions
 
-$(BINARY):
-	@$(MAKE) build
+.PHONY: build
+build: ## Build the release binary alone, build/crio-credential-provider
+	@test/setup rust cc static
+	@test/build $(BINARY)
+
+# A binary and pages that are older than what they are made of are not installed, nor
+# packed. Root may have no cargo: "make && sudo make install" builds nothing again.
+COMMIT := $(wildcard .git/logs/HEAD)
+PROGRAM_SOURCES := $(shell find Cargo.toml Cargo.lock build.rs src crates/*/Cargo.toml crates/*/src \
+	test/build test/target test/no-unwind.ld -type f)
+MANUAL := $(BUILD_DIR)/man/$(NAME).8
+
+$(BINARY): $(PROGRAM_SOURCES) $(COMMIT)
+	@test/buildable $@
+	@$(MAKE) --no-print-directory build
+
+$(MANUAL): $(PROGRAM_SOURCES) examples/manual.rs
+	@test/buildable $@
+	@$(MAKE) --no-print-directory manual
 
 .PHONY: manual
 manual: ## Write man pages and shell completions: build/man, build/completions
 	@test/setup rust cc
-	$(CARGO) run --quiet --locked --example manual -- $(BUILD_DIR)
+	@test/progress 'building the manual' $(CARGO) build --locked --example manual
+	@$(CARGO) run --quiet --locked --example manual -- $(BUILD_DIR)
 
 .PHONY: pictures
 pictures: ## Draw the pictures of the documents from their text
@@ -85,12 +92,12 @@ pictures: ## Draw the pictures of the documents from their text
 .PHONY: auditable
 auditable: ## Build it with the list of its dependencies inside, for "cargo audit bin"
 	@test/setup rust cc static cargo-auditable
-	@AUDITABLE=yes test/build "$(TARGET)" $(BINARY)
+	@AUDITABLE=yes test/build $(BINARY)
 
 .PHONY: sbom
 sbom: ## Write its bill of materials, build/crio-credential-provider.cdx.json (CycloneDX)
 	@test/setup rust static git jq cargo-cyclonedx
-	@test/sbom "$(TARGET)" $(BINARY).cdx.json
+	@test/sbom $(BINARY).cdx.json
 
 .PHONY: reproducible
 reproducible: ## Build it twice in two folders: the same bytes
@@ -98,16 +105,19 @@ reproducible: ## Build it twice in two folders: the same bytes
 	@test/reproducible
 
 .PHONY: install
-install: $(BINARY) ## Install the binary where kubelet looks for it, and what belongs to it
-	@DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) PLUGIN_DIR=$(PLUGIN_DIR) packaging/install $(BINARY)
+install: export DESTDIR := $(DESTDIR)
+install: export PREFIX := $(PREFIX)
+install: export PLUGIN_DIR := $(PLUGIN_DIR)
+install: $(BINARY) $(MANUAL) ## Install the binary where kubelet looks for it, and what belongs to it
+	@packaging/install $(BINARY)
 
 .PHONY: deb
-deb: $(BINARY) manual ## Pack the binary for Debian and Ubuntu: build/*.deb
+deb: $(BINARY) $(MANUAL) ## Pack the binary for Debian and Ubuntu: build/*.deb
 	@test/setup git dpkg-deb readelf
 	@packaging/deb $(BINARY) $(BUILD_DIR)
 
 .PHONY: rpm
-rpm: $(BINARY) manual ## Pack the binary for Fedora and RHEL: build/*.rpm
+rpm: $(BINARY) $(MANUAL) ## Pack the binary for Fedora and RHEL: build/*.rpm
 	@test/setup git rpmbuild readelf
 	@packaging/rpm $(BINARY) $(BUILD_DIR)
 
@@ -119,24 +129,28 @@ srpm: ## Pack the source with all crates, for mock: build/*.src.rpm
 .PHONY: clean
 clean: ## Remove what was built
 	rm -rf $(BUILD_DIR)
-	$(CARGO) clean
+	@test/clean "$(CARGO_TARGET_DIR)"
 
 ##@ Test
 
 .PHONY: test
 test: ## Run all tests that need no cluster and no registry
 	@test/setup rust cc
-	$(CARGO) test --workspace --locked
+	@test/cargo-test --workspace --locked
 
-.PHONY: debug-build
-debug-build:
-	@test/setup rust cc
+DEBUG_BUILD = test/progress 'building the provider' \
 	$(CARGO) build --locked --package $(NAME) --package test-cluster
 
 .PHONY: local-e2e
-local-e2e: debug-build ## Pull with a real registry and a real skopeo, without a cluster
-	@test/setup bats jq skopeo registry htpasswd curl inotifywait
-	bats $(BATS_ARGS) test/registry.bats test/helpers.bats test/local.bats
+local-e2e: ## Pull with a real registry and a real skopeo, without a cluster
+	@test/setup rust cc bats jq skopeo registry htpasswd curl inotifywait
+	@$(DEBUG_BUILD)
+	bats $(BATS_ARGS) test/registry.bats test/helpers.bats test/local.bats test/demo.bats
+
+.PHONY: shell-tests
+shell-tests: ## Test what make does before and around cargo
+	@test/setup bats
+	bats $(BATS_ARGS) test/make.bats
 
 .PHONY: e2e
 e2e: $(BINARY) ## Pull with a real kubelet, CRI-O and API server, in a virtual machine (Vagrant)
@@ -150,9 +164,10 @@ packages: deb rpm ## Build both packages and try them, "make install" and the no
 	bats $(BATS_ARGS) test/packages.bats
 
 .PHONY: demo
-demo: debug-build ## Show one pull through a mirror that wants a login, step by step
-	@test/setup jq skopeo registry htpasswd
-	@test/demo
+demo: ## Show one pull through a mirror that wants a login, step by step
+	@test/setup rust cc jq skopeo registry htpasswd
+	@$(DEBUG_BUILD)
+	@KEEP=$(KEEP) test/demo
 
 .PHONY: coverage
 coverage: ## Measure test coverage: build/coverage/lcov.info and html/index.html

@@ -41,6 +41,20 @@ listed() {
 # What of a listing matters to the node: all but documents.
 without_documents() { grep -v -E ' usr/share/(doc|licenses|man|bash-completion|fish|zsh)/'; }
 
+only_manual() { grep -E ' usr/share/(man|bash-completion|fish|zsh)/' | sed 's/\.gz$//'; }
+
+manual_files() {
+    local page
+    {
+        for page in build/man/*; do
+            echo "644 usr/share/man/man8/${page##*/}"
+        done
+        echo "644 usr/share/bash-completion/completions/$NAME"
+        echo "644 usr/share/fish/vendor_completions.d/$NAME.fish"
+        echo "644 usr/share/zsh/site-functions/_$NAME"
+    } | sort -k 2
+}
+
 node_files() {
     cat <<END
 777 usr/bin/$NAME -> ../libexec/kubelet-image-credential-provider-plugins/$NAME
@@ -61,6 +75,7 @@ deb() { echo build/"$NAME"_*_"$(dpkg --print-architecture)".deb; }
     cmp LICENSE "$ROOT/usr/share/licenses/$NAME/LICENSE"
     cmp README.md "$ROOT/usr/share/doc/$NAME/README.md"
     diff -r deploy "$ROOT/usr/share/doc/$NAME/deploy"
+    same "$(laid_out | only_manual)" "$(manual_files)"
 }
 
 @test "make install goes where PREFIX and PLUGIN_DIR say" {
@@ -68,6 +83,15 @@ deb() { echo build/"$NAME"_*_"$(dpkg --print-architecture)".deb; }
 
     [[ -x $ROOT/opt/plugins/$NAME && ! -e $ROOT/usr ]]
     [[ $(readlink -f "$ROOT/opt/x/bin/$NAME") == "$ROOT/opt/plugins/$NAME" ]]
+}
+
+@test "the binary knows its commit, and when that was" {
+    [[ -n $(git log -1 --format=%H 2>/dev/null) ]] || skip 'there is no git'
+    run -0 "$BINARY" --version-json
+
+    jq -e --arg commit "$(git rev-parse HEAD)" '.gitCommit == $commit' <<<"$output"
+    jq -e --arg date "$(date -u -d "@${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}" +%Y-%m-%dT%H:%M:%SZ)" \
+        '.buildDate == $date' <<<"$output"
 }
 
 @test "man pages and completions are installed where they were generated" {
@@ -91,6 +115,7 @@ deb() { echo build/"$NAME"_*_"$(dpkg --print-architecture)".deb; }
 
     run ! grep -v ' root/root ' "$BATS_TEST_TMPDIR/contents"
     same "$(listed <"$BATS_TEST_TMPDIR/contents" | without_documents)" "$(node_files | sort -k 2)"
+    same "$(listed <"$BATS_TEST_TMPDIR/contents" | only_manual)" "$(manual_files)"
     dpkg-deb --extract "$(deb)" "$ROOT"
     cmp "$BINARY" "$ROOT/$PLUGINS/$NAME"
     grep -q Apache-2.0 "$ROOT/usr/share/doc/$NAME/copyright"
@@ -128,6 +153,7 @@ deb() { echo build/"$NAME"_*_"$(dpkg --print-architecture)".deb; }
 
     run ! grep -v ' root/root ' "$BATS_TEST_TMPDIR/contents"
     same "$(listed <"$BATS_TEST_TMPDIR/contents" | without_documents)" "$(node_files | sort -k 2)"
+    same "$(listed <"$BATS_TEST_TMPDIR/contents" | only_manual)" "$(manual_files)"
     rpm2archive - <"$rpm" | tar -xz -C "$ROOT"
     cmp "$BINARY" "$ROOT/$PLUGINS/$NAME"
     run -0 rpm -qp --queryformat '%{VERSION}' "$rpm"
