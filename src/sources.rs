@@ -3,9 +3,13 @@
 use std::fmt;
 
 use registries_conf::{
-    Candidate, Config, ImageName, PullFromMirror, PullSource, PullSources, SourceKind,
+    Candidate, Config, ImageName, ImageNameError, PullFromMirror, PullSource, PullSources,
+    SourceKind, UnusableSource,
 };
 use tracing::{debug, warn};
+
+/// The path of [`image_below`].
+pub const BELOW: &str = "/a/a";
 
 /// What registries.conf makes of one image.
 #[derive(Debug)]
@@ -94,12 +98,20 @@ impl<'a> Sources<'a> {
         })
     }
 
-    /// Logs which sources were left out.
+    /// Logs that pulls fail in CRI-O, with the first reason.
     pub fn warn_of_unusable(&self) {
-        for source in &self.own.unusable {
-            let error = anyhow::Error::new(source.error.clone());
-            warn!(location = ?source.location, "leave out a pull source: {error:#}");
-        }
+        let unusable = &self.own.unusable;
+        let (Some(failing), Some(first)) = (self.own.failing(), unusable.first()) else {
+            return;
+        };
+        let UnusableSource {
+            location,
+            origin,
+            error,
+            ..
+        } = first;
+        let (every, others) = (every(failing), unusable.len() - 1);
+        warn!(?location, %origin, others, "{every} of this image fails in CRI-O: leave out a pull source: {error}");
     }
 
     /// The names of the sources that are not blocked, in pull order, those of
@@ -110,6 +122,28 @@ impl<'a> Sources<'a> {
         let all = contacted(&self.own).chain(others);
         all.map(|source| source.name.clone())
     }
+}
+
+/// The pulls of an image, in words.
+pub fn every(pull: PullFromMirror) -> &'static str {
+    match pull {
+        PullFromMirror::All => "every pull",
+        PullFromMirror::TagOnly => "every pull by tag",
+        PullFromMirror::DigestOnly => "every pull by digest",
+    }
+}
+
+/// An image below the prefix of a registry. Its path has two components, as names on
+/// Docker Hub need.
+///
+/// # Errors
+/// Where no image has a name below the prefix.
+pub fn image_below(prefix: &str) -> Result<ImageName, ImageNameError> {
+    let name = match prefix.strip_prefix("*.") {
+        Some(domain) => format!("a.{domain}{BELOW}"),
+        None => format!("{prefix}{BELOW}"),
+    };
+    ImageName::parse_canonical(&name)
 }
 
 /// Whether there is something to pull an image from but the image itself.

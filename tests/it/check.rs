@@ -172,6 +172,39 @@ fn registries_conf_is_what_cri_o_takes() {
 }
 
 #[test]
+fn a_location_that_fails_every_pull_is_a_failure() {
+    for (location, message) in [
+        (
+            "index.docker.io",
+            "\"index.docker.io\" at /etc/containers/registries.conf.d/x.conf:5",
+        ),
+        ("m.test./x", "every pull below quay.io fails"),
+        (
+            "m.test/a:tag\"\npull-from-mirror = \"tag-only",
+            "every pull by tag below quay.io fails",
+        ),
+    ] {
+        let text = format!(
+            "[[registry]]\nlocation = \"quay.io\"\n\n[[registry.mirror]]\nlocation = \"{location}\"\n"
+        );
+        finds(
+            |node| node.write("/etc/containers/registries.conf.d/x.conf", &text),
+            "FAIL",
+            "locations",
+            message,
+            "systemctl reload crio",
+        );
+    }
+    // A host is no name for the image that is the prefix, but there need not be one.
+    let host =
+        "[[registry]]\nlocation = \"docker.io/org\"\n[[registry.mirror]]\nlocation = \"m.test\"\n";
+    let ready = ReadyNode::new();
+    ready.write("/etc/containers/registries.conf.d/x.conf", host);
+    let report = report(&ready.check(&["-o", "json"]));
+    assert_eq!(troubles(&report), []);
+}
+
+#[test]
 fn the_auth_directory_is_roots_alone() {
     let auth = "etc/crio/auth";
     finds(

@@ -81,6 +81,8 @@ fn the_json_is_exactly_this() {
                 {"origin": format!("global auth file {global:?}"), "key": "*.example", "username": "node"}},
             {"name": NGINX, "kind": "primary", "blocked": false, "credential": null},
         ],
+        "unusable": [],
+        "failingPulls": null,
         "skipped": [
             {"origin": "secret \"broken\"", "reason": "entry \"third.example\": decode entry: JSON of an unexpected type or with a missing field at line 1 column 9"},
             {"origin": "secret \"tls\"", "reason": "of type \"kubernetes.io/tls\", which holds no registry logins"},
@@ -238,6 +240,32 @@ fn a_blocked_source_is_shown_as_blocked_and_its_mirror_gets_its_login() {
         },
     ]);
     assert_eq!(explained(&node, &secrets)["sources"], expected);
+}
+
+#[test]
+fn pulls_that_fail_are_named_with_file_and_line() {
+    let node = Node::with_registries(
+        "[[registry]]\nlocation = \"docker.io\"\n\
+         [[registry.mirror]]\nlocation = \"mirror.example\"\n\
+         [[registry.mirror]]\nlocation = \"index.docker.io\"\n",
+    );
+    let secrets = list(&[login_secret("pull", "mirror.example", "robot")]);
+    let conf = node.path("etc/containers/registries.conf");
+    let text = explain(&node, "text", &secrets).stdout;
+    for expected in [
+        "every pull of this image fails",
+        &format!(
+            "- index.docker.io (mirror, all) unusable ({}:6): ",
+            conf.display()
+        ),
+        "key \"mirror.example\"",
+    ] {
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
+    let explained = explained(&node, &secrets);
+    assert_eq!(explained["failingPulls"], "all");
+    assert_eq!(explained["unusable"][0]["line"], 6);
+    assert_eq!(explained["skipped"], json!([]));
 }
 
 #[test]

@@ -226,7 +226,7 @@ fn a_mirror_whose_name_does_not_parse_is_left_out_with_a_warning() {
     let outcome = node.provider(&cluster()).pull(NGINX);
 
     outcome.answers(&owned(NGINX));
-    outcome.warns_with(&["mirror.example/UPPER"]);
+    outcome.warns_with(&["every pull", "mirror.example/UPPER", "registries.conf:4"]);
     let file = node.auth_file(NGINX).unwrap();
     assert!(
         file["auths"]["mirror.example/library/nginx"].is_object(),

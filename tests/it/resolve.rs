@@ -51,6 +51,8 @@ fn the_json_is_exactly_this() {
                 source("mirror.example:5000/nginx", "mirror", "digest-only", false),
                 source("hub.example/lib/nginx", "primary", "all", true),
             ],
+            "unusable": [],
+            "failingPulls": null,
         },
         {
             "image": "quay.io/org/app",
@@ -62,8 +64,16 @@ fn the_json_is_exactly_this() {
                     "blocked": true, "blockedBy": {"prefix": "quay.io", "file": file, "line": 8},
                 },
             ],
+            "unusable": [],
+            "failingPulls": null,
         },
-        {"image": "gcr.io/a", "registry": null, "sources": []},
+        {
+            "image": "gcr.io/a",
+            "registry": null,
+            "sources": [],
+            "unusable": [],
+            "failingPulls": null,
+        },
     ]);
     assert_eq!(resolved, expected);
     assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
@@ -188,11 +198,84 @@ fn the_text_says_which_sources_are_blocked_and_by_what() {
     assert_eq!(outcome.stdout.matches("blocked").count(), 1, "{outcome}");
 }
 
+/// CRI-O refuses a pull before it contacts anything where one rewritten name does not
+/// parse, so that the other sources are no way out.
 #[test]
-fn a_source_that_is_left_out_of_the_json_is_a_warning() {
-    let outcome = resolve(&node_with_rules(), "json", &["nginx"]);
-    assert_eq!(outcome.code, Some(0), "{outcome}");
-    outcome.warns_with(&["three.example/x:tag"]);
+fn a_location_that_gives_no_name_fails_every_pull_and_is_named_with_its_line() {
+    for (location, pull, failing, words) in [
+        ("my-mirror.example.:5500/", "all", "all", "every pull of"),
+        ("docker://mirror.example", "all", "all", "every pull of"),
+        ("[fd00::1]:5000", "all", "all", "every pull of"),
+        ("index.docker.io", "all", "all", "every pull of"),
+        (
+            "mirror.example/a:tag",
+            "tag-only",
+            "tag-only",
+            "every pull by tag of",
+        ),
+        (
+            "mirror.example/a:tag",
+            "digest-only",
+            "digest-only",
+            "every pull by digest of",
+        ),
+    ] {
+        let node = Node::with_registries(&format!(
+            "[[registry]]\nlocation = \"docker.io\"\n\n\
+             [[registry.mirror]]\nlocation = \"good.example\"\n\
+             [[registry.mirror]]\npull-from-mirror = \"{pull}\"\nlocation = \"{location}\"\n",
+        ));
+        let conf = node.path("etc/containers/registries.conf");
+        let text = resolve(&node, "text", &["nginx"]).stdout;
+        assert_eq!(lines_with(&text, &[words, "fails"]).len(), 1, "{text}");
+        let row = [
+            "-",
+            location.trim_end_matches('/'),
+            "unusable",
+            &format!("{}:8", conf.display()),
+        ];
+        assert_eq!(lines_with(&text, &row).len(), 1, "{text}");
+
+        let resolved: Value =
+            serde_json::from_str(&resolve(&node, "json", &["nginx"]).stdout).unwrap();
+        assert_eq!(resolved[0]["failingPulls"], failing, "{resolved:#}");
+        let unusable = resolved[0]["unusable"].as_array().unwrap();
+        let [unusable] = &unusable[..] else {
+            panic!("{resolved:#}")
+        };
+        assert_eq!(unusable["location"], location.trim_end_matches('/'));
+        assert_eq!(
+            (&unusable["file"], &unusable["line"]),
+            (&json!(conf), &json!(8))
+        );
+        assert_eq!(
+            (&unusable["kind"], &unusable["pull"]),
+            (&json!("mirror"), &json!(pull))
+        );
+        let reason = unusable["reason"].as_str().unwrap();
+        assert!(reason.contains("is not an image name"), "{reason}");
+        let sources = resolved[0]["sources"].as_array().unwrap().iter();
+        let names: Vec<_> = sources.map(|source| &source["name"]).collect();
+        assert_eq!(names, ["good.example/library/nginx", NGINX]);
+    }
+}
+
+#[test]
+fn a_location_with_a_tag_is_for_pulls_by_digest_of_the_prefix_itself() {
+    let node = Node::with_registries(
+        "[[registry]]\nlocation = \"quay.io/org/app\"\n\
+         [[registry.mirror]]\nlocation = \"m.local/a:tag\"\n",
+    );
+    let outcome = resolve(&node, "json", &["quay.io/org/app"]);
+    let resolved: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let source = |name, kind, pull| json!({"name": name, "kind": kind, "pull": pull, "insecure": false, "blocked": false});
+    let expected = json!([
+        source("m.local/a", "mirror", "digest-only"),
+        source("quay.io/org/app", "primary", "all"),
+    ]);
+    assert_eq!(resolved[0]["sources"], expected);
+    assert_eq!(resolved[0]["failingPulls"], "tag-only");
+    assert_eq!(resolved[0]["unusable"][0]["location"], "m.local/a:tag");
 }
 
 #[test]

@@ -186,7 +186,9 @@ fn resolve_and_explain_show_them_in_text_and_their_json_stays_as_it_is() {
         serde_json::from_str(&provider.run_with(&["resolve", "ubi9", "-ojson"]).stdout).unwrap();
     assert_eq!(
         json,
-        json!([{"image": UBI9, "registry": null, "sources": []}])
+        json!([{
+            "image": UBI9, "registry": null, "sources": [], "unusable": [], "failingPulls": null,
+        }])
     );
 
     let secrets = list(&[

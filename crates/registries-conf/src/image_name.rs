@@ -4,7 +4,7 @@
 //! `docker/reference`; the grammar behind them is in
 //! [`reference`](crate::reference).
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
 use crate::reference::{ImageNameError, NameProblem, Reference, is_identifier, names_registry};
 
@@ -46,23 +46,27 @@ impl ImageName {
         Ok(Self(parts.name.to_owned()))
     }
 
-    /// Parses a name that is in full already, and has no tag and no digest.
+    /// Parses a reference whose name is in full already; a tag or digest is checked and
+    /// dropped.
     ///
-    /// Refuses what `reference.ParseNamed` refuses, and tags and digests: a
-    /// name that was put together from a location could not take those of the
-    /// image that is pulled.
+    /// Gives what `reference.ParseNamed(..).Name()` gives.
+    ///
+    /// # Errors
+    /// Says what keeps the string from being such a reference.
+    pub fn parse_named(reference: &str) -> Result<Self, ImageNameError> {
+        let problem = |problem| ImageNameError::new(reference, problem);
+        parse_named(reference)
+            .map(|parts| Self(parts.name.to_owned()))
+            .map_err(problem)
+    }
+
+    /// Parses a name that is in full already, and has no tag and no digest.
     ///
     /// # Errors
     /// Says what keeps the string from being such a name.
     pub fn parse_canonical(name: &str) -> Result<Self, ImageNameError> {
         let problem = |problem| ImageNameError::new(name, problem);
-        let completed = complete(name).map_err(problem)?;
-        let parts = Reference::parse(&completed).map_err(problem)?;
-        if completed != name {
-            return Err(problem(NameProblem::NotCanonical {
-                canonical: parts.name.to_owned(),
-            }));
-        }
+        let parts = parse_named(name).map_err(problem)?;
         if parts.tag_or_digest {
             return Err(problem(NameProblem::TagOrDigest));
         }
@@ -110,23 +114,34 @@ impl FromStr for ImageName {
     }
 }
 
+/// Takes apart a reference that [`complete`] leaves as it is.
+fn parse_named(reference: &str) -> Result<Reference<'_>, NameProblem> {
+    match complete(reference)? {
+        Cow::Borrowed(named) => Reference::parse(named),
+        Cow::Owned(completed) => Err(NameProblem::NotCanonical {
+            canonical: Reference::parse(&completed)?.name.to_owned(),
+        }),
+    }
+}
+
 /// Adds the host and, on Docker Hub, `library/` to a reference without.
 ///
 /// Agrees with `splitDockerDomain`.
-fn complete(reference: &str) -> Result<String, NameProblem> {
+fn complete(reference: &str) -> Result<Cow<'_, str>, NameProblem> {
     if is_identifier(reference) {
         return Err(NameProblem::Identifier);
     }
-    let (host, remainder) = match reference.split_once('/') {
-        Some((LEGACY_DEFAULT_HOST, remainder)) => (DEFAULT_HOST, remainder),
-        Some((host, remainder)) if names_registry(host) => (host, remainder),
-        Some(_) | None => (DEFAULT_HOST, reference),
+    let remainder = match reference.split_once('/') {
+        Some((LEGACY_DEFAULT_HOST, remainder)) => remainder,
+        Some((DEFAULT_HOST, remainder)) if !remainder.contains('/') => remainder,
+        Some((host, _)) if names_registry(host) => return Ok(Cow::Borrowed(reference)),
+        Some(_) | None => reference,
     };
-    Ok(if host == DEFAULT_HOST && !remainder.contains('/') {
-        format!("{host}/{OFFICIAL_PATH}/{remainder}")
+    Ok(Cow::Owned(if remainder.contains('/') {
+        format!("{DEFAULT_HOST}/{remainder}")
     } else {
-        format!("{host}/{remainder}")
-    })
+        format!("{DEFAULT_HOST}/{OFFICIAL_PATH}/{remainder}")
+    }))
 }
 
 #[cfg(test)]

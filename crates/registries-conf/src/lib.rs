@@ -29,7 +29,7 @@ pub use crate::error::{Error, Invalid};
 pub use crate::image_name::ImageName;
 pub use crate::load::{Files, MissingMainFile};
 pub use crate::nesting::too_deep;
-pub use crate::pull_source::{PullSource, PullSources, RewriteError, SourceKind, UnusableSource};
+pub use crate::pull_source::{PullSource, PullSources, SourceKind, UnusableSource};
 pub use crate::reference::{ImageNameError, NameProblem};
 pub use crate::registry::{Mirror, Origin, PullFromMirror, Registry};
 pub use crate::short_name::{Alias, Candidate, ShortNameMode};

@@ -25,6 +25,8 @@ pub struct Registry {
     pub mirrors: Vec<Mirror>,
     /// The table this comes from.
     pub origin: Origin,
+    /// The line of the location, in the same file; the table's where there is none.
+    pub location_line: usize,
 }
 
 /// A mirror of a registry.
@@ -37,6 +39,8 @@ pub struct Mirror {
     pub insecure: bool,
     /// Which pulls the mirror is for, where the file says it of this mirror.
     pub pull_from_mirror: Option<PullFromMirror>,
+    /// The line of the location, in the file of the registry.
+    pub location_line: usize,
 }
 
 /// Which pulls a mirror is for: `pull-from-mirror`.
@@ -164,6 +168,7 @@ mod tests {
                     file: Arc::from(Path::new("f")),
                     line: 1,
                 },
+                location_line: 1,
             };
             assert_eq!(registry.rest(name), expected, "{prefix} of {name}");
         }

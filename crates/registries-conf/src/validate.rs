@@ -72,6 +72,7 @@ fn registry(table: RegistryTable, file: &Arc<Path>) -> Result<Registry, Refusal>
             file: Arc::clone(file),
             line: table.line,
         },
+        location_line: table.location.line,
     })
 }
 
@@ -135,6 +136,7 @@ fn mirror(table: &MirrorTable, prefix: &str, by_digest_only: bool) -> Result<Mir
         location,
         insecure: table.insecure,
         pull_from_mirror,
+        location_line: table.location.line,
     })
 }
 

@@ -3,11 +3,12 @@
 
 use std::io;
 
-use registries_conf::{Config as Registries, Error};
+use registries_conf::{Config as Registries, Error, UnusableSource};
 
 use super::report::{Finding, chain};
 use crate::kubelet::provider_config;
 use crate::settings::Settings;
+use crate::sources::{every, image_below};
 
 /// What stands in `credential-helpers` for auth files.
 const AUTH_FILES: &str = "containers-auth.json";
@@ -42,6 +43,7 @@ pub(super) fn check(config: &Settings) -> (Vec<Finding>, Option<Registries>) {
     };
     let mut findings = vec![files];
     findings.extend(mirrors(&registries));
+    findings.extend(unusable(&registries));
     findings.push(credential_helpers(&registries));
     (findings, Some(registries))
 }
@@ -74,6 +76,35 @@ fn mirrors(registries: &Registries) -> Vec<Finding> {
         },
     );
     findings
+}
+
+/// Locations that give no image name: CRI-O then refuses the whole pull, from
+/// whatever mirror.
+fn unusable(registries: &Registries) -> Option<Finding> {
+    let mut messages = Vec::new();
+    for registry in registries.registries() {
+        // What has no image below its prefix is found with the mirrors.
+        let Ok(image) = image_below(&registry.prefix) else {
+            continue;
+        };
+        let pull = registries.pull_sources_in(registry, image.as_str());
+        let message = |source: &UnusableSource| {
+            let (every, prefix) = (every(source.pull), &registry.prefix);
+            let UnusableSource {
+                location,
+                origin,
+                error,
+                ..
+            } = source;
+            format!("{every} below {prefix} fails, for location {location:?} at {origin}: {error}")
+        };
+        messages.extend(pull.unusable.iter().map(message));
+    }
+    let messages: Vec<_> = messages.iter().map(String::as_str).collect();
+    (!messages.is_empty()).then(|| {
+        let remedy = "correct the locations to host[:port][/path], then: systemctl reload crio";
+        Finding::fail("locations", listed(&messages), remedy)
+    })
 }
 
 /// Where the list lacks auth files, no auth file is read; those before it are asked first.

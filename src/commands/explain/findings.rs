@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use registries_conf::ImageName;
 
 use crate::credentials::{Candidate, Comparison, Observer, Origin, Skipped, Verdict};
-use crate::sources::Sources;
 
 /// What happened on the way to the logins, each thing once: a list that had to
 /// start again tells some of it twice.
@@ -41,19 +40,6 @@ impl Findings {
     /// Notes something that is not used.
     pub(super) fn skip(&mut self, origin: String, reason: String) {
         self.skipped.insert((origin, reason));
-    }
-
-    /// Notes the pull sources that nobody can pull from, under the file and line
-    /// of their registry.
-    pub(super) fn note_unusable(&mut self, sources: &Sources<'_>) {
-        for source in &sources.own.unusable {
-            let origin = sources
-                .own
-                .registry
-                .map(|registry| registry.origin.to_string());
-            let reason = format!("pull source {:?}: {}", source.location, source.error);
-            self.skip(origin.unwrap_or_default(), reason);
-        }
     }
 
     /// Every entry but the chosen one that matches a source, Secrets first.

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::Explained;
-use crate::commands::resolve::WireBlocked;
+use crate::commands::resolve::json::{WireBlocked, WireUnusable};
 use crate::credentials::Candidate;
 
 #[derive(Serialize)]
@@ -15,6 +15,8 @@ struct Wire<'a> {
     #[serde(rename = "authFile")]
     auth_file: String,
     sources: Vec<WireSource<'a>>,
+    #[serde(flatten)]
+    unusable: WireUnusable<'a>,
     skipped: Vec<WireSkipped<'a>>,
 }
 
@@ -35,7 +37,7 @@ struct WireCredential<'a> {
     username: &'a str,
 }
 
-/// `origin` as of a credential; of a pull source, the file and line of its registry.
+/// `origin` as of a credential.
 #[derive(Serialize)]
 struct WireSkipped<'a> {
     origin: &'a str,
@@ -59,6 +61,7 @@ pub(super) fn print(explained: &Explained<'_>, mut stdout: impl Write) -> io::Re
                 credential: explained.chosen(source).map(credential),
             })
             .collect(),
+        unusable: WireUnusable::of(&explained.logins.sources.own),
         skipped: skipped
             .iter()
             .map(|(origin, reason)| WireSkipped { origin, reason })

@@ -70,7 +70,6 @@ pub fn explain(
     let registries = Registries::load(&config.registries)?;
     let sources = Sources::of(&image, &registries);
     let mut findings = Findings::default();
-    findings.note_unusable(&sources);
     let annotations = command.annotations.iter().cloned().collect();
     let logins = if let Some(path) = &command.secrets.token_file {
         let (account, token) = account(path, namespace)?;

@@ -2,12 +2,12 @@
 
 use std::io::{self, Write};
 
-use registries_conf::PullSource;
+use registries_conf::{PullFromMirror, PullSource, PullSources, SourceKind};
 
 use super::Explained;
 use super::masked::masked;
 use crate::commands::output::{Cell, Printer, Style};
-use crate::commands::resolve::{numbered, of_candidate, print_registry, remark};
+use crate::commands::resolve::{numbered, of_candidate, print_registry, remark, unusable};
 use crate::credentials::{Candidate, Origin};
 use crate::kubelet::Response;
 use crate::logins::Logins;
@@ -24,7 +24,7 @@ pub(super) fn print(
     let title = Style::Heading.cell(logins.sources.image.as_str());
     let namespace = format!("for namespace {}", explained.namespace);
     printer.line(0, &[title, namespace.into()])?;
-    print_registry(logins.sources.own.registry, &mut printer)?;
+    print_registry(2, &logins.sources.own, &mut printer)?;
     print_sources(explained, &mut printer)?;
     print_unused(explained, &mut printer)?;
     print_auth_file(explained, &mut printer)?;
@@ -39,9 +39,9 @@ fn heading(title: &str, printer: &mut Printer<impl Write>) -> io::Result<()> {
 
 fn print_sources(explained: &Explained<'_>, printer: &mut Printer<impl Write>) -> io::Result<()> {
     let sources = &explained.logins.sources;
-    if !sources.own.sources.is_empty() {
+    if sources.own.registry.is_some() {
         heading("pull sources", printer)?;
-        print_each(explained, &sources.own.sources, printer)?;
+        print_each(explained, &sources.own, printer)?;
     }
     if sources.no_login().is_some() {
         return Ok(());
@@ -49,24 +49,32 @@ fn print_sources(explained: &Explained<'_>, printer: &mut Printer<impl Write>) -
     for one in &sources.candidates {
         printer.line(0, &[])?;
         printer.line(0, &of_candidate(&one.candidate))?;
-        print_registry(one.pull.registry, printer)?;
-        print_each(explained, &one.pull.sources, printer)?;
+        print_registry(2, &one.pull, printer)?;
+        print_each(explained, &one.pull, printer)?;
     }
     Ok(())
 }
 
 fn print_each(
     explained: &Explained<'_>,
-    sources: &[PullSource<'_>],
+    pull: &PullSources<'_>,
     printer: &mut Printer<impl Write>,
 ) -> io::Result<()> {
-    for (number, source) in numbered(sources) {
+    for (number, source) in numbered(&pull.sources) {
         printer.line(2, &of_source(number, source))?;
         if source.is_blocked() {
             continue;
         }
         let chosen = explained.chosen(source);
         printer.table(5, &entries(explained, source, chosen))?;
+    }
+    for source in &pull.unusable {
+        let cells = [
+            "-".into(),
+            Cell::from(&source.location),
+            way(source.kind, source.pull),
+        ];
+        printer.line(2, &[&cells[..], &[unusable(source)]].concat())?;
     }
     Ok(())
 }
@@ -75,14 +83,14 @@ fn of_source(number: Option<usize>, source: &PullSource<'_>) -> Vec<Cell> {
     let mut cells = vec![
         Cell::from(number.map_or_else(|| "-".to_owned(), |number| format!("{number}."))),
         Cell::from(source.name.as_str()),
-        Style::Faint.cell(format!(
-            "({}, {})",
-            source.kind.as_str(),
-            source.pull.as_str()
-        )),
+        way(source.kind, source.pull),
     ];
     cells.extend(remark(source));
     cells
+}
+
+fn way(kind: SourceKind, pull: PullFromMirror) -> Cell {
+    Style::Faint.cell(format!("({}, {})", kind.as_str(), pull.as_str()))
 }
 
 /// The entry that is used, then those that lose.

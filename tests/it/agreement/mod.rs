@@ -38,7 +38,7 @@ fn without_positions(origin: &str, reason: &str) -> (String, String) {
 }
 
 /// What a run of `explain -o json` says was skipped, but for what the file has
-/// beyond the namespace, and for pull sources.
+/// beyond the namespace.
 fn skipped(explained: &Value) -> BTreeSet<(String, String)> {
     let skipped = explained["skipped"].as_array().unwrap().iter();
     let skipped = skipped.map(|one| {
@@ -47,9 +47,7 @@ fn skipped(explained: &Value) -> BTreeSet<(String, String)> {
             one["reason"].as_str().unwrap(),
         )
     });
-    skipped
-        .filter(|(origin, reason)| origin != FOREIGN && !reason.starts_with("pull source "))
-        .collect()
+    skipped.filter(|(origin, _)| origin != FOREIGN).collect()
 }
 
 /// What the provider says was skipped.

@@ -13,14 +13,11 @@
 use registries_conf::{Config, ImageName, ImageNameError, Registry};
 
 use super::match_image::MatchImage;
+use crate::sources::{BELOW, image_below};
 
 /// How many labels a `*` of registries.conf may stand for in an image that is
 /// matched: four, as in `<account>.dkr.ecr.<region>` before `.amazonaws.com`.
 pub const WILDCARD_LEVELS: usize = 4;
-
-/// Makes of a prefix the name of an image, also on Docker Hub, where a name has two
-/// components at least.
-const BELOW: &str = "/a/a";
 
 /// A registry that has a mirror, but whose prefix is the beginning of no image's
 /// name as kubelet has it.
@@ -43,13 +40,7 @@ pub struct Inexpressible {
 /// `docker.io`.
 pub fn patterns(registries: &Config, registry: &Registry) -> Result<Vec<String>, Inexpressible> {
     let prefix = &registry.prefix;
-    let domain = prefix.strip_prefix("*.");
-    // A name below the prefix, to see what registries.conf makes of such names.
-    let name = match domain {
-        Some(domain) => format!("a.{domain}{BELOW}"),
-        None => format!("{prefix}{BELOW}"),
-    };
-    let below = match ImageName::parse_canonical(&name) {
+    let below = match image_below(prefix) {
         Ok(below) => below,
         Err(_) if registry.mirrors.is_empty() => return Ok(Vec::new()),
         Err(source) => {
@@ -66,7 +57,7 @@ pub fn patterns(registries: &Config, registry: &Registry) -> Result<Vec<String>,
     if !images.any(|image| has_elsewhere(registries, registry, image)) {
         return Ok(Vec::new());
     }
-    Ok(match domain {
+    Ok(match prefix.strip_prefix("*.") {
         Some(domain) => (1..=WILDCARD_LEVELS)
             .map(|levels| "*.".repeat(levels) + domain)
             .collect(),

@@ -1,19 +1,19 @@
 //! `resolve IMAGE...`: the registry and the pull sources of images, as CRI-O
 //! will see them, and which rule of which file says so.
 
-use std::borrow::Cow;
+pub(super) mod json;
+
 use std::io::{self, IsTerminal, Write};
 
 use anyhow::Context;
 use registries_conf::{
-    Candidate, Config as Registries, ImageName, PullSource, PullSources, Registry,
+    Candidate, Config as Registries, ImageName, PullSource, PullSources, Registry, UnusableSource,
 };
-use serde::Serialize;
 
 use super::output::{Cell, Printer, Style, finish};
 use crate::cli::{Output, Resolve};
 use crate::settings::Settings;
-use crate::sources::Sources;
+use crate::sources::{Sources, every};
 
 /// Prints what registries.conf makes of each image.
 ///
@@ -37,7 +37,7 @@ pub fn resolve(
         .collect();
     let written = match command.output {
         Output::Text => text(&resolved, &registries, Printer::new(stdout)),
-        Output::Json => json(&resolved, stdout),
+        Output::Json => json::print(&resolved, stdout),
     };
     finish(written)
 }
@@ -77,7 +77,7 @@ fn print_pull(
     pull: &PullSources<'_>,
     printer: &mut Printer<impl Write>,
 ) -> io::Result<()> {
-    print_registry_at(indent, pull.registry, printer)?;
+    print_registry(indent, pull, printer)?;
     if pull.registry.is_some() {
         printer.table(indent, &table(pull))?;
     }
@@ -97,20 +97,13 @@ pub(super) fn of_candidate(candidate: &Candidate) -> Vec<Cell> {
     ]
 }
 
-/// The rule that counts, and where it stands.
+/// The rule that counts with its file and line, and which pulls fail because of it.
 pub(super) fn print_registry(
-    registry: Option<&Registry>,
-    printer: &mut Printer<impl Write>,
-) -> io::Result<()> {
-    print_registry_at(2, registry, printer)
-}
-
-fn print_registry_at(
     indent: usize,
-    registry: Option<&Registry>,
+    pull: &PullSources<'_>,
     printer: &mut Printer<impl Write>,
 ) -> io::Result<()> {
-    let Some(registry) = registry else {
+    let Some(registry) = pull.registry else {
         let none = "no registry matches: pulled as it is";
         return printer.line(indent, &[none.into()]);
     };
@@ -119,7 +112,13 @@ fn print_registry_at(
         Cell::from(&registry.prefix),
         Style::Faint.cell(format!("({})", registry.origin)),
     ];
-    printer.line(indent, &cells)
+    printer.line(indent, &cells)?;
+    let Some(failing) = pull.failing() else {
+        return Ok(());
+    };
+    let every = every(failing);
+    let fails = format!("{every} of this image fails: CRI-O refuses what is unusable below");
+    printer.line(indent, &[Style::Bad.cell(fails)])
 }
 
 fn table(pull: &PullSources<'_>) -> Vec<Vec<Cell>> {
@@ -140,7 +139,7 @@ fn table(pull: &PullSources<'_>) -> Vec<Vec<Cell>> {
             Cell::from(&source.location),
             source.kind.as_str().into(),
             source.pull.as_str().into(),
-            Style::Bad.cell(format!("unusable: {}", source.error)),
+            unusable(source),
         ]);
     }
     rows
@@ -167,6 +166,11 @@ pub(super) fn remark(source: &PullSource<'_>) -> Option<Cell> {
         Some(by) => Some(Style::Bad.cell(format!("blocked by {} ({})", by.prefix, by.origin))),
         None => source.insecure.then(|| Style::Warning.cell("insecure")),
     }
+}
+
+/// Why a location gives no pull source, and where it is.
+pub(super) fn unusable(source: &UnusableSource) -> Cell {
+    Style::Bad.cell(format!("unusable ({}): {}", source.origin, source.error))
 }
 
 /// The rules that match the image too, and why they do not count.
@@ -197,88 +201,4 @@ fn print_other_registries(
     }
     printer.line(2, &["registries that match too, and do not count:".into()])?;
     printer.table(4, &rows)
-}
-
-fn json(resolved: &[Sources<'_>], mut stdout: impl Write) -> io::Result<()> {
-    for sources in resolved {
-        sources.warn_of_unusable();
-    }
-    let wire: Vec<Wire<'_>> = resolved.iter().map(Wire::new).collect();
-    serde_json::to_writer_pretty(&mut stdout, &wire)?;
-    writeln!(stdout)
-}
-
-#[derive(Serialize)]
-struct Wire<'a> {
-    image: &'a str,
-    registry: Option<WireRegistry<'a>>,
-    sources: Vec<WireSource<'a>>,
-}
-
-#[derive(Serialize)]
-struct WireRegistry<'a> {
-    prefix: &'a str,
-    location: &'a str,
-    blocked: bool,
-}
-
-#[derive(Serialize)]
-struct WireSource<'a> {
-    name: &'a str,
-    kind: &'static str,
-    pull: &'static str,
-    insecure: bool,
-    #[serde(flatten)]
-    blocked: WireBlocked<'a>,
-}
-
-/// Whether a source is blocked, and the registry that says so.
-#[derive(Serialize)]
-pub(super) struct WireBlocked<'a> {
-    blocked: bool,
-    #[serde(rename = "blockedBy", skip_serializing_if = "Option::is_none")]
-    by: Option<WireBlocker<'a>>,
-}
-
-#[derive(Serialize)]
-struct WireBlocker<'a> {
-    prefix: &'a str,
-    file: Cow<'a, str>,
-    line: usize,
-}
-
-impl<'a> WireBlocked<'a> {
-    pub(super) fn of(source: &PullSource<'a>) -> Self {
-        let by = source.blocked_by.map(|registry| WireBlocker {
-            prefix: &registry.prefix,
-            file: registry.origin.file.to_string_lossy(),
-            line: registry.origin.line,
-        });
-        Self {
-            blocked: by.is_some(),
-            by,
-        }
-    }
-}
-
-impl<'a> Wire<'a> {
-    fn new(sources: &'a Sources<'a>) -> Self {
-        let registry = |registry: &'a Registry| WireRegistry {
-            prefix: &registry.prefix,
-            location: &registry.location,
-            blocked: registry.blocked,
-        };
-        let source = |source: &'a PullSource<'a>| WireSource {
-            name: source.name.as_str(),
-            kind: source.kind.as_str(),
-            pull: source.pull.as_str(),
-            insecure: source.insecure,
-            blocked: WireBlocked::of(source),
-        };
-        Self {
-            image: sources.image.as_str(),
-            registry: sources.own.registry.map(registry),
-            sources: sources.own.sources.iter().map(source).collect(),
-        }
-    }
 }

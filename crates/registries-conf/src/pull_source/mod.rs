@@ -1,0 +1,219 @@
+//! From a name to the repositories the image may come from.
+//!
+//! Agrees with `Registry.PullSourcesFromReference` and, on what is blocked, with
+//! `newDockerClientFromRef` of containers/image's `docker` package. The name has no
+//! tag and no digest, so every mirror is listed, with the pulls it is for. And where
+//! a rewritten name does not parse, which fails the whole pull in containers/image,
+//! the others are listed all the same.
+
+use std::{path::Path, sync::Arc};
+
+use crate::{
+    config::Config,
+    image_name::ImageName,
+    reference::ImageNameError,
+    registry::{Origin, PullFromMirror, Registry},
+};
+
+/// What a pull by digest puts behind a name.
+const SOME_DIGEST: &str =
+    "@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+/// The repositories an image may be pulled from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PullSources<'c> {
+    /// The registry whose prefix matches the image. Where there is none, the image
+    /// is pulled from its own name, and nothing is listed.
+    pub registry: Option<&'c Registry>,
+    /// The mirrors in file order, then the registry itself, blocked ones included.
+    pub sources: Vec<PullSource<'c>>,
+    /// Those whose name does not parse, in the same order. containers/image
+    /// refuses a pull that any of them is for: see [`failing`](Self::failing).
+    pub unusable: Vec<UnusableSource>,
+}
+
+/// A repository an image may be pulled from, unless it is blocked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PullSource<'c> {
+    /// The repository.
+    pub name: ImageName,
+    /// Whether it is a mirror.
+    pub kind: SourceKind,
+    /// Which pulls it is for.
+    pub pull: PullFromMirror,
+    /// Whether plain HTTP and unverified TLS are allowed there.
+    pub insecure: bool,
+    /// The blocked registry that this repository is in: containers/image refuses to
+    /// contact it, and goes on with the next source.
+    pub blocked_by: Option<&'c Registry>,
+}
+
+/// A location that gives no usable name for an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnusableSource {
+    /// The location.
+    pub location: String,
+    /// Where the location is in the files.
+    pub origin: Origin,
+    /// Whether it is a mirror's.
+    pub kind: SourceKind,
+    /// The pulls that it is for, and that fail.
+    pub pull: PullFromMirror,
+    /// Why the rewritten name is not an image name.
+    pub error: ImageNameError,
+}
+
+/// What a pull source is to its registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SourceKind {
+    /// One of the mirrors.
+    Mirror,
+    /// The registry itself, at its own location.
+    Primary,
+}
+
+impl SourceKind {
+    /// `mirror` or `primary`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Mirror => "mirror",
+            Self::Primary => "primary",
+        }
+    }
+}
+
+impl Config {
+    /// The repositories that an image may be pulled from.
+    ///
+    /// Takes a repository name in full, without tag and digest.
+    pub fn pull_sources(&self, name: &str) -> PullSources<'_> {
+        let registry = self.find_registry(name);
+        registry.map_or_else(PullSources::default, |registry| {
+            self.pull_sources_in(registry, name)
+        })
+    }
+
+    /// The same as if that registry were the one with the longest prefix of the name;
+    /// nothing if it is not for the name.
+    pub fn pull_sources_in<'c>(&'c self, registry: &'c Registry, name: &str) -> PullSources<'c> {
+        let Some(rest) = registry.rest(name) else {
+            return PullSources::default();
+        };
+        let mut sources = PullSources {
+            registry: Some(registry),
+            ..PullSources::default()
+        };
+        for endpoint in endpoints(registry) {
+            // `rewriteReference`: a wildcard without a location leaves the name as it is.
+            match endpoint.location {
+                "" => sources.add(name, &endpoint),
+                location => sources.add(&format!("{location}{rest}"), &endpoint),
+            }
+        }
+        if self.registries().iter().any(|registry| registry.blocked) {
+            for source in &mut sources.sources {
+                let own = self.find_registry(source.name.as_str());
+                source.blocked_by = own.filter(|registry| registry.blocked);
+            }
+        }
+        sources
+    }
+}
+
+/// A mirror, or the registry itself.
+struct Endpoint<'r> {
+    location: &'r str,
+    file: &'r Arc<Path>,
+    line: usize,
+    kind: SourceKind,
+    pull: PullFromMirror,
+    insecure: bool,
+}
+
+fn endpoints(registry: &Registry) -> impl Iterator<Item = Endpoint<'_>> {
+    let file = &registry.origin.file;
+    let mirrors = registry.mirrors.iter().map(|mirror| Endpoint {
+        location: &mirror.location,
+        file,
+        line: mirror.location_line,
+        kind: SourceKind::Mirror,
+        pull: if registry.mirror_by_digest_only {
+            PullFromMirror::DigestOnly
+        } else {
+            mirror.pull_from_mirror.unwrap_or_default()
+        },
+        insecure: mirror.insecure,
+    });
+    mirrors.chain([Endpoint {
+        location: &registry.location,
+        file,
+        line: registry.location_line,
+        kind: SourceKind::Primary,
+        pull: PullFromMirror::All,
+        insecure: registry.insecure,
+    }])
+}
+
+impl PullSources<'_> {
+    /// The pulls that containers/image refuses as a whole, before it contacts anything,
+    /// because a rewritten name does not parse.
+    pub fn failing(&self) -> Option<PullFromMirror> {
+        let pulls = self.unusable.iter().map(|source| source.pull);
+        pulls.reduce(|one, other| {
+            if one == other {
+                one
+            } else {
+                PullFromMirror::All
+            }
+        })
+    }
+
+    fn add(&mut self, rewritten: &str, endpoint: &Endpoint<'_>) {
+        let error = match ImageName::parse_canonical(rewritten) {
+            Ok(name) => return self.list(name, endpoint.pull, endpoint),
+            Err(error) => error,
+        };
+        // The tag or digest of a pull comes behind the rewritten name. A name that has a
+        // tag already takes a digest, but no other tag.
+        let by_digest = || ImageName::parse_named(&format!("{rewritten}{SOME_DIGEST}")).ok();
+        let allowed = endpoint.pull.allows_digest();
+        let mut pull = endpoint.pull;
+        if let Some(name) = allowed.then(by_digest).flatten() {
+            self.list(name, PullFromMirror::DigestOnly, endpoint);
+            if !pull.allows_tag() {
+                return;
+            }
+            pull = PullFromMirror::TagOnly;
+        }
+        self.unusable.push(UnusableSource {
+            location: endpoint.location.to_owned(),
+            origin: Origin {
+                file: Arc::clone(endpoint.file),
+                line: endpoint.line,
+            },
+            kind: endpoint.kind,
+            pull,
+            error,
+        });
+    }
+
+    fn list(&mut self, name: ImageName, pull: PullFromMirror, endpoint: &Endpoint<'_>) {
+        self.sources.push(PullSource {
+            name,
+            kind: endpoint.kind,
+            pull,
+            insecure: endpoint.insecure,
+            blocked_by: None,
+        });
+    }
+}
+
+impl PullSource<'_> {
+    /// Whether containers/image contacts it.
+    pub fn is_blocked(&self) -> bool {
+        self.blocked_by.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests;
