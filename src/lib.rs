@@ -43,6 +43,8 @@ pub mod deadline;
 pub mod signals;
 pub mod sandbox;
 pub mod logging;
+pub mod run_log;
+pub mod excerpt;
 pub mod secret;
 mod json;
 mod dns;
@@ -62,6 +64,8 @@ use crate::logging::{Format, Level};
 use crate::settings::Settings;
 
 const FAILURE: u8 = 1;
+/// The most bytes of the message that says why a run failed; most have 300.
+const MAX_MESSAGE: usize = 4096;
 
 /// The process: arguments, log, deadline, exit code. Everything else is
 /// [`provider::run`] or one of [`commands`].
@@ -71,10 +75,12 @@ pub fn main() -> ExitCode {
             mut settings,
             action,
         }) => {
-            logging::start(settings.log_level, settings.log_format);
+            let log = logging::start(settings.log_level, settings.log_format);
             // In the sandbox the working directory of another process cannot be read.
             settings.cluster.ask_parent();
-            report(guarded(&settings, &action))
+            let result = guarded(&settings, &action);
+            log.note_left_out();
+            report(result)
         }
         Err(UsageError::Clap(error)) => {
             // Ignore a closed pipe: nobody reads the help text.
@@ -149,9 +155,15 @@ fn print_build_info() -> io::Result<()> {
     writeln!(stdout)
 }
 
-/// Whatever went into a message, it is one line in the log and in the pod's event.
+/// A message as one line of bounded length, whatever texts of others are in it.
 fn one_line(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+    let mut line = String::new();
+    for c in text.chars() {
+        if line.len() > MAX_MESSAGE {
+            line.push_str("...");
+            break;
+        }
+        line.push(if c.is_control() { ' ' } else { c });
+    }
+    line
 }

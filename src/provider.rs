@@ -6,17 +6,17 @@ use std::os::fd::AsFd;
 use std::time::SystemTime;
 
 use anyhow::Context;
-use registries_conf::{Config as Registries, ImageName};
-use tracing::{debug, field, info, warn};
+use registries_conf::Config as Registries;
+use tracing::warn;
 
 use crate::auth_file::{AuthDir, FileName, StoreError};
-use crate::credentials::{Comparison, Observer, Origin, Skipped};
 use crate::deadline::{Deadline, Timed};
 use crate::kubelet::{Request, Response};
 use crate::logins::{Logins, Visit, read_secrets};
+use crate::run_log::{RunLog, log_outcome};
 use crate::secret::Secret;
 use crate::secret_names::SecretNames;
-use crate::service_account::{Namespace, ServiceAccount};
+use crate::service_account::ServiceAccount;
 use crate::settings::Settings;
 use crate::signals;
 use crate::sources::Sources;
@@ -69,7 +69,13 @@ fn serve(
     let secrets = |names: Option<&SecretNames>, visit: Visit<'_>| {
         read_secrets(config, deadline, &account, token, names, visit)
     };
-    let logins = Logins::find(config, sources, &request.annotations, secrets, &mut Log)?;
+    let logins = Logins::find(
+        config,
+        sources,
+        &request.annotations,
+        secrets,
+        &mut RunLog::default(),
+    )?;
 
     let name = FileName::new(&account.namespace, image);
     match &logins.content {
@@ -106,48 +112,5 @@ fn withdraw(config: &Settings, name: &FileName) -> anyhow::Result<()> {
 fn sweep(config: &Settings, directory: &AuthDir) {
     if let Some(age) = config.stale_after {
         directory.sweep(age, SystemTime::now());
-    }
-}
-
-/// Says what was decided.
-fn log_outcome(namespace: &Namespace, image: &ImageName, logins: &Logins<'_>) {
-    let registry = logins.sources.own.registry;
-    let registry = registry.map_or("", |registry| &registry.prefix);
-    if let Some(why) = logins.sources.no_login() {
-        info!(%image, %namespace, registry, outcome = "no mirror", "{why}");
-    } else if logins.content.is_none() {
-        info!(%image, %namespace, registry, outcome = "no credential", "no login matches a pull source");
-    }
-    for (source, chosen) in logins.selection.chosen() {
-        info!(%image, %namespace, registry, outcome = "login written", %source, origin = %chosen.origin, key = ?chosen.key, "login for a pull source");
-    }
-}
-
-/// Logs what happens on the way (SPEC section 8): what was skipped is a warning,
-/// every comparison a line for those who debug.
-struct Log;
-
-impl Observer for Log {
-    fn skipped(&mut self, skipped: &Skipped<'_>) {
-        let Skipped {
-            origin,
-            key,
-            reason,
-        } = skipped;
-        warn!(%origin, key = key.map(field::debug), "skip: {reason}");
-    }
-
-    fn compared(&mut self, comparison: &Comparison<'_>) {
-        let Comparison {
-            source,
-            origin,
-            key,
-            verdict,
-        } = comparison;
-        debug!(%source, %origin, ?key, "{verdict}");
-    }
-
-    fn unmatched(&mut self, origin: &Origin, key: &str) {
-        debug!(%origin, ?key, "matches no pull source");
     }
 }

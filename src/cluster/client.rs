@@ -20,6 +20,7 @@ use super::retry::{Backoff, retry_after};
 use super::tls::{self, Identity, TlsError};
 use super::user::User;
 use crate::deadline::Deadline;
+use crate::excerpt::Excerpt;
 use crate::json::Object;
 use crate::secret::{ReadError, Secret, read_bounded};
 
@@ -107,7 +108,7 @@ pub enum ClientError {
 impl Refusal {
     fn quoted(&self) -> String {
         let message = self.message.as_deref();
-        message.map_or_else(String::new, |message| format!(": {message:?}"))
+        message.map_or_else(String::new, |message| format!(": {:?}", Excerpt(message)))
     }
 }
 

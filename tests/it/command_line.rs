@@ -256,3 +256,32 @@ fn the_version_as_json_says_what_the_build_is_made_of() {
         "{names:?}"
     );
 }
+
+#[test]
+fn a_path_that_must_be_given_and_is_empty_is_wrong_usage() {
+    let node = Node::with_mirror();
+    for flag in ["--auth-dir", "--registries-conf", "--api-server-env-file"] {
+        let by_flag = node.provider_without_cluster().flag(flag, "");
+        for provider in [by_flag.clone(), by_flag.in_environment()] {
+            let outcome = provider.pull(NGINX);
+            assert_eq!(outcome.code, Some(2), "{outcome}");
+            assert_eq!(outcome.stdout, "", "{outcome}");
+            let what = format!("{}: must not be empty", flag.trim_start_matches('-'));
+            let said = outcome.stderr.to_lowercase().replace('_', "-");
+            assert!(said.contains(&what), "{outcome}");
+        }
+    }
+}
+
+#[test]
+fn a_working_directory_that_is_gone_matters_to_relative_paths_alone() {
+    let node = Node::with_mirror();
+    let script = r#"mkdir gone && cd gone && rmdir ../gone && exec "$PROVIDER""#;
+    let cluster = cluster();
+    let provider = node.provider(&cluster);
+    let outcome = provider.pull_in_script(script, &[], NGINX);
+    outcome.answers(&owned(NGINX));
+    let provider = provider.flag("--auth-dir", "auth");
+    let outcome = provider.pull_in_script(script, &[], NGINX);
+    outcome.fails_with(&["working directory", "No such file"]);
+}

@@ -10,7 +10,7 @@ use test_cluster::Secret;
 use crate::support::{Cluster, NGINX, Node, Request, base64, login, owned, token_with_claims};
 
 /// Every case starts a process.
-fn few() -> Config {
+pub(crate) fn few() -> Config {
     Config {
         cases: 32,
         failure_persistence: None,
@@ -19,7 +19,7 @@ fn few() -> Config {
 }
 
 /// JSON that is close to a docker config, and JSON that is not.
-fn documents() -> impl Strategy<Value = String> {
+pub(crate) fn documents() -> impl Strategy<Value = String> {
     let word = prop_oneof![
         Just("auths".to_owned()),
         Just("AUTHS".to_owned()),

@@ -1,72 +1,77 @@
 //! What goes to journald: every line with its fields, and never a secret.
 
-use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::net::UnixDatagram;
-use std::path::Path;
-use std::sync::mpsc::{Sender, TryRecvError, channel};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use test_cluster::Secret;
 
-use crate::support::{ACCOUNT, Cluster, NAMESPACE, NGINX, Node, base64, login};
+use crate::support::{
+    ACCOUNT, Cluster, NAMESPACE, NGINX, Node, Outcome, Provider, base64, cannot_run, login, owned,
+};
 
-const SOCKET: &str = "/run/systemd/journal/socket";
 const PASSWORD: &str = "hunter2-password";
+/// In a `/run` of its own, so that neither the machine's journal nor that of another
+/// test plays a part.
+const SCRIPT: &str = r#"exec unshare --mount sh -c '
+    mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/journal &&
+        mount --bind "$PWD/journal" /run/systemd/journal || exit 77
+    exec "$PROVIDER"'"#;
 
-/// A journal of our own, where the machine has none and lets us.
+/// A journal for one node.
 struct Journal(UnixDatagram);
 
 impl Journal {
-    fn take_the_place() -> Option<Self> {
-        if Path::new(SOCKET).exists() {
-            return None;
-        }
-        fs::create_dir_all(Path::new(SOCKET).parent()?).ok()?;
-        let socket = UnixDatagram::bind(SOCKET).ok()?;
-        let patience = Duration::from_millis(500);
-        socket.set_read_timeout(Some(patience)).ok()?;
-        Some(Self(socket))
+    fn of(node: &Node) -> Self {
+        node.write("journal/keep", "");
+        let socket = UnixDatagram::bind(node.path("journal/socket")).unwrap();
+        socket
+            .set_read_timeout(Some(Duration::from_millis(20)))
+            .unwrap();
+        Self(socket)
     }
 
     /// Every line that comes in while `work` is done, in journald's wire format.
-    /// Other tests run beside this one, and find the journal too.
     fn lines_while(&self, work: impl FnOnce()) -> Vec<String> {
-        let (sender, done) = channel();
+        let done = AtomicBool::new(false);
         thread::scope(|scope| {
-            let reader = scope.spawn(move || {
-                let mut lines = Vec::new();
-                let mut buffer = vec![0; 64 * 1024];
-                loop {
-                    match self.0.recv(&mut buffer) {
-                        Ok(length) => {
-                            lines.push(String::from_utf8_lossy(&buffer[..length]).into_owned());
-                        }
-                        Err(_) if done.try_recv() == Err(TryRecvError::Disconnected) => break,
-                        Err(_) => {}
-                    }
-                }
-                lines
-            });
+            let reader = scope.spawn(|| self.lines_until(&done));
             work();
-            drop::<Sender<()>>(sender);
+            done.store(true, Ordering::Relaxed);
             reader.join().unwrap()
         })
     }
+
+    fn lines_until(&self, done: &AtomicBool) -> Vec<String> {
+        let mut lines = Vec::new();
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            let last = done.load(Ordering::Relaxed);
+            match self.0.recv(&mut buffer) {
+                Ok(length) => {
+                    lines.push(String::from_utf8_lossy(&buffer[..length]).into_owned());
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock && last => return lines,
+                Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+            }
+        }
+    }
 }
 
-impl Drop for Journal {
-    fn drop(&mut self) {
-        fs::remove_file(SOCKET).unwrap_or_default();
+/// Pulls with that journal; `None` where that cannot be had.
+fn pull(provider: &Provider) -> Option<Outcome> {
+    let outcome = provider.pull_in_script(SCRIPT, &[], NGINX);
+    if outcome.stderr.contains("unshare") || outcome.code == Some(77) {
+        cannot_run(&format!("no /run of its own: {outcome}"));
+        return None;
     }
+    Some(outcome)
 }
 
 #[test]
 fn the_journal_gets_the_outcome_with_its_fields_and_no_secret() {
-    let Some(journal) = Journal::take_the_place() else {
-        eprintln!("skipped: this machine has a journal of its own, or we may not write to /run");
-        return;
-    };
     let cluster = Cluster::with([
         login("pull", "mirror.example", &format!("user:{PASSWORD}")),
         // Its password is where the decoder expects another type.
@@ -76,13 +81,18 @@ fn the_journal_gets_the_outcome_with_its_fields_and_no_secret() {
         ),
     ]);
     let node = Node::with_mirror();
+    let journal = Journal::of(&node);
     let provider = node.provider(&cluster).flag("--log-level", "trace");
 
+    let mut runs = true;
     let lines = journal.lines_while(|| {
-        provider.pull(NGINX);
+        runs = pull(&provider).is_some();
         cluster.server.revoke(NAMESPACE, ACCOUNT);
-        provider.pull(NGINX);
+        provider.pull_in_script(SCRIPT, &[], NGINX);
     });
+    if !runs {
+        return;
+    }
 
     let outcome = lines
         .iter()
@@ -106,4 +116,43 @@ fn the_journal_gets_the_outcome_with_its_fields_and_no_secret() {
             assert!(!line.contains(secret), "{line:?}");
         }
     }
+}
+
+#[test]
+fn a_run_has_a_budget_in_the_journal_too() {
+    let broken = r#"{"auths":{"mirror.example":1,"mirror.example/":{}}}"#;
+    let name = |number| format!("broken-{number:03}-{}", "x".repeat(200));
+    let secrets = (0..200).map(|number| Secret::docker_config_json(&name(number), broken));
+    let cluster = Cluster::with(secrets.chain([login("good", "mirror.example", "u:p")]));
+    let node = Node::with_mirror();
+    let journal = Journal::of(&node);
+
+    let mut outcome = None;
+    let lines = journal.lines_while(|| outcome = pull(&node.provider(&cluster)));
+    let Some(outcome) = outcome else {
+        return;
+    };
+
+    outcome.answers(&owned(NGINX));
+    let length: usize = lines.iter().map(String::len).sum();
+    assert!((8_000..=32 * 1024).contains(&length), "{length} bytes");
+    for words in ["login written", "left out"] {
+        assert!(lines.iter().any(|line| line.contains(words)), "{words}");
+    }
+}
+
+#[test]
+fn a_journal_that_is_full_holds_nothing_up() {
+    let node = Node::with_mirror();
+    let journal = Journal::of(&node);
+    let flood = UnixDatagram::unbound().unwrap();
+    flood.set_nonblocking(true).unwrap();
+    let socket = node.path("journal/socket");
+    while flood.send_to(b"MESSAGE=x\n", &socket).is_ok() {}
+    let cluster = Cluster::with([login("pull", "mirror.example", "u:p")]);
+    if let Some(outcome) = pull(&node.provider(&cluster)) {
+        outcome.answers(&owned(NGINX));
+        outcome.is_quiet();
+    }
+    drop(journal);
 }

@@ -32,6 +32,8 @@ mod agreement;
 #[cfg(test)]
 mod lists;
 #[cfg(test)]
+mod logs;
+#[cfg(test)]
 mod selection;
 #[cfg(test)]
 mod named_secrets;

@@ -21,6 +21,7 @@ use registries_conf::ImageName;
 use super::docker_config::{Credential, EntryError, RawEntry};
 use super::key::Key;
 use super::observer::Observer;
+use crate::excerpt::Excerpt;
 
 pub use rule::{Comparison, Rule, Verdict};
 
@@ -95,7 +96,9 @@ impl fmt::Display for Origin {
     )]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Secret(name) | Self::NamedSecret(_, name) => write!(f, "secret {name:?}"),
+            Self::Secret(name) | Self::NamedSecret(_, name) => {
+                write!(f, "secret {:?}", Excerpt(name))
+            }
             Self::GlobalFile(_, path) => write!(f, "global auth file {path:?}"),
         }
     }

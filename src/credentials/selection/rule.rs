@@ -7,6 +7,7 @@ use registries_conf::ImageName;
 
 use super::{Candidate, Origin};
 use crate::credentials::key::Key;
+use crate::excerpt::Excerpt;
 
 /// The part of the rule that decides between two entries, in the order in which
 /// the parts are looked at. Prints as what the loser is or has.
@@ -103,11 +104,13 @@ impl fmt::Display for Verdict<'_> {
                 write!(
                     f,
                     "wins over {:?} of {}, which {rule}",
-                    over.key, over.origin
+                    Excerpt(&over.key),
+                    over.origin
                 )
             }
             Self::Loses { to, rule } => {
-                write!(f, "loses to {:?} of {}: it {rule}", to.key, to.origin)
+                let key = Excerpt(&to.key);
+                write!(f, "loses to {key:?} of {}: it {rule}", to.origin)
             }
             Self::Helper => f.write_str("the node has a credential helper for this host"),
         }

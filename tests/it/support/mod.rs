@@ -2,6 +2,7 @@
 //! one pod's token, the provider as kubelet runs it, and what came of it.
 
 mod cluster;
+mod needs;
 mod node;
 mod outcome;
 mod provider;
@@ -12,6 +13,7 @@ mod run;
 mod terminal;
 
 pub(crate) use cluster::{ACCOUNT, Cluster, NAMESPACE, docker_config, login};
+pub(crate) use needs::cannot_run;
 pub(crate) use node::Node;
 pub(crate) use outcome::{EMPTY, Outcome, owned};
 pub(crate) use provider::Provider;

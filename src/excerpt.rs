@@ -1,0 +1,44 @@
+//! The beginning of a text that a tenant or a server controls, for messages.
+
+use std::fmt;
+
+/// The most characters of such a text in a message.
+const MAX_CHARS: usize = 256;
+
+/// A text that a tenant or a server controls. In a message it is quoted, escaped and
+/// cut to 256 characters, so that it can neither forge lines nor fill a log.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Excerpt<'a>(pub &'a str);
+
+impl fmt::Debug for Excerpt<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(text) = self;
+        let end = text.char_indices().nth(MAX_CHARS);
+        let (shown, rest) = text.split_at(end.map_or(text.len(), |(end, _)| end));
+        write!(f, "{shown:?}")?;
+        if rest.is_empty() {
+            return Ok(());
+        }
+        write!(f, " and {} more bytes", rest.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_cut_between_characters() {
+        for (text, expected) in [
+            (String::new(), "\"\"".to_owned()),
+            ("a\nb".to_owned(), "\"a\\nb\"".to_owned()),
+            ("é".repeat(256), format!("\"{}\"", "é".repeat(256))),
+            (
+                "é".repeat(300),
+                format!("\"{}\" and 88 more bytes", "é".repeat(256)),
+            ),
+        ] {
+            assert_eq!(format!("{:?}", Excerpt(&text)), expected);
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! How much one run may log: kubelet keeps all of a provider's stderr in memory, and
+//! part of what is logged comes from tenants.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use tracing::Level;
+
+/// The most bytes of one run at level `info` and above.
+pub(super) const BYTES: usize = 32 * 1024;
+/// The most bytes of one run where debug lines are asked for.
+pub(super) const BYTES_FOR_DEBUGGING: usize = 1024 * 1024;
+/// Kept for the line that says why the run failed.
+const KEPT_FOR_ERRORS: usize = 10 * 1024;
+/// Kept for the outcome, and for errors.
+const KEPT_FOR_OUTCOME: usize = 16 * 1024;
+
+/// The bytes that one output of a run has left.
+#[derive(Debug)]
+pub(super) struct Budget {
+    left: AtomicUsize,
+    left_out: AtomicUsize,
+    closing: AtomicBool,
+}
+
+impl Budget {
+    /// So many bytes for the whole run.
+    pub(super) fn new(bytes: usize) -> Self {
+        Self {
+            left: AtomicUsize::new(bytes),
+            left_out: AtomicUsize::new(0),
+            closing: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether a line of that level and length may be written, which it then counts as.
+    /// Warnings stop first, so that they cannot crowd out the outcome or the failure.
+    pub(super) fn spend(&self, level: Level, bytes: usize) -> bool {
+        let kept = match level {
+            _ if self.closing.load(Ordering::Relaxed) => 0,
+            Level::ERROR => 0,
+            Level::INFO => KEPT_FOR_ERRORS,
+            _ => KEPT_FOR_OUTCOME,
+        };
+        let needed = bytes.saturating_add(kept);
+        let spent = self
+            .left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                (needed <= left).then(|| left.saturating_sub(bytes))
+            });
+        if spent.is_err() {
+            self.left_out.fetch_add(1, Ordering::Relaxed);
+        }
+        spent.is_ok()
+    }
+
+    /// Opens what was kept for lines of all levels, and returns how many lines were
+    /// refused until now.
+    pub(super) fn close(&self) -> usize {
+        self.closing.store(true, Ordering::Relaxed);
+        self.left_out.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warnings_leave_room_for_the_outcome_and_the_outcome_for_a_failure() {
+        let budget = Budget::new(BYTES);
+        let mut written = 0;
+        for level in [Level::WARN, Level::INFO, Level::ERROR] {
+            let before = written;
+            while budget.spend(level, 1000) {
+                written += 1000;
+            }
+            assert!(written > before, "{level}");
+            assert!(written <= BYTES, "{level}");
+        }
+        assert!(!budget.spend(Level::WARN, 100));
+        assert_eq!(budget.close(), 4);
+        assert!(budget.spend(Level::WARN, 100), "a line about the four");
+    }
+}

@@ -1,0 +1,155 @@
+//! Where log lines go: stderr, which ends up in kubelet's log, and journald where its
+//! socket exists.
+//!
+//! Levels: `error` the request failed, `warn` something was skipped, `info` the
+//! outcome, `debug` each decision. Each output has a [budget](Budget) for the whole
+//! run. An output that takes nothing, such as a missing or full journal, is not an error.
+
+mod budget;
+mod journal;
+
+use std::io::{self, Write, stderr};
+use std::sync::Arc;
+
+use tracing::level_filters::LevelFilter;
+use tracing::{Metadata, warn};
+use tracing_subscriber::Registry;
+use tracing_subscriber::fmt::{MakeWriter, layer};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use self::budget::{BYTES, BYTES_FOR_DEBUGGING, Budget};
+use self::journal::Journal;
+
+/// The least severe lines that are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// Failures alone.
+    Error,
+    /// And what was skipped.
+    Warn,
+    /// And the outcome.
+    Info,
+    /// And each decision.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// How a line on stderr looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// One JSON object a line, for collectors.
+    Json,
+}
+
+impl Level {
+    /// The level of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "error" => Some(Self::Error),
+            "warn" => Some(Self::Warn),
+            "info" => Some(Self::Info),
+            "debug" => Some(Self::Debug),
+            "trace" => Some(Self::Trace),
+            _ => None,
+        }
+    }
+}
+
+impl Format {
+    /// The format of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "text" => Some(Self::Text),
+            "json" => Some(Self::Json),
+            _ => None,
+        }
+    }
+}
+
+/// The log of a run, once it is started.
+#[derive(Debug)]
+pub struct Log {
+    stderr: Arc<Budget>,
+    journal: Arc<Budget>,
+}
+
+/// Starts logging; later calls in the same process change nothing.
+pub fn start(level: Level, format: Format) -> Log {
+    let (level, bytes) = match level {
+        Level::Error => (LevelFilter::ERROR, BYTES),
+        Level::Warn => (LevelFilter::WARN, BYTES),
+        Level::Info => (LevelFilter::INFO, BYTES),
+        Level::Debug => (LevelFilter::DEBUG, BYTES_FOR_DEBUGGING),
+        Level::Trace => (LevelFilter::TRACE, BYTES_FOR_DEBUGGING),
+    };
+    let [stderr, journal] = [(); 2].map(|()| Arc::new(Budget::new(bytes)));
+    let registry = Registry::default().with(level);
+    let registry = registry.with(Journal::connect(Arc::clone(&journal)).ok());
+    let writer = Stderr(Arc::clone(&stderr));
+    let text = layer().with_writer(writer).with_target(false);
+    let started = match format {
+        Format::Text => registry
+            .with(text.without_time().with_ansi(false))
+            .try_init(),
+        Format::Json => registry.with(text.json().without_time()).try_init(),
+    };
+    // Only a second start fails, and the first one serves both.
+    started.unwrap_or_default();
+    Log { stderr, journal }
+}
+
+impl Log {
+    /// Logs how many lines did not fit, if any; the last line but for the failure.
+    pub fn note_left_out(&self) {
+        let left_out = self.stderr.close().max(self.journal.close());
+        if left_out > 0 {
+            warn!("{left_out} more lines are left out: a run does not log more");
+        }
+    }
+}
+
+/// stderr, as long as the budget lasts.
+struct Stderr(Arc<Budget>);
+
+/// The writer of one line.
+struct Line<'a> {
+    budget: &'a Budget,
+    level: tracing::Level,
+}
+
+impl<'a> MakeWriter<'a> for Stderr {
+    type Writer = Line<'a>;
+
+    fn make_writer(&'a self) -> Line<'a> {
+        Line {
+            budget: &self.0,
+            level: tracing::Level::ERROR,
+        }
+    }
+
+    fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> Line<'a> {
+        Line {
+            budget: &self.0,
+            level: *metadata.level(),
+        }
+    }
+}
+
+impl Write for Line<'_> {
+    /// Takes whole lines, as the layer writes them.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if self.budget.spend(self.level, line.len()) {
+            // The layer would report an error on stderr, and panic where that fails too.
+            stderr().write_all(line).unwrap_or_default();
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
