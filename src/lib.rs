@@ -37,6 +37,7 @@ pub mod cluster;
 pub mod credentials;
 pub mod auth_file;
 pub mod settings;
+pub mod ownership;
 pub mod cli;
 pub mod commands;
 pub mod deadline;
@@ -78,6 +79,9 @@ pub fn main() -> ExitCode {
             let log = logging::start(settings.log_level, settings.log_format);
             // In the sandbox the working directory of another process cannot be read.
             settings.cluster.ask_parent();
+            for key in &settings.unknown_keys {
+                tracing::warn!("{key}");
+            }
             let result = guarded(&settings, &action);
             log.note_left_out();
             report(result)

@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::Args;
 
-use super::{Output, parse_annotation};
+use super::{Output, parse_annotation, parse_directory};
 use crate::service_account::Namespace;
 
 const CHECK_HELP: &str = "\
@@ -35,8 +34,8 @@ Exit codes: 0 no FAIL; 1 a FAIL, or nothing could be printed; 2 wrong usage.";
 pub struct Check {
     /// Directory that the node sees as /: every path is looked up below it, also
     /// those in the node's files and of its links.
-    #[arg(long, value_name = "DIR", default_value = "/")]
-    root: PathBuf,
+    #[arg(long, value_name = "DIR", default_value = "/", value_parser = parse_directory)]
+    pub root: PathBuf,
     /// kubelet's --image-credential-provider-config, where its command line cannot be
     /// seen.
     #[arg(long, value_name = "FILE")]
@@ -66,17 +65,4 @@ pub struct Check {
     /// How to print it.
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     pub output: Output,
-}
-
-impl Check {
-    /// The directory that the node sees as `/`, absolute.
-    ///
-    /// # Errors
-    /// There is no such directory, or it cannot be seen.
-    pub fn root(&self) -> anyhow::Result<PathBuf> {
-        let root = self.root.canonicalize();
-        let root = root.with_context(|| format!("--root {}", self.root.display()))?;
-        anyhow::ensure!(root.is_dir(), "--root {} is no directory", root.display());
-        Ok(root)
-    }
 }

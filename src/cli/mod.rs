@@ -12,6 +12,7 @@ mod resolve;
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
@@ -94,6 +95,16 @@ pub enum Action {
     Run(Command),
 }
 
+impl Action {
+    /// The directory that the node sees as `/`.
+    fn root(&self) -> &Path {
+        match self {
+            Self::Run(Command::Check(check)) => &check.root,
+            Self::Plugin | Self::VersionJson | Self::Run(_) => Path::new("/"),
+        }
+    }
+}
+
 /// Why the program does nothing.
 #[derive(Debug)]
 pub enum UsageError {
@@ -120,12 +131,14 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
         // A subcommand, help, or a mistake, which clap reports with all there is.
         Err(_) => with_clap(arguments).map_err(UsageError::Clap)?,
     };
-    let given = given.or(Given::from_environment(os_variable));
-    match Settings::new(&given, variable) {
+    let root = action.root().to_owned();
+    match Settings::load(given, variable, &root) {
         Ok(settings) => Ok(Invocation { settings, action }),
-        Err(error @ SettingsError::Value { .. }) => Err(UsageError::Clap(
-            Cli::command().error(ErrorKind::ValueValidation, error),
-        )),
+        Err(SettingsError::Value { place, reason }) if place.is_usage() => {
+            let error = format!("{place}: {reason}");
+            let error = Cli::command().error(ErrorKind::ValueValidation, error);
+            Err(UsageError::Clap(error))
+        }
         Err(error) => Err(UsageError::Settings(error)),
     }
 }
@@ -148,6 +161,7 @@ fn with_clap(arguments: Vec<OsString>) -> Result<(Given, Action), clap::Error> {
 pub fn settings_in_entry(
     entry: &CredentialProvider,
     own: impl IntoIterator<Item = OsString>,
+    root: &Path,
 ) -> Result<Settings, String> {
     let told = |error: SettingsError| format!("{:#}", anyhow::Error::new(error));
     let arguments = entry.args.iter().map(OsString::from);
@@ -157,11 +171,21 @@ pub fn settings_in_entry(
         Some(OsStr::from_bytes(variable.value.expose()).to_owned())
     });
     let in_entry = in_args.or(in_env);
-    Settings::new(&in_entry, variable).map_err(told)?;
+    Settings::load(in_entry.clone(), |_| None, root).map_err(told)?;
     let own = Cli::try_parse_from(own).map(|cli| cli.options.given);
     let own = own.unwrap_or_default();
-    let given = own.or(in_entry).or(Given::from_environment(os_variable));
-    Settings::new(&given, variable).map_err(told)
+    Settings::load(own.or(in_entry), variable, root).map_err(told)
+}
+
+/// A directory that exists, absolute and without links.
+fn parse_directory(path: &str) -> Result<PathBuf, String> {
+    let directory = Path::new(path).canonicalize();
+    let directory = directory.map_err(|error| error.to_string())?;
+    if directory.is_dir() {
+        Ok(directory)
+    } else {
+        Err("is not a directory".to_owned())
+    }
 }
 
 /// A name and a value, with `=` between them.
@@ -173,19 +197,15 @@ fn parse_annotation(text: &str) -> Result<(String, String), String> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the place where it is read")]
-fn os_variable(name: &str) -> Option<OsString> {
+fn variable(name: &str) -> Option<OsString> {
     env::var_os(name)
-}
-
-fn variable(name: &str) -> Option<String> {
-    os_variable(name)?.into_string().ok()
 }
 
 /// Whether a subcommand may print to a terminal in colours:
 /// <https://no-color.org>, and terminals that have none.
 pub fn colours() -> bool {
-    let objected = os_variable("NO_COLOR").is_some_and(|value| !value.is_empty());
-    !objected && os_variable("TERM").is_none_or(|term| term != "dumb")
+    let objected = variable("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !objected && variable("TERM").is_none_or(|term| term != "dumb")
 }
 
 #[cfg(test)]

@@ -57,6 +57,11 @@ const REGISTRIES_CONF_PATH: &str = match option_env!("REGISTRIES_CONF") {
 };
 
 settings! {
+    CONFIG_FILE {
+        "config-file", "CONFIG_FILE", Kind::One("FILE"), &["/etc/crio/credential-provider.toml"],
+        "File with settings, each under its flag's name without the dashes, in TOML; flags and \
+         environment count before it. It must be root's, and writable by nobody else",
+    }
     REGISTRIES_CONF {
         "registries-conf", "REGISTRIES_CONF", Kind::One("FILE"), &[REGISTRIES_CONF_PATH],
         "CRI-O's registries.conf",

@@ -1,20 +1,23 @@
-//! What was given for the settings, and where: on a command line or in the
-//! environment. Values are taken as they are; [`Settings`](super::Settings) checks
+//! What was given for the settings, and where: on a command line, in the environment
+//! or in the configuration file. Values are taken as they are; [`Settings`](super::Settings) checks
 //! them.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 use super::declared::{ALL, Kind, Setting, named};
 
 /// Where the value of a setting was given. The one that is named first wins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// As a flag.
     Flag,
     /// In an environment variable.
     Environment,
+    /// In the configuration file, with the number of the line.
+    File(PathBuf, usize),
 }
 
 /// The settings that were given, each with its values and where they were given.
@@ -105,18 +108,25 @@ impl Given {
             let parts = value.as_bytes().split(move |byte| separator.contains(byte));
             parts.map(|part| OsStr::from_bytes(part).to_owned())
         });
-        match self
+        let found = self
             .0
             .iter_mut()
-            .find(|value| value.setting.name == setting.name)
-        {
-            Some(value) => value.texts.extend(parts),
-            None => self.0.push(Value {
-                setting,
-                origin,
-                texts: parts.collect(),
-            }),
+            .find(|value| value.setting.name == setting.name);
+        if let Some(value) = found {
+            value.texts.extend(parts);
+        } else {
+            let texts = parts.collect();
+            self.set(setting, origin, texts);
         }
+    }
+
+    /// Adds a setting that has no value yet.
+    pub(super) fn set(&mut self, setting: &'static Setting, origin: Origin, texts: Vec<OsString>) {
+        self.0.push(Value {
+            setting,
+            origin,
+            texts,
+        });
     }
 
     /// These settings, and those of `others` that are not among them.
@@ -130,8 +140,8 @@ impl Given {
         self
     }
 
-    /// Whether a switch is on.
-    pub(super) fn is_on(&self, setting: &Setting) -> bool {
+    /// Whether it was given: for a switch, that it is on.
+    pub(super) fn is_given(&self, setting: &Setting) -> bool {
         self.find(setting).is_some()
     }
 
@@ -155,11 +165,10 @@ impl Given {
             .collect()
     }
 
-    /// The name by which the setting was given, for messages.
-    pub(super) fn told(&self, setting: &'static Setting) -> Place {
-        let origin = self
-            .find(setting)
-            .map_or(Origin::Flag, |value| value.origin);
+    /// Where the setting was given, or for a default, where it can be.
+    pub(super) fn place(&self, setting: &'static Setting) -> Place {
+        let origin = self.find(setting).map(|value| value.origin.clone());
+        let origin = origin.unwrap_or(Origin::Flag);
         Place { setting, origin }
     }
 
@@ -181,18 +190,36 @@ impl Given {
     }
 }
 
-/// A setting by the name under which it was given: `--timeout`, or its variable.
-#[derive(Debug, Clone, Copy)]
+/// A setting by the name under which it was given: `--timeout`, its variable, or its
+/// key with the file.
+#[derive(Debug, Clone)]
 pub struct Place {
     setting: &'static Setting,
     origin: Origin,
 }
 
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Place {
+    /// Whether it was given by whoever runs the program, and not in a file.
+    pub fn is_usage(&self) -> bool {
         match self.origin {
+            Origin::Flag | Origin::Environment => true,
+            Origin::File(..) => false,
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    #[expect(
+        clippy::unnecessary_debug_formatting,
+        reason = "a path may hold what would forge a line"
+    )]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.origin {
             Origin::Flag => write!(f, "--{}", self.setting.name),
             Origin::Environment => f.write_str(self.setting.variable),
+            Origin::File(path, line) => {
+                write!(f, "{} in {path:?} line {line}", self.setting.name)
+            }
         }
     }
 }

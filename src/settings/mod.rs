@@ -1,15 +1,16 @@
-//! The settings of one run: given as flags or in the environment, checked once, and
-//! used by everything else.
+//! The settings of one run: given as flags, in the environment or in a file, checked
+//! once, and used by everything else.
 //!
 //! kubelet's CredentialProviderConfig can set both `args` and `env` of a provider:
 //! <https://kubernetes.io/docs/reference/config-api/kubelet-config.v1/>. A flag counts
-//! before its variable.
+//! before its variable, and both before the configuration file.
 
 mod declared;
 mod duration;
+mod file;
 mod given;
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf, absolute};
 use std::time::Duration;
@@ -21,12 +22,13 @@ use crate::logging::{Format, Level};
 
 pub use declared::{ALL, Kind, Setting, named};
 use declared::{
-    API_SERVER, API_SERVER_ENV_FILE, AUTH_DIR, CERTIFICATE_AUTHORITY, GLOBAL_AUTH_FILE,
-    INSECURE_SKIP_TLS_VERIFY, KUBECONFIG, LOG_FORMAT, LOG_LEVEL, NO_EMPTY_LOGIN, NO_SANDBOX,
-    REGISTRIES_CONF, REGISTRIES_CONF_DIR, SECRET_NAME, SECRETS_ANNOTATION, STALE_AFTER, TIMEOUT,
-    TLS_SERVER_NAME,
+    API_SERVER, API_SERVER_ENV_FILE, AUTH_DIR, CERTIFICATE_AUTHORITY, CONFIG_FILE,
+    GLOBAL_AUTH_FILE, INSECURE_SKIP_TLS_VERIFY, KUBECONFIG, LOG_FORMAT, LOG_LEVEL, NO_EMPTY_LOGIN,
+    NO_SANDBOX, REGISTRIES_CONF, REGISTRIES_CONF_DIR, SECRET_NAME, SECRETS_ANNOTATION, STALE_AFTER,
+    TIMEOUT, TLS_SERVER_NAME,
 };
 use duration::parse_duration;
+pub use file::{FileError, UnknownKey};
 pub use given::{ArgumentError, Given, Origin, Place};
 
 /// The settings of one run: every path absolute, every value checked.
@@ -56,6 +58,8 @@ pub struct Settings {
     pub log_level: Level,
     /// How they look.
     pub log_format: Format,
+    /// What the configuration file has that is not a setting.
+    pub unknown_keys: Vec<UnknownKey>,
 }
 
 /// Why there are no settings.
@@ -69,19 +73,40 @@ pub enum SettingsError {
         /// What it takes instead.
         reason: &'static str,
     },
+    /// The configuration file cannot be used.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// A relative path cannot be made absolute.
     #[error("read the working directory, which relative paths start from")]
     WorkingDirectory(#[source] io::Error),
 }
 
 impl Settings {
-    /// Checks what was given; `variable` looks up the proxies in the environment.
+    /// Adds the environment and the configuration file to what was given as flags, and
+    /// checks it all. `variable` looks up the environment; a node below another
+    /// directory than `/` has its configuration file there.
     ///
     /// # Errors
     /// [`SettingsError`].
-    pub fn new(
+    pub fn load(
+        flags: Given,
+        variable: impl Fn(&str) -> Option<OsString>,
+        root: &Path,
+    ) -> Result<Self, SettingsError> {
+        let given = flags.or(Given::from_environment(&variable));
+        let Some(path) = Values(&given).optional_path(CONFIG_FILE)? else {
+            return Self::new(&given, variable, Vec::new());
+        };
+        let path = root.join(path.strip_prefix("/").unwrap_or(&path));
+        let must_exist = given.is_given(CONFIG_FILE);
+        let parsed = file::read(&path, must_exist)?;
+        Self::new(&given.or(parsed.given), variable, parsed.unknown)
+    }
+
+    fn new(
         given: &Given,
-        variable: impl Fn(&str) -> Option<String>,
+        variable: impl Fn(&str) -> Option<OsString>,
+        unknown_keys: Vec<UnknownKey>,
     ) -> Result<Self, SettingsError> {
         let values = Values(given);
         let stale_after = values.duration(STALE_AFTER)?;
@@ -104,7 +129,7 @@ impl Settings {
                 kubeconfig: values.optional_path(KUBECONFIG)?,
                 certificate_authority: values.optional_path(CERTIFICATE_AUTHORITY)?,
                 tls_server_name: values.text(TLS_SERVER_NAME)?,
-                insecure_skip_tls_verify: given.is_on(INSECURE_SKIP_TLS_VERIFY),
+                insecure_skip_tls_verify: given.is_given(INSECURE_SKIP_TLS_VERIFY),
                 env_file: values.path(API_SERVER_ENV_FILE)?,
                 kubelet_kubeconfig: None,
                 proxy: proxies(variable),
@@ -112,10 +137,11 @@ impl Settings {
             },
             timeout,
             stale_after: Some(stale_after).filter(|age| !age.is_zero()),
-            empty_login: !given.is_on(NO_EMPTY_LOGIN),
-            sandbox: !given.is_on(NO_SANDBOX),
+            empty_login: !given.is_given(NO_EMPTY_LOGIN),
+            sandbox: !given.is_given(NO_SANDBOX),
             log_level: values.choice(LOG_LEVEL, Level::parse)?,
             log_format: values.choice(LOG_FORMAT, Format::parse)?,
+            unknown_keys,
         })
     }
 }
@@ -125,7 +151,7 @@ struct Values<'a>(&'a Given);
 
 impl Values<'_> {
     fn invalid(&self, setting: &'static Setting, reason: &'static str) -> SettingsError {
-        let place = self.0.told(setting);
+        let place = self.0.place(setting);
         SettingsError::Value { place, reason }
     }
 
@@ -188,8 +214,9 @@ fn absolute_path(path: &OsStr) -> Result<PathBuf, SettingsError> {
 }
 
 /// Proxies come from the environment, as for every client of Kubernetes.
-fn proxies(variable: impl Fn(&str) -> Option<String>) -> ProxySettings {
-    let first = |names: [&str; 2]| names.into_iter().find_map(&variable);
+fn proxies(variable: impl Fn(&str) -> Option<OsString>) -> ProxySettings {
+    let text = |name: &str| variable(name)?.into_string().ok();
+    let first = |names: [&str; 2]| names.into_iter().find_map(text);
     ProxySettings {
         https_proxy: first(["HTTPS_PROXY", "https_proxy"]),
         no_proxy: first(["NO_PROXY", "no_proxy"]),

@@ -8,6 +8,7 @@
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod config_file;
 mod contract;
 #[cfg(test)]
 mod requests;

@@ -30,7 +30,7 @@ use super::output::{Printer, finish};
 use crate::cli::{self, Check, Output};
 use crate::deadline::Deadline;
 use crate::sandbox;
-use crate::settings::Settings;
+use crate::settings::{Settings, UnknownKey};
 
 /// Prints what is wrong with this node; `arguments` is our own command line.
 ///
@@ -43,7 +43,7 @@ pub fn check(
     arguments: impl IntoIterator<Item = OsString>,
     stdout: impl Write + IsTerminal,
 ) -> anyhow::Result<()> {
-    let root = Root::new(command.root()?);
+    let root = Root::new(command.root.clone());
     let report = examine(config, deadline, command, arguments, &root);
     let written = match command.output {
         Output::Text => report.print(Printer::new(stdout)),
@@ -69,7 +69,7 @@ fn examine(
     }
     // What kubelet gives the provider decides where everything else is looked for.
     let kubelet = Kubelet::find(root, command, &processes);
-    let (arguments, config) = settings(config, kubelet.entry.as_ref(), arguments);
+    let (arguments, config) = settings(config, kubelet.entry.as_ref(), arguments, &command.root);
     let config = root.apply(config);
     let (registries, found) = registries::check(&config);
 
@@ -80,6 +80,7 @@ fn examine(
     report.add(crio::check(root, &config, &processes));
     report.add(kubelet.check(root, found.as_ref()));
     report.add(arguments);
+    report.add(config.unknown_keys.iter().map(unknown_key));
     let bin_dir = kubelet.bin_dir.as_deref();
     report.add(bin_dir.map(|bin_dir| binary::check(root, bin_dir)));
     cluster(&config, deadline, command, root, &kubelet, &mut report);
@@ -105,6 +106,7 @@ fn settings(
     config: &Settings,
     entry: Option<&Entry>,
     arguments: impl IntoIterator<Item = OsString>,
+    root: &Path,
 ) -> (Option<Finding>, Settings) {
     const NAME: &str = "provider-args";
     let Some(entry) = entry else {
@@ -114,7 +116,7 @@ fn settings(
     if provider.args.is_empty() && provider.env.is_empty() {
         return (None, config.clone());
     }
-    match cli::settings_in_entry(provider, arguments) {
+    match cli::settings_in_entry(provider, arguments, root) {
         Ok(config) => {
             let message =
                 "the provider takes the args and env of its entry, and they are used here";
@@ -130,6 +132,12 @@ fn settings(
             (Some(Finding::fail(NAME, message, remedy)), config.clone())
         }
     }
+}
+
+/// A key that the program ignores: the setting that was meant has its default.
+fn unknown_key(key: &UnknownKey) -> Finding {
+    let remedy = "correct its name, or remove it: --help lists the settings";
+    Finding::fail("config-file", key.to_string(), remedy)
 }
 
 /// The API server, and what only it knows.

@@ -79,6 +79,7 @@ impl Node {
     /// The provider without any word of where the API server is.
     pub(crate) fn provider_without_cluster(&self) -> Provider {
         Provider::new(self.path(""))
+            .flag("--config-file", "")
             .flag("--registries-conf", self.path(REGISTRIES))
             .flag("--registries-conf-dir", self.path(DROP_INS))
             .flag("--auth-dir", self.path(AUTH_DIR))
