@@ -138,6 +138,12 @@ test: ## Run all tests that need no cluster and no registry
 	@test/setup rust cc
 	@test/cargo-test --workspace --locked
 
+.PHONY: test-as-user
+test-as-user: test ## As root: the same tests, the README's commands and the demo as an ordinary user
+	@test/setup jq skopeo registry htpasswd
+	@$(DEBUG_BUILD)
+	@test/as-user
+
 DEBUG_BUILD = test/progress 'building the provider' \
 	$(CARGO) build --locked --package $(NAME) --package test-cluster
 
