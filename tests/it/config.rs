@@ -539,3 +539,64 @@ fn images_that_a_short_name_leads_to_a_mirror_are_matched_as_kubelet_names_them(
         again.is_quiet();
     }
 }
+
+#[test]
+fn yaml_is_read_as_kubelet_reads_it() {
+    for (name, old, new, line) in [
+        (
+            "a class",
+            "'*.dkr.ecr.*.amazonaws.com'",
+            "'mirror[0-9].k8s.io'",
+            7,
+        ),
+        ("a fragment", "'*.dkr.ecr.*.amazonaws.com'", "'x#%zz'", 7),
+        (
+            "a null that is none",
+            "'*.dkr.ecr.*.amazonaws.com'",
+            "!!null x",
+            7,
+        ),
+        (
+            "a comment after a tab",
+            "      env:",
+            "\t# a\n      env:",
+            10,
+        ),
+        ("providers", "providers:\n", "providers: 5\nunused:\n", 4),
+    ] {
+        let file = ECR.replace(old, new);
+        assert_ne!(file, ECR, "{name}");
+        let node = node_with(&file);
+        let outcome = merge(&node, &["--write"]);
+        assert_eq!(
+            (outcome.code, &*outcome.stdout),
+            (Some(1), ""),
+            "{name}: {outcome}"
+        );
+        assert!(
+            outcome.stderr.contains(&format!("line {line}")),
+            "{name}: {outcome}"
+        );
+        assert_eq!(node.read(FILE), file, "{name}");
+    }
+    for (name, old, new) in [
+        (
+            "a lone dash",
+            "        - name: TOKEN\n          value: hunter2\n",
+            "        - {name: -, value: x}\n",
+        ),
+        (
+            "other line ends",
+            "# Ansible managed\n",
+            "# Ansible\u{85}# managed\u{2028}",
+        ),
+        ("only such line ends", "\n", "\u{85}"),
+    ] {
+        let file = ECR.replace(old, new);
+        assert_ne!(file, ECR, "{name}");
+        let node = node_with(&file);
+        let outcome = merge(&node, &[]);
+        assert_eq!(outcome.code, Some(0), "{name}: {outcome}");
+        assert_eq!(outcome.stdout, format!("{file}{ENTRY}"), "{name}");
+    }
+}

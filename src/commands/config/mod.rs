@@ -21,7 +21,7 @@ pub(super) use self::merge::ours;
 use self::merge::{Wanted, is_merged, merge};
 use self::tree::Tree;
 use crate::cli::{ConfigOutput, ProviderConfig};
-use crate::kubelet::provider_config::{self, Document, MatchImage, Problem};
+use crate::kubelet::provider_config::{self, Document, MatchImage, Problem, Value};
 use crate::settings::Settings;
 
 /// Where kubelet takes images with a short name to be.
@@ -184,9 +184,15 @@ fn merged(
     );
     let before = provider_config::read(path)?.document;
     let own = ours(&before);
+    let providers = before.root.get("providers");
+    let is_empty = providers.is_none_or(|list| match &list.value {
+        Value::Null => true,
+        Value::Sequence(items) => items.is_empty(),
+        Value::Bool(_) | Value::Number | Value::String(_) | Value::Mapping(_) => false,
+    });
     let is_mended = |problem: &&Problem| {
         own.is_some_and(|(index, _)| problem.provider == Some(index))
-            || before.config.providers.is_empty() && problem.field == "providers"
+            || is_empty && problem.field == "providers"
     };
     let refused = before.problems.iter().filter(|problem| !is_mended(problem));
     refuse(path, "kubelet would not start with it as it is", refused)?;

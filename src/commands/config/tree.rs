@@ -125,15 +125,26 @@ fn enclosed<'a>(
     text.push(close);
 }
 
-/// A JSON string, which is a YAML string too.
+/// A JSON string, which is a YAML string too: what YAML takes for a line break, or
+/// for no character at all, is escaped.
 pub(super) fn quoted(text: &str) -> String {
     // A string always has a JSON form.
-    serde_json::to_string(text).unwrap_or_default()
+    let json = serde_json::to_string(text).unwrap_or_default();
+    let mut quoted = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c.is_ascii_graphic() || c == ' ' || c.is_alphanumeric() || c > '\u{ffff}' {
+            quoted.push(c);
+        } else {
+            write!(quoted, "\\u{:04x}", u32::from(c)).unwrap_or_default();
+        }
+    }
+    quoted
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kubelet::provider_config;
 
     #[test]
     fn a_value_is_written_as_yaml_and_as_json() {
@@ -164,5 +175,24 @@ mod tests {
         assert_eq!(tree.flow(), json);
         let pretty = "{\n    \"kind\": \"K\",\n    \"list\": [\n      {\n        \"a\": [\n          \"*.x\",\n          \"\\\"\\n\"\n        ],\n        \"b\": false\n      },\n      \"w\"\n    ]\n  }";
         assert_eq!(tree.pretty(2, "\n"), pretty);
+    }
+    #[test]
+    fn quoted_text_is_read_back_as_yaml_and_as_json() {
+        let texts = [
+            "a\u{7f}b",
+            "\u{85}\u{2028}\u{2029}",
+            "\u{feff}\u{fffe}\u{ffff}",
+            "\u{1}\n\t\\\"",
+            "é 🎉",
+            "\u{200e}",
+        ];
+        for text in texts {
+            let quoted = quoted(text);
+            let json: String = serde_json::from_str(&quoted).unwrap();
+            assert_eq!(json, text);
+            let config =
+                provider_config::parse(format!("apiVersion: {quoted}").as_bytes()).unwrap();
+            assert_eq!(config.config.api_version, text, "{quoted}");
+        }
     }
 }

@@ -4,7 +4,8 @@
 use super::config::{
     CredentialProvider, CredentialProviderConfig, EnvVar, Problem, TokenAttributes,
 };
-use super::node::{Node, Value, line_of};
+use super::line::line_of;
+use super::node::{Node, Value};
 use super::{API_VERSION, API_VERSIONS, KIND};
 use crate::secret::Secret;
 

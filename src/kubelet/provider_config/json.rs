@@ -89,12 +89,7 @@ impl<'t> Reader<'t> {
     }
 
     fn error(&self, what: &str, offset: usize) -> SyntaxError {
-        let before = self.text.get(..offset).unwrap_or_default();
-        SyntaxError {
-            what: what.to_owned(),
-            line: 1 + before.matches('\n').count(),
-            column: 1 + before.chars().rev().take_while(|&c| c != '\n').count(),
-        }
+        SyntaxError::at(what, self.text, offset)
     }
 }
 

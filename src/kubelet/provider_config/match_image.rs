@@ -6,6 +6,8 @@
 //! as many labels and each of them matches, and the path begins with the
 //! pattern's, not only at a slash.
 
+use std::net::Ipv6Addr;
+
 use percent_encoding::percent_decode_str;
 
 use super::glob;
@@ -27,8 +29,11 @@ pub enum MatchImageError {
     /// What comes after the colon is no number, or there are several colons.
     #[error("has no number after the colon of its host")]
     Port,
-    /// `[` without `]`.
-    #[error("has no \"]\" after the \"[\" of its host")]
+    /// `[` that is not the start of an IPv6 address in brackets. Go refuses it since
+    /// 1.25.8 and 1.26.1, before which kubelet took a class such as `[0-9]`.
+    #[error(
+        "has a \"[\" in its host without an IPv6 address: kubelet takes no classes of characters since April 2026, write \"*\" or one pattern for each host"
+    )]
     Bracket,
     /// A character that no host has.
     #[error("has a character in its host that none may have")]
@@ -60,7 +65,8 @@ impl MatchImage {
     /// # Errors
     /// What keeps it from being the rest of a URL; kubelet does not start then.
     pub fn parse(pattern: &str) -> Result<Self, MatchImageError> {
-        let pattern = pattern.split('#').next().unwrap_or_default();
+        let (pattern, fragment) = pattern.split_once('#').unwrap_or((pattern, ""));
+        check_escapes(fragment)?;
         if pattern.bytes().any(|byte| byte < b' ' || byte == 0x7f) {
             return Err(MatchImageError::Control);
         }
@@ -130,37 +136,52 @@ impl MatchImage {
     }
 }
 
+/// `parseHost` of Go 1.26.
 fn check_host(host: &str) -> Result<(), MatchImageError> {
-    let after = match host.strip_prefix('[') {
-        Some(rest) => match rest.rsplit_once(']') {
-            Some((_, after)) => after,
-            None => return Err(MatchImageError::Bracket),
-        },
-        // A second colon is refused since Go 1.26.
-        None => host
-            .find(':')
-            .and_then(|colon| host.get(colon..))
-            .unwrap_or_default(),
+    let (zone, port) = match host.strip_prefix('[') {
+        Some(rest) => {
+            let (address, port) = rest.rsplit_once(']').ok_or(MatchImageError::Bracket)?;
+            let (address, zone) = match address.split_once("%25") {
+                Some((address, zone)) => (address, Some(zone)),
+                None => (address, None),
+            };
+            if address.parse::<Ipv6Addr>().is_err() || zone == Some("") {
+                return Err(MatchImageError::Bracket);
+            }
+            (zone.unwrap_or_default(), port)
+        }
+        None if host.contains('[') => return Err(MatchImageError::Bracket),
+        None => {
+            let colon = host.find(':').and_then(|colon| host.get(colon..));
+            ("", colon.unwrap_or_default())
+        }
     };
-    let port = after.strip_prefix(':');
-    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
-    if !after.is_empty() && !port.is_some_and(is_port) {
+    let digits = port.strip_prefix(':');
+    let is_port = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
+    if !port.is_empty() && !digits.is_some_and(is_port) {
         return Err(MatchImageError::Port);
     }
-    let may_stand = |c: char| {
-        !c.is_ascii() || c.is_ascii_alphanumeric() || "-_.~!$&'()*+,;=:[]<>\"%".contains(c)
-    };
-    if !host.chars().all(may_stand) {
+    if !host.chars().all(may_be_in_host) {
         return Err(MatchImageError::Host);
     }
     check_escapes(host)?;
-    // In a host an escape stands for a byte beyond ASCII, or for a percent sign.
-    let escapes = host.split('%').skip(1);
-    let mut codes = escapes.filter_map(|rest| rest.get(..2));
-    if codes.any(|code| code != "25" && !code.starts_with(|c: char| c > '7')) {
+    // In a host an escape stands for a byte beyond ASCII, or for a percent sign; in
+    // a zone also for what may be there without one, and for a space.
+    let in_zone = |code: u8| !zone.is_empty() && (code == b' ' || may_be_in_host(code.into()));
+    if !codes(host).all(|code| code >= 0x80 || code == b'%' || in_zone(code)) {
         return Err(MatchImageError::Host);
     }
     Ok(())
+}
+
+fn may_be_in_host(c: char) -> bool {
+    !c.is_ascii() || c.is_ascii_alphanumeric() || "-_.~!$&'()*+,;=:[]<>\"%".contains(c)
+}
+
+/// What the escapes of a text stand for.
+fn codes(text: &str) -> impl Iterator<Item = u8> {
+    let escapes = text.split('%').skip(1);
+    escapes.filter_map(|rest| u8::from_str_radix(rest.get(..2)?, 16).ok())
 }
 
 fn check_escapes(text: &str) -> Result<(), MatchImageError> {
@@ -232,7 +253,7 @@ mod tests {
             ("registry.*.io", "registry.k8s.io/pause", true),
             ("registry.k8s.*", "registry.k8s.io/pause", true),
             ("*-eu.k8s.io", "mirror-eu.k8s.io/pause", true),
-            ("mirror[0-9].k8s.io", "mirror7.k8s.io/pause", true),
+            ("mirror[0-9].k8s.io", "mirror7.k8s.io/pause", false),
             ("*.k8s.io/p", "registry.k8s.io/pause", true),
             ("*.k8s.io/pause/", "registry.k8s.io/pause", false),
             ("*.k8s.io/pause", "registry.k8s.io/pause/sub", true),
@@ -260,22 +281,35 @@ mod tests {
             ("", None),
             ("quay.io", None),
             ("*", None),
-            ("a[b-d].io", None),
             ("quay.io/with space", None),
             ("quay.io/a?b c#d", None),
             ("[::1]:5000", None),
             ("[fe80::1%25en0]", None),
+            ("[fe80::1%25e%20n]:5000/a", None),
+            ("[::ffff:1.2.3.4]", None),
+            ("a:/b", None),
+            ("quay.io#a%20b", None),
+            ("quay.io?a%zz", None),
             ("quay.io:x", Some(MatchImageError::Port)),
             ("https://quay.io", None),
             ("quay.io:*", Some(MatchImageError::Port)),
             ("a:1:2", Some(MatchImageError::Port)),
             ("[::1", Some(MatchImageError::Bracket)),
+            ("a[b-d].io", Some(MatchImageError::Bracket)),
+            ("mirror[0-9].k8s.io:5000/a", Some(MatchImageError::Bracket)),
+            ("[ab].io", Some(MatchImageError::Bracket)),
+            ("[a-b].io:80", Some(MatchImageError::Bracket)),
+            ("[1.2.3.4]", Some(MatchImageError::Bracket)),
+            ("[fe80::1%25]", Some(MatchImageError::Bracket)),
+            ("[::1][::1]", Some(MatchImageError::Bracket)),
+            ("[fe80::1%25e%0an]", Some(MatchImageError::Host)),
             ("[::1]x", Some(MatchImageError::Port)),
             ("qu ay.io", Some(MatchImageError::Host)),
             ("{quay}.io", Some(MatchImageError::Host)),
             ("quay%41.io", Some(MatchImageError::Host)),
             ("quay%.io", Some(MatchImageError::Escape)),
             ("quay.io/%zz", Some(MatchImageError::Escape)),
+            ("x#%zz", Some(MatchImageError::Escape)),
             ("quay.io\n", Some(MatchImageError::Control)),
             ("us er@quay.io", Some(MatchImageError::User)),
         ] {

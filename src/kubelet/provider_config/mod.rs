@@ -25,10 +25,13 @@ mod patterns;
 mod match_image;
 mod glob;
 mod node;
+mod line;
 mod yaml;
+mod scalar;
 mod json;
 
 pub use config::{CredentialProvider, CredentialProviderConfig, EnvVar, Problem, TokenAttributes};
+pub(crate) use line::{LINE_BREAKS, line_before, next_line};
 pub use load::{Document, File, LoadError, MAX_BYTES, ParseError, load, parse, read};
 pub use match_image::{MatchImage, MatchImageError, match_image};
 pub use node::SyntaxError;

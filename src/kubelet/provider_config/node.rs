@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use super::line::{line_before, line_of};
+
 /// How deep a document may be nested, and a second limit for the parsers' own.
 pub(super) const MAX_DEPTH: usize = 64;
 
@@ -72,6 +74,16 @@ pub struct SyntaxError {
     pub(super) column: usize,
 }
 
+impl SyntaxError {
+    pub(super) fn at(what: impl Into<String>, text: &str, offset: usize) -> Self {
+        Self {
+            what: what.into(),
+            line: line_of(text, offset),
+            column: 1 + line_before(text, offset).chars().count(),
+        }
+    }
+}
+
 impl Node {
     /// The value under a key of a mapping, the first one of that name.
     pub(crate) fn get(&self, key: &str) -> Option<&Self> {
@@ -79,6 +91,25 @@ impl Node {
             .iter()
             .find(|entry| entry.key == key)
             .map(|entry| &entry.value)
+    }
+
+    /// The value of a field such as `providers[0].name`, or the innermost one that is
+    /// there of those it is in.
+    pub(super) fn at(&self, field: &str) -> &Self {
+        let mut node = self;
+        // A list's name, then the numbers in its brackets.
+        for step in field.split(['.', '[']) {
+            let next = match step.strip_suffix(']') {
+                Some(index) => index
+                    .parse::<usize>()
+                    .ok()
+                    .and_then(|index| node.items().get(index)),
+                None => node.get(step),
+            };
+            let Some(next) = next else { break };
+            node = next;
+        }
+        node
     }
 
     /// The entries of a mapping; none of anything else.
@@ -138,10 +169,4 @@ impl Node {
             Value::Null | Value::Bool(_) | Value::Number | Value::String(_) => {}
         }
     }
-}
-
-/// The line of a byte, from 1.
-pub(super) fn line_of(text: &str, offset: usize) -> usize {
-    let before = text.as_bytes().iter().take(offset);
-    1 + before.filter(|&&byte| byte == b'\n').count()
 }

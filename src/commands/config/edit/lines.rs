@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{Editor, ODD, Unsupported};
 use crate::commands::config::tree::Tree;
-use crate::kubelet::provider_config::{Entry, Node};
+use crate::kubelet::provider_config::{Entry, LINE_BREAKS, Node, line_before, next_line};
 
 impl Editor<'_> {
     /// Drops items of a list, and adds others at its end.
@@ -22,7 +22,7 @@ impl Editor<'_> {
             indent = self.column(dash)?;
             before = item.span.end.max(dash + 1);
             if !keep(index) {
-                let lines = dash - indent..self.next_line(before);
+                let lines = dash - indent..next_line(self.text, before);
                 self.change(lines, String::new());
             }
         }
@@ -37,11 +37,10 @@ impl Editor<'_> {
     /// Puts lines in the place of an empty value, below its key.
     pub(super) fn fill(&mut self, entry: &Entry, indent: usize, lines: &[String]) {
         let Range { mut start, end } = entry.value.span.clone();
-        let line = self.text.get(..self.next_line(end.max(entry.key_span.end)));
-        let line_end = line
-            .unwrap_or_default()
-            .trim_end_matches(['\n', '\r'])
-            .len();
+        let line = self
+            .text
+            .get(..next_line(self.text, end.max(entry.key_span.end)));
+        let line_end = line.unwrap_or_default().trim_end_matches(LINE_BREAKS).len();
         let mut text = self.text.get(end..line_end).unwrap_or_default().to_owned();
         if text.trim().is_empty() {
             text.clear();
@@ -59,7 +58,7 @@ impl Editor<'_> {
     pub(super) fn add_lines(&mut self, at: usize, indent: usize, lines: &[String]) {
         let before = self.text.get(..at).unwrap_or_default();
         let mut text = String::new();
-        if !before.is_empty() && !before.ends_with('\n') {
+        if !before.is_empty() && !before.ends_with(LINE_BREAKS) {
             text.push_str(self.line_end);
         }
         for line in lines {
@@ -70,47 +69,39 @@ impl Editor<'_> {
         self.change(at..at, text);
     }
 
-    /// The start of the line after that of a byte.
-    fn next_line(&self, offset: usize) -> usize {
-        let rest = self.text.get(offset..).unwrap_or_default();
-        rest.find('\n')
-            .map_or(self.text.len(), |end| offset + end + 1)
-    }
-
     /// Where a line goes that is to follow what ends at a byte: after comments that
     /// stand deeper, and so belong to it.
     pub(super) fn below(&self, end: usize, indent: usize) -> usize {
-        let mut at = self.next_line(end);
+        let mut at = next_line(self.text, end);
         loop {
-            let rest = self.text.get(at..).unwrap_or_default();
-            let line = rest.split_inclusive('\n').next().unwrap_or_default();
+            let next = next_line(self.text, at);
+            let line = self.text.get(at..next).unwrap_or_default();
             let content = line.trim_start_matches(' ');
             if !content.starts_with('#') || line.len() - content.len() <= indent {
                 return at;
             }
-            at += line.len();
+            at = next;
         }
     }
 
     /// The dash of an item: the first one that begins a line between what is
     /// before the item and the item.
     fn dash(&self, before: usize, item: usize) -> Option<usize> {
-        let mut at = self.next_line(before);
+        let mut at = next_line(self.text, before);
         while at < item {
             let line = self.text.get(at..item)?;
             let content = line.trim_start_matches(' ');
             if content.starts_with('-') {
                 return Some(at + line.len() - content.len());
             }
-            at = self.next_line(at);
+            at = next_line(self.text, at);
         }
         None
     }
 
     /// The column of a byte, from 0.
     pub(super) fn column(&self, offset: usize) -> Result<usize, Unsupported> {
-        let before = self.text.get(..offset).unwrap_or_default();
-        let line = before.rsplit('\n').next().unwrap_or_default();
+        let line = line_before(self.text, offset);
         let line = line.trim_start_matches('\u{feff}');
         // A key may follow the dash of its item, and nothing else.
         let plain = line.bytes().all(|byte| byte == b' ' || byte == b'-');

@@ -9,7 +9,9 @@ mod brackets;
 use std::ops::Range;
 
 use super::tree::Tree;
-use crate::kubelet::provider_config::{Document, Entry, Node, Style, Value};
+use crate::kubelet::provider_config::{
+    Document, Entry, LINE_BREAKS, Node, Style, Value, line_before,
+};
 
 /// A part of the file that cannot be edited where it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -49,7 +51,7 @@ impl<'d> Editor<'d> {
         for (range, new) in &self.changes {
             result.push_str(self.text.get(done..range.start).unwrap_or_default());
             // Only the first lines after a last line without an end need one.
-            let is_ended = range.start == self.text.len() && result.ends_with('\n');
+            let is_ended = range.start == self.text.len() && result.ends_with(LINE_BREAKS);
             let without = new.strip_prefix(self.line_end).filter(|_| is_ended);
             result.push_str(without.unwrap_or(new));
             done = range.end.max(done);
@@ -184,8 +186,7 @@ impl<'d> Editor<'d> {
 
     /// How far the line of a byte is indented.
     fn line_indent(&self, offset: usize) -> usize {
-        let before = self.text.get(..offset).unwrap_or_default();
-        let line = before.rsplit('\n').next().unwrap_or_default();
+        let line = line_before(self.text, offset);
         line.len() - line.trim_start_matches([' ', '\t']).len()
     }
 }

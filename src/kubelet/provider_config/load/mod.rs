@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::config::{CredentialProviderConfig, Problem};
 use super::decode::decode;
+use super::line::line_of;
 use super::node::{Node, Style, SyntaxError, Value};
 use super::{json, yaml};
 use crate::secret::{ReadError, read_bounded};
@@ -123,6 +124,9 @@ pub fn parse(text: &[u8]) -> Result<Document, ParseError> {
     let mut invalid = config.validate();
     // Where a value could not be decoded, it is not also missing.
     invalid.retain(|invalid| !problems.iter().any(|known| known.field == invalid.field));
+    for problem in &mut invalid {
+        problem.line = line_of(text, root.at(&problem.field).span.start);
+    }
     problems.append(&mut invalid);
     problems.sort_by_key(|problem| problem.line);
     Ok(Document {

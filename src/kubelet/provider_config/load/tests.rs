@@ -82,17 +82,24 @@ fn aliases_and_merge_keys_are_followed() {
 apiVersion: kubelet.config.k8s.io/v1
 kind: CredentialProviderConfig
 providers:
-- &one {name: one, matchImages: &images [a.test], defaultCacheDuration: 0s, apiVersion: credentialprovider.kubelet.k8s.io/v1}
-- {<<: *one, name: two, args: *images}
+- name: one
+  matchImages: &images [a.test]
+  <<: &rest {defaultCacheDuration: 0s, apiVersion: credentialprovider.kubelet.k8s.io/v1}
+- {<<: *rest, name: two, args: *images, matchImages: [b.test]}
 ";
     let document = parse(text.as_bytes()).unwrap();
     assert_eq!(document.problems, []);
     let two = document.config.provider("two").unwrap();
-    assert_eq!(
-        (&two.match_images, &two.args),
-        (&vec!["a.test".to_owned()], &two.match_images)
-    );
+    assert_eq!(two.args, ["a.test"]);
+    assert_eq!(two.default_cache_duration.as_deref(), Some("0s"));
     assert!(document.root.get("providers").unwrap().items()[1].has_shared());
+
+    // A strict go-yaml takes no key that a merge key gives too.
+    let twice = text.replace("args: *images,", "args: *images, defaultCacheDuration: 1s,");
+    assert_eq!(
+        problems(&twice),
+        ["line 7: providers[1]: field \"defaultCacheDuration\" is there twice"]
+    );
 }
 
 #[track_caller]
@@ -132,7 +139,7 @@ fn kubelet_refuses_files_that_are_no_configuration() {
         (
             "no providers",
             ECR.split_once("  - name").unwrap().0.to_owned(),
-            vec!["line 1: providers: at least one provider is required"],
+            vec!["line 3: providers: at least one provider is required"],
         ),
         (
             "unknown field",
@@ -224,8 +231,8 @@ fn kubelet_refuses_bad_providers() {
             "provider version",
             with("/v1\n    args", "/v2\n    args"),
             vec![
-                "line 4: providers[0].apiVersion: \"credentialprovider.kubelet.k8s.io/v2\" is none of credentialprovider.kubelet.k8s.io/v1, credentialprovider.kubelet.k8s.io/v1beta1, credentialprovider.kubelet.k8s.io/v1alpha1",
-                "line 4: providers[0].tokenAttributes: need a provider of apiVersion credentialprovider.kubelet.k8s.io/v1",
+                "line 7: providers[0].apiVersion: \"credentialprovider.kubelet.k8s.io/v2\" is none of credentialprovider.kubelet.k8s.io/v1, credentialprovider.kubelet.k8s.io/v1beta1, credentialprovider.kubelet.k8s.io/v1alpha1",
+                "line 13: providers[0].tokenAttributes: need a provider of apiVersion credentialprovider.kubelet.k8s.io/v1",
             ],
         ),
         (
@@ -239,7 +246,7 @@ fn kubelet_refuses_bad_providers() {
         (
             "no images",
             with("[\"*.dkr.ecr.*.amazonaws.com\"]", "[]"),
-            vec!["line 4: providers[0].matchImages: at least one pattern is required"],
+            vec!["line 5: providers[0].matchImages: at least one pattern is required"],
         ),
         (
             "bad image",
@@ -248,20 +255,20 @@ fn kubelet_refuses_bad_providers() {
                 "a.test, \"b test\", c.test:x",
             ),
             vec![
-                "line 4: providers[0].matchImages[1]: \"b test\" has a character in its host that none may have",
-                "line 4: providers[0].matchImages[2]: \"c.test:x\" has no number after the colon of its host",
+                "line 5: providers[0].matchImages[1]: \"b test\" has a character in its host that none may have",
+                "line 5: providers[0].matchImages[2]: \"c.test:x\" has no number after the colon of its host",
             ],
         ),
         (
             "negative duration",
             with("12h", "-1s"),
-            vec!["line 4: providers[0].defaultCacheDuration: must not be negative"],
+            vec!["line 6: providers[0].defaultCacheDuration: must not be negative"],
         ),
         (
             "no duration",
             with("12h", "a day"),
             vec![
-                "line 4: providers[0].defaultCacheDuration: is not a duration such as 500ms, 45s, 1m30s or 24h",
+                "line 6: providers[0].defaultCacheDuration: is not a duration such as 500ms, 45s, 1m30s or 24h",
             ],
         ),
         (
@@ -280,12 +287,12 @@ fn kubelet_refuses_bad_token_attributes() {
         (
             "audience",
             with("sts.amazonaws.com", "''"),
-            vec!["line 4: providers[0].tokenAttributes.serviceAccountTokenAudience: is required"],
+            vec!["line 13: providers[0].tokenAttributes.serviceAccountTokenAudience: is required"],
         ),
         (
             "service account missing",
             with("      requireServiceAccount: yes\n", ""),
-            vec!["line 4: providers[0].tokenAttributes.requireServiceAccount: is required"],
+            vec!["line 13: providers[0].tokenAttributes.requireServiceAccount: is required"],
         ),
         (
             "service account in quotes",
@@ -298,21 +305,21 @@ fn kubelet_refuses_bad_token_attributes() {
             "annotations without service account",
             with("yes", "no"),
             vec![
-                "line 4: providers[0].tokenAttributes.requiredServiceAccountAnnotationKeys: need requireServiceAccount: true",
+                "line 16: providers[0].tokenAttributes.requiredServiceAccountAnnotationKeys: need requireServiceAccount: true",
             ],
         ),
         (
             "cache type missing",
             with("      cacheType: ServiceAccount\n", ""),
             vec![
-                "line 4: providers[0].tokenAttributes.cacheType: is required: Token or ServiceAccount",
+                "line 13: providers[0].tokenAttributes.cacheType: is required: Token or ServiceAccount",
             ],
         ),
         (
             "cache type",
             with("cacheType: ServiceAccount", "cacheType: token"),
             vec![
-                "line 4: providers[0].tokenAttributes.cacheType: \"token\" is neither Token nor ServiceAccount",
+                "line 14: providers[0].tokenAttributes.cacheType: \"token\" is neither Token nor ServiceAccount",
             ],
         ),
         (
@@ -322,9 +329,9 @@ fn kubelet_refuses_bad_token_attributes() {
                 "[-a, b, b, eks.amazonaws.com/ecr-role-arn]",
             ),
             vec![
-                "line 4: providers[0].tokenAttributes.optionalServiceAccountAnnotationKeys: \"-a\" is no name of an annotation",
-                "line 4: providers[0].tokenAttributes.optionalServiceAccountAnnotationKeys: \"b\" is there twice",
-                "line 4: providers[0].tokenAttributes.requiredServiceAccountAnnotationKeys: \"eks.amazonaws.com/ecr-role-arn\" is both required and optional",
+                "line 16: providers[0].tokenAttributes.requiredServiceAccountAnnotationKeys: \"eks.amazonaws.com/ecr-role-arn\" is both required and optional",
+                "line 17: providers[0].tokenAttributes.optionalServiceAccountAnnotationKeys: \"-a\" is no name of an annotation",
+                "line 17: providers[0].tokenAttributes.optionalServiceAccountAnnotationKeys: \"b\" is there twice",
             ],
         ),
         (
@@ -357,8 +364,14 @@ fn what_cannot_be_read_says_where_and_quotes_nothing() {
         ("yaml", "kind: a\nname: hunter2: x", "line 2 column"),
         ("unclosed", "a: [hunter2", "line 1 column"),
         ("unknown alias", "a: *hunter2", "anchor"),
-        ("itself", "a: &a [*a]", "alias inside of its own anchor"),
-        ("key", "? [hunter2]\n: a", "key that is no plain text"),
+        (
+            "itself",
+            "a: &a [*a]",
+            "an alias without an anchor before it",
+        ),
+        ("key", "? [hunter2]\n: a", "key that is not a text"),
+        ("tab", "a: [b]\n\t# hunter2\nc: d", "line 2 column 1"),
+        ("tag", "a: !!null hunter2", "not of the type its tag names"),
         ("bomb", &bomb, "more than 100000 values"),
         ("deep", &"[".repeat(10_000), "line 1 column"),
         (

@@ -1,0 +1,37 @@
+//! Where lines end, as YAML 1.1 has it.
+
+/// The characters that end a line; a carriage return and a line feed end one.
+pub(crate) const LINE_BREAKS: [char; 5] = ['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}'];
+
+/// The text without the line break at its end; `None` where it has none.
+pub(crate) fn strip_line_break(text: &str) -> Option<&str> {
+    text.strip_suffix("\r\n")
+        .or_else(|| text.strip_suffix(LINE_BREAKS))
+}
+
+/// The start of the line after that of a byte.
+pub(crate) fn next_line(text: &str, offset: usize) -> usize {
+    let rest = text.get(offset..).unwrap_or_default();
+    let Some(at) = rest.find(LINE_BREAKS) else {
+        return text.len();
+    };
+    let line_break = rest.get(at..).unwrap_or_default();
+    let length = if line_break.starts_with("\r\n") {
+        2
+    } else {
+        line_break.chars().next().map_or(0, char::len_utf8)
+    };
+    offset + at + length
+}
+
+/// The line of a byte before it.
+pub(crate) fn line_before(text: &str, offset: usize) -> &str {
+    let before = text.get(..offset).unwrap_or_default();
+    before.rsplit(LINE_BREAKS).next().unwrap_or_default()
+}
+
+/// The number of the line of a byte, from 1.
+pub(crate) fn line_of(text: &str, offset: usize) -> usize {
+    let before = text.get(..offset).unwrap_or_default();
+    1 + before.matches(LINE_BREAKS).count() - before.matches("\r\n").count()
+}

@@ -1,0 +1,162 @@
+//! What a scalar of YAML is, by its tag and text: `resolve` of go-yaml v2.
+
+use super::node::Value;
+
+const CORE: &str = "tag:yaml.org,2002:";
+
+/// The value of a scalar; `is_plain` where it has no quotes.
+///
+/// # Errors
+/// The text is not of the type that its tag names.
+pub(super) fn resolve(
+    tag: Option<&str>,
+    text: String,
+    is_plain: bool,
+) -> Result<Value, &'static str> {
+    let Some(tag) = tag else {
+        return Ok(if is_plain {
+            Plain::of(&text).value(text)
+        } else {
+            Value::String(text)
+        });
+    };
+    match (tag.strip_prefix(CORE), Plain::of(&text)) {
+        (Some("null"), plain @ Plain::Null)
+        | (Some("bool"), plain @ Plain::Bool(_))
+        | (Some("int"), plain @ Plain::Integer)
+        | (Some("float"), plain @ (Plain::Integer | Plain::Float)) => Ok(plain.value(text)),
+        (Some("null" | "bool" | "int" | "float"), _) => {
+            Err("a value that is not of the type its tag names")
+        }
+        (Some("binary" | "timestamp"), _) => Err("a value with a tag that is not read here"),
+        // Also tags of other schemas.
+        _ => Ok(Value::String(text)),
+    }
+}
+
+/// What a plain scalar is without a tag.
+enum Plain {
+    Null,
+    Bool(bool),
+    Integer,
+    Float,
+    Text,
+}
+
+impl Plain {
+    fn of(text: &str) -> Self {
+        match text {
+            "" | "~" | "null" | "Null" | "NULL" => Self::Null,
+            "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
+                Self::Bool(true)
+            }
+            "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off"
+            | "OFF" => Self::Bool(false),
+            ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" | "-.inf" | "-.Inf"
+            | "-.INF" | ".nan" | ".NaN" | ".NAN" => Self::Float,
+            _ if !text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)) => Self::Text,
+            _ => {
+                let digits = text.replace('_', "");
+                if text.starts_with('.') && !are_between_digits(text) {
+                    Self::Text
+                } else if is_integer(&digits) {
+                    Self::Integer
+                } else if is_float(&digits) {
+                    Self::Float
+                } else {
+                    Self::Text
+                }
+            }
+        }
+    }
+
+    fn value(self, text: String) -> Value {
+        match self {
+            Self::Null => Value::Null,
+            Self::Bool(value) => Value::Bool(value),
+            Self::Integer | Self::Float => Value::Number,
+            Self::Text => Value::String(text),
+        }
+    }
+}
+
+/// Whether every underscore is between two digits, as Go has it in a number that
+/// begins with its point; elsewhere YAML ignores them.
+fn are_between_digits(text: &str) -> bool {
+    let mut parts = text.split('_').peekable();
+    let mut is_first = true;
+    while let Some(part) = parts.next() {
+        let is_last = parts.peek().is_none();
+        let is_digit = |c: char| c.is_ascii_digit();
+        if !(is_first || part.starts_with(is_digit)) || !(is_last || part.ends_with(is_digit)) {
+            return false;
+        }
+        is_first = false;
+    }
+    true
+}
+
+/// `strconv.ParseInt` or `ParseUint` with base 0 and 64 bits.
+fn is_integer(text: &str) -> bool {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let limit = match text.as_bytes().first() {
+        Some(b'-') => 1 << 63,
+        Some(b'+') => (1 << 63) - 1,
+        _ => u64::MAX,
+    };
+    let prefixed = |prefix: [&str; 2], radix| {
+        let rest = prefix
+            .iter()
+            .find_map(|prefix| unsigned.strip_prefix(prefix));
+        rest.map(|rest| (rest, radix))
+    };
+    let (digits, radix) = prefixed(["0x", "0X"], 16)
+        .or_else(|| prefixed(["0b", "0B"], 2))
+        .or_else(|| prefixed(["0o", "0O"], 8))
+        .unwrap_or((unsigned, if unsigned.starts_with('0') { 8 } else { 10 }));
+    let are_digits = digits.chars().all(|c| c.is_digit(radix));
+    are_digits && u64::from_str_radix(digits, radix).is_ok_and(|value| value <= limit)
+}
+
+/// Digits, perhaps with a point and an exponent, and not beyond 64 bits.
+fn is_float(text: &str) -> bool {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let is_decimal = unsigned
+        .chars()
+        .all(|c| c.is_ascii_digit() || ".eE+-".contains(c));
+    is_decimal && unsigned.parse().is_ok_and(f64::is_finite)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_words_are_what_go_yaml_takes_them_for() {
+        for (kind, words) in [
+            (
+                "number",
+                "1 -1 +5 1__0 -_1 08 00 0x1f 0X1 -0x1 0b1 0B1 +0b1 0_b1 0o7 0O7 -0o7 1.e5 1e5 +1e+5 .5 +.5 \
+                 .5_0 .5e1 1.5_0 .inf +.inf -.INF .nan 18446744073709551615 99999999999999999999",
+            ),
+            (
+                "string",
+                "_1 1:30 2001-01-01 + . ..5 .e5 -. 1e 0.1.2 0b12 0b 0o8 0x -00x1 0x1p4 1e400 .1e400 -.nan \
+                 0xffffffffffffffffff ._5 .5_ inf nan nULL yEs - 1-1 e5",
+            ),
+            ("bool", "y Y yes true on On n N no FALSE off"),
+            ("null", "~ null Null NULL"),
+        ] {
+            for word in words.split_whitespace() {
+                let found = match resolve(None, word.to_owned(), true) {
+                    Ok(Value::Number) => "number",
+                    Ok(Value::String(_)) => "string",
+                    Ok(Value::Bool(_)) => "bool",
+                    Ok(Value::Null) => "null",
+                    _ => "other",
+                };
+                assert_eq!(found, kind, "{word}");
+            }
+        }
+    }
+}

@@ -1,0 +1,370 @@
+//! YAML as kubelet reads it: the first document of a file, with the rules of
+//! YAML 1.1.
+//!
+//! kubelet reads YAML with `sigs.k8s.io/yaml`, which is go-yaml v2, which is a port
+//! of libyaml. So is the parser here. Aliases and merge keys are expanded, as there,
+//! within a budget.
+//!
+//! Two differences: a tag that a comma follows at once is refused, and so is
+//! `!!binary`.
+
+use std::collections::HashMap;
+use std::io::{self, Read};
+use std::ops::Range;
+
+use libyaml_safer::{
+    Encoding, Error, Event, EventData, MappingStyle, Parser, ScalarStyle, SequenceStyle,
+};
+
+use super::line::strip_line_break;
+use super::node::{Entry, MAX_DEPTH, Node, Style, SyntaxError, Value};
+use super::scalar;
+
+/// The most nodes of a document, those from aliases included.
+const MAX_NODES: usize = 100_000;
+const MERGE: &str = "<<";
+const MERGE_TAG: &str = "tag:yaml.org,2002:merge";
+const BYTE_ORDER_MARK: &str = "\u{feff}";
+
+/// Parses the first document; nothing where there is none.
+pub(super) fn parse(text: &str) -> Result<Option<Node>, SyntaxError> {
+    let failed = |failure: Failure| SyntaxError::at(failure.what, text, failure.offset);
+    refuse_tags_before_commas(text).map_err(failed)?;
+    Reader::new(text).document().map_err(failed)
+}
+
+/// What is wrong, and where.
+struct Failure {
+    what: String,
+    offset: usize,
+}
+
+/// A text, and a line break where its last line has none: without one the parser
+/// panics in a block scalar.
+type Input<'t> = io::Chain<&'t [u8], &'t [u8]>;
+
+/// Refuses `[!tag, value]`, at which the parser panics. To find it, the `!` of each
+/// candidate becomes a character that begins no token: the parser stops there, but
+/// not where the candidate is inside of a string or a comment.
+fn refuse_tags_before_commas(text: &str) -> Result<(), Failure> {
+    let is_candidate = |word: &str| {
+        word.split_once('!')
+            .is_some_and(|(_, rest)| rest.contains(','))
+    };
+    let words = text.split_inclusive(char::is_whitespace);
+    let probe: String = words
+        .map(|word| {
+            if is_candidate(word) {
+                word.replace('!', "`")
+            } else {
+                word.to_owned()
+            }
+        })
+        .collect();
+    if probe == text {
+        return Ok(());
+    }
+    match Reader::new(&probe).document() {
+        Err(Failure { offset, .. })
+            if text.get(offset..).is_some_and(|rest| rest.starts_with('!')) =>
+        {
+            let what = "a comma right after a tag".to_owned();
+            Err(Failure { what, offset })
+        }
+        Err(_) | Ok(_) => Ok(()),
+    }
+}
+
+struct Reader<'t> {
+    text: &'t str,
+    parser: Parser<Input<'t>>,
+    /// How many bytes before those that the parser sees: a byte order mark.
+    skipped: usize,
+    anchors: HashMap<String, Node>,
+    nodes: usize,
+}
+
+impl<'t> Reader<'t> {
+    fn new(text: &'t str) -> Self {
+        let seen = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+        let is_ended = strip_line_break(seen).is_some();
+        let line_break: &[u8] = if is_ended { b"" } else { b"\n" };
+        let mut parser = Parser::new();
+        parser.set_encoding(Encoding::Utf8);
+        parser.set_input(seen.as_bytes().chain(line_break));
+        Self {
+            text,
+            parser,
+            skipped: text.len() - seen.len(),
+            anchors: HashMap::new(),
+            nodes: 0,
+        }
+    }
+
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "these four come before a document's node, or instead of it"
+    )]
+    fn document(&mut self) -> Result<Option<Node>, Failure> {
+        loop {
+            let event = self.next()?;
+            match event.data {
+                EventData::DocumentEnd { .. } | EventData::StreamEnd => return Ok(None),
+                EventData::DocumentStart {
+                    version_directive: Some(version),
+                    ..
+                } if (version.major, version.minor) != (1, 1) => {
+                    let offset = self.offset(event.start_mark.index);
+                    return Err(fail("a version of YAML other than 1.1", offset));
+                }
+                EventData::StreamStart { .. } | EventData::DocumentStart { .. } => {}
+                _ => {
+                    let node = self.node(event, 0)?;
+                    // What follows must end the document, or it is not one.
+                    self.next()?;
+                    return Ok(Some(node));
+                }
+            }
+        }
+    }
+
+    fn next(&mut self) -> Result<Event, Failure> {
+        self.parser.parse().map_err(|error| self.failure(&error))
+    }
+
+    /// The node that begins with an event, below so many others.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "only these events begin a node"
+    )]
+    fn node(&mut self, event: Event, depth: usize) -> Result<Node, Failure> {
+        let span = self.span(&event);
+        let start = span.start;
+        self.spend(1, start)?;
+        if depth > MAX_DEPTH {
+            return Err(fail("nested too deep", start));
+        }
+        let (mut node, anchor) = match event.data {
+            EventData::Alias { anchor } => return self.alias(&anchor, span),
+            EventData::Scalar {
+                anchor,
+                tag,
+                mut value,
+                plain_implicit,
+                style,
+                ..
+            } => {
+                let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+                if is_block && self.is_beyond(event.end_mark.index) && value.ends_with('\n') {
+                    value.pop();
+                }
+                let value = scalar::resolve(tag.as_deref(), value, plain_implicit)
+                    .map_err(|what| fail(what, start))?;
+                let span = if is_block {
+                    self.without_line_break(span)
+                } else {
+                    span
+                };
+                (node(value, span, Style::Block), anchor)
+            }
+            EventData::SequenceStart { anchor, style, .. } => {
+                let is_flow = style == SequenceStyle::Flow;
+                (self.sequence(is_flow, span.end, depth)?, anchor)
+            }
+            EventData::MappingStart { anchor, style, .. } => {
+                let is_flow = style == MappingStyle::Flow;
+                (self.mapping(is_flow, span.end, depth)?, anchor)
+            }
+            _ => return Err(fail("a part of YAML that is not known here", start)),
+        };
+        if let Some(anchor) = anchor {
+            node.shared = true;
+            // A copy is kept, and counts as one.
+            self.spend(node.count(), start)?;
+            self.anchors.insert(anchor, node.clone());
+        }
+        Ok(node)
+    }
+
+    fn alias(&mut self, anchor: &str, span: Range<usize>) -> Result<Node, Failure> {
+        let Some(node) = self.anchors.get(anchor) else {
+            // Also inside of the anchor's own value.
+            return Err(fail("an alias without an anchor before it", span.start));
+        };
+        let mut node = node.clone();
+        self.spend(node.count(), span.start)?;
+        node.share();
+        node.span = span;
+        Ok(node)
+    }
+
+    /// `open` is where the event of its start ends: after the bracket, if any.
+    fn sequence(&mut self, is_flow: bool, open: usize, depth: usize) -> Result<Node, Failure> {
+        let mut items: Vec<Node> = Vec::new();
+        loop {
+            let event = self.next()?;
+            if event.data == EventData::SequenceEnd {
+                let last = items.last().map(|item| item.span.end);
+                let (span, style) = extent(is_flow, open, self.span(&event).end, last);
+                return Ok(node(Value::Sequence(items), span, style));
+            }
+            items.push(self.node(event, depth + 1)?);
+        }
+    }
+
+    /// As [`sequence`](Self::sequence).
+    fn mapping(&mut self, is_flow: bool, open: usize, depth: usize) -> Result<Node, Failure> {
+        let mut entries: Vec<Entry> = Vec::new();
+        let mut last = None;
+        loop {
+            let event = self.next()?;
+            if event.data == EventData::MappingEnd {
+                let (span, style) = extent(is_flow, open, self.span(&event).end, last);
+                return Ok(node(Value::Mapping(entries), span, style));
+            }
+            let key_span = self.span(&event);
+            let is_merge = is_merge(&event.data);
+            let key = self.key(event, depth)?;
+            let event = self.next()?;
+            let value = self.node(event, depth + 1)?;
+            last = Some(value.span.end);
+            if is_merge {
+                merge(&mut entries, value)?;
+            } else {
+                entries.push(Entry {
+                    key,
+                    key_span,
+                    value,
+                });
+            }
+        }
+    }
+
+    /// The text of a key. One that is no string is as written: no field has such a
+    /// name.
+    fn key(&mut self, event: Event, depth: usize) -> Result<String, Failure> {
+        let node = self.node(event, depth + 1)?;
+        match node.value {
+            Value::String(text) => Ok(text),
+            Value::Bool(_) | Value::Number => {
+                let written = self.text.get(node.span).unwrap_or_default();
+                Ok(written.to_owned())
+            }
+            Value::Null | Value::Sequence(_) | Value::Mapping(_) => {
+                Err(fail("a key that is not a text", node.span.start))
+            }
+        }
+    }
+
+    fn spend(&mut self, nodes: usize, offset: usize) -> Result<(), Failure> {
+        self.nodes = self.nodes.saturating_add(nodes);
+        if self.nodes > MAX_NODES {
+            let what = format!("more than {MAX_NODES} values, those from aliases included,");
+            return Err(fail(what, offset));
+        }
+        Ok(())
+    }
+
+    fn span(&self, event: &Event) -> Range<usize> {
+        self.offset(event.start_mark.index)..self.offset(event.end_mark.index)
+    }
+
+    fn offset(&self, index: u64) -> usize {
+        self.offset_seen(index).min(self.text.len())
+    }
+
+    /// Whether the line break is in, that the text does not have.
+    fn is_beyond(&self, index: u64) -> bool {
+        self.offset_seen(index) > self.text.len()
+    }
+
+    fn offset_seen(&self, index: u64) -> usize {
+        let seen = usize::try_from(index).unwrap_or(usize::MAX);
+        self.skipped.saturating_add(seen)
+    }
+
+    /// The span of a block scalar, which goes on to the next line.
+    fn without_line_break(&self, span: Range<usize>) -> Range<usize> {
+        let written = self.text.get(span.clone()).unwrap_or_default();
+        let written = strip_line_break(written).unwrap_or(written);
+        span.start..span.start + written.len()
+    }
+
+    fn failure(&self, error: &Error) -> Failure {
+        let offset = match error.problem_mark() {
+            Some(mark) => self.offset(mark.index),
+            // The parser does not say where it found it.
+            None => self.text.find(is_forbidden).unwrap_or_default(),
+        };
+        fail(error.problem(), offset)
+    }
+}
+
+fn fail(what: impl Into<String>, offset: usize) -> Failure {
+    let what = what.into();
+    Failure { what, offset }
+}
+
+/// Control characters but for tabs and line breaks, and what is not a character.
+fn is_forbidden(c: char) -> bool {
+    c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}')
+        || matches!(c, '\u{fffe}' | '\u{ffff}')
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "only a scalar is a merge key"
+)]
+fn is_merge(key: &EventData) -> bool {
+    match key {
+        EventData::Scalar {
+            value,
+            tag,
+            plain_implicit,
+            ..
+        } => value == MERGE && (*plain_implicit || tag.as_deref() == Some(MERGE_TAG)),
+        _ => false,
+    }
+}
+
+/// Adds the entries of a mapping, or of each of a list. go-yaml refuses those that
+/// are there already when it is strict: then the key is there twice.
+fn merge(entries: &mut Vec<Entry>, merged: Node) -> Result<(), Failure> {
+    let offset = merged.span.start;
+    let mappings = match merged.value {
+        Value::Sequence(items) => items,
+        Value::Null | Value::Bool(_) | Value::Number | Value::String(_) | Value::Mapping(_) => {
+            vec![merged]
+        }
+    };
+    for mut mapping in mappings {
+        mapping.share();
+        let Value::Mapping(mut others) = mapping.value else {
+            return Err(fail("a merge key without an object", offset));
+        };
+        entries.append(&mut others);
+    }
+    Ok(())
+}
+
+fn node(value: Value, span: Range<usize>, style: Style) -> Node {
+    Node {
+        value,
+        span,
+        style,
+        shared: false,
+    }
+}
+
+/// Where a collection is: the end event of a block collection comes only with the
+/// next token, after comments and blank lines.
+fn extent(is_flow: bool, open: usize, end: usize, last: Option<usize>) -> (Range<usize>, Style) {
+    if is_flow {
+        (open.saturating_sub(1)..end, Style::Flow)
+    } else {
+        (open..last.unwrap_or(open).max(open), Style::Block)
+    }
+}
+
+#[cfg(test)]
+mod tests;
