@@ -18,7 +18,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use crio_credential_provider::auth_file;
 use crio_credential_provider::cluster::read_page;
-use crio_credential_provider::credentials::{DockerConfig, Format, Origin, Selection};
+use crio_credential_provider::credentials::{DockerConfig, Format, Origin, Selection, Text};
 use crio_credential_provider::secret::Secret;
 use crio_credential_provider::service_account::ServiceAccount;
 use crio_credential_provider::sources::Sources;
@@ -130,7 +130,8 @@ fn select(texts: &[String], sources: usize) -> Selection {
     let mut selection = Selection::new(names);
     for (number, text) in texts.iter().enumerate() {
         let origin = Origin::Secret(format!("secret-{number}"));
-        let config = DockerConfig::parse(text.as_bytes(), Format::DockerConfigJson).unwrap();
+        let text = Text::of_json(text.as_bytes());
+        let config = DockerConfig::parse(&text, Format::DockerConfigJson).unwrap();
         for (key, entry) in config.auths.unwrap() {
             selection
                 .offer(&origin, &key, entry, |_| true, &mut ())

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::auth_file;
 use crate::cluster::{self, Client, Listed, SecretDoc};
-use crate::credentials::{DockerConfig, Observer, Origin, Selection, Skipped};
+use crate::credentials::{DockerConfig, Observer, Origin, Selection, Skipped, Text};
 use crate::deadline::Deadline;
 use crate::kubelet::Response;
 use crate::sandbox;
@@ -156,7 +156,8 @@ fn offer(
         Some(place) => Origin::NamedSecret(place, name),
         None => Origin::Secret(name),
     };
-    let config = match DockerConfig::parse(&docker_config, format) {
+    let text = Text::of_json(&docker_config);
+    let config = match DockerConfig::parse(&text, format) {
         Ok(config) => config,
         Err(error) => {
             observer.skipped(&Skipped::new(&origin, None, error));

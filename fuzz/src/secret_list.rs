@@ -8,7 +8,7 @@ use crio_credential_provider::{
     cluster::{
         PageEnd, SecretDoc, SecretProblem, SecretsError, UnusableSecret, read_named, read_page,
     },
-    credentials::{DockerConfig, Format},
+    credentials::{DockerConfig, Format, Text},
 };
 use serde_json::Value;
 
@@ -113,7 +113,8 @@ fn same_secrets(items: &[Value], docs: &[SecretDoc], format: Format) {
 }
 
 fn use_secret(doc: &SecretDoc) {
-    match DockerConfig::parse(&doc.docker_config, doc.format) {
+    let text = Text::of_json(&doc.docker_config);
+    match DockerConfig::parse(&text, doc.format) {
         Ok(config) => {
             let auths = config.auths.unwrap_or_default();
             let entries: Vec<_> = auths
@@ -143,7 +144,7 @@ fn name(item: &Value) -> Option<&str> {
 fn decoded(text: &str) -> Option<Vec<u8>> {
     let config = GeneralPurposeConfig::new()
         .with_decode_allow_trailing_bits(true)
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent);
+        .with_decode_padding_mode(DecodePaddingMode::RequireCanonical);
     let engine = GeneralPurpose::new(&alphabet::STANDARD, config);
-    engine.decode(text).ok()
+    engine.decode(text.replace(['\r', '\n'], "")).ok()
 }

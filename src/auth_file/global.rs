@@ -7,10 +7,10 @@ use std::path::PathBuf;
 
 use registries_conf::ImageName;
 use tracing::debug;
-use zeroize::Zeroizing;
 
-use crate::credentials::{DockerConfig, Format, Observer, Origin, Selection, Skipped};
-use crate::secret::{ReadError, read_file};
+use super::content::is_helper;
+use crate::credentials::{AuthFile, Observer, Origin, Selection, Skipped, Text};
+use crate::secret::{DecodeError, ReadError, read_file};
 
 /// The largest global auth file that is read: 4 MiB, far beyond any real one.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
@@ -19,7 +19,7 @@ const MAX_BYTES: usize = 4 * 1024 * 1024;
 #[derive(Debug)]
 pub struct GlobalText {
     origin: Origin,
-    text: Zeroizing<Vec<u8>>,
+    text: Text<'static>,
 }
 
 /// One global auth file, decoded; borrows from its [`GlobalText`].
@@ -27,9 +27,14 @@ pub struct GlobalText {
 pub struct GlobalAuthFile<'a> {
     /// Place and path, for messages and precedence.
     pub origin: &'a Origin,
-    /// Its entries.
-    pub config: DockerConfig<'a>,
+    /// What it holds.
+    pub file: AuthFile<'a>,
 }
+
+/// Its credential helpers are left out, and its entries count.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("leave out its \"credHelpers\"")]
+struct HelpersUnusable(#[source] DecodeError);
 
 /// Reads the global auth files in order. A missing one is normal; one that
 /// cannot be read is skipped, and the others still count.
@@ -38,7 +43,10 @@ pub fn read_global(paths: &[PathBuf], observer: &mut impl Observer) -> Vec<Globa
     for (index, path) in paths.iter().enumerate() {
         let origin = Origin::GlobalFile(index, path.clone());
         match read_file(path, MAX_BYTES) {
-            Ok(text) => texts.push(GlobalText { origin, text }),
+            Ok(text) => texts.push(GlobalText {
+                origin,
+                text: Text::of_json(&text).into_owned(),
+            }),
             Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
                 debug!(?path, "no such global auth file");
             }
@@ -51,11 +59,17 @@ pub fn read_global(paths: &[PathBuf], observer: &mut impl Observer) -> Vec<Globa
 impl GlobalText {
     /// Decodes the text; one that is broken is skipped.
     pub fn decode(&self, observer: &mut impl Observer) -> Option<GlobalAuthFile<'_>> {
-        match DockerConfig::parse(&self.text, Format::DockerConfigJson) {
-            Ok(config) => Some(GlobalAuthFile {
-                origin: &self.origin,
-                config,
-            }),
+        match AuthFile::parse(&self.text) {
+            Ok(file) => {
+                if let Err(error) = &file.cred_helpers {
+                    let unusable = HelpersUnusable(error.clone());
+                    observer.skipped(&Skipped::new(&self.origin, None, unusable));
+                }
+                Some(GlobalAuthFile {
+                    origin: &self.origin,
+                    file,
+                })
+            }
             Err(error) => {
                 observer.skipped(&Skipped::new(&self.origin, None, error));
                 None
@@ -75,14 +89,11 @@ pub fn offer_global(
 ) {
     let mut helpers: BTreeSet<&str> = BTreeSet::new();
     for file in files {
-        helpers.extend(
-            file.config
-                .cred_helpers
-                .iter()
-                .map(|(host, _)| host.as_ref()),
-        );
+        let own = file.file.cred_helpers.iter().flatten();
+        let own = own.filter(|(_, helper)| is_helper(helper));
+        helpers.extend(own.map(|(host, _)| host.as_ref()));
         let without_helper = |source: &ImageName| !helpers.contains(source.host());
-        for (key, entry) in file.config.auths.iter().flatten() {
+        for (key, entry) in &file.file.auths {
             let offered = selection.offer(file.origin, key, *entry, without_helper, observer);
             if let Err(error) = offered {
                 observer.skipped(&Skipped::new(file.origin, Some(key), error));

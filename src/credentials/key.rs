@@ -1,24 +1,29 @@
 //! The key of a docker config's entry: which pull sources it serves, and how
-//! specific it is (SPEC section 5).
+//! specific it is.
 //!
 //! Agrees with kubelet's keyring (`pkg/credentialprovider/keyring.go`,
 //! `BasicDockerKeyring.Add` and `URLsMatch`), but for: a path matches whole
-//! components only; Docker Hub's names are one host, and its login goes to that
-//! host alone; a trailing slash does not matter.
+//! components only; Docker Hub's names are one host; its login goes to that host
+//! alone; a trailing slash does not matter.
+
+use std::borrow::Cow;
 
 use registries_conf::ImageName;
 
-/// The name every other name of Docker Hub stands for.
+use super::schemeless_url::{SchemelessUrl, UrlError, glob, split_port};
+
+/// Docker Hub's canonical host.
 const DOCKER_HUB: &str = "docker.io";
 const DOCKER_HUB_ALIASES: [&str; 2] = ["index.docker.io", "registry-1.docker.io"];
 
 /// A normalised key: scheme, user info, query, fragment, a leading `/v1/` or
-/// `/v2/` and trailing slashes are gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// `/v2/` and trailing slashes are gone, escapes are decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key<'a> {
-    host: Host<'a>,
+    /// With the port.
+    host: Cow<'a, str>,
     /// Without slashes at the ends; empty where the key is a host alone.
-    path: &'a str,
+    path: Cow<'a, [u8]>,
 }
 
 /// How specific a key is; the greater one wins: more path components, then an
@@ -30,117 +35,103 @@ pub struct Specificity {
     pub(super) glob_length: usize,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Host<'a> {
-    name: &'a str,
-    port: &'a str,
-}
-
 impl<'a> Key<'a> {
-    /// Normalises a key. Every text is a key; one that no image can match is
-    /// not an error, since docker configs hold logins for other tools too.
-    pub fn parse(raw: &'a str) -> Self {
-        let rest = raw
+    /// Normalises a key. One that no image can match is not an error, since docker
+    /// configs hold logins for other tools too.
+    ///
+    /// # Errors
+    /// [`UrlError`], where kubelet cannot parse it: such a key matches nothing.
+    pub fn parse(raw: &'a str) -> Result<Self, UrlError> {
+        let without_scheme = raw
             .strip_prefix("https://")
             .or_else(|| raw.strip_prefix("http://"))
             .unwrap_or(raw);
-        let rest = rest.split(['?', '#']).next().unwrap_or_default();
-        let (authority, path) = match rest.split_once('/') {
-            Some((authority, path)) => (authority, path),
-            None => (rest, ""),
-        };
-        let host = authority.rsplit('@').next().unwrap_or_default();
-        let path = ["v1", "v2"]
-            .into_iter()
-            .find_map(|version| path.strip_prefix(version)?.strip_prefix('/'))
-            .unwrap_or(path);
-        Self {
-            host: Host::parse(host),
-            path: path.trim_end_matches('/'),
+        let url = SchemelessUrl::parse(without_scheme)?;
+        if let Some((host, path)) = url.borrowed() {
+            return Ok(Self {
+                host: Cow::Borrowed(host),
+                path: Cow::Borrowed(trimmed(api_path(path))),
+            });
         }
+        // kubelet keeps the decoded key, and parses it once more when it compares it.
+        let path = String::from_utf8_lossy(api_path(url.path()));
+        let decoded = [url.host(), &path].concat();
+        let url = SchemelessUrl::parse(&decoded)?;
+        Ok(Self {
+            host: Cow::Owned(url.host().to_owned()),
+            path: Cow::Owned(trimmed(url.path()).to_vec()),
+        })
     }
 
     /// Whether the credential under this key may be sent to `source`.
     pub fn matches(&self, source: &ImageName) -> bool {
-        self.host.matches(Host::parse(source.host())) && self.is_parent_of(source.path())
+        self.matches_host(source.host()) && self.is_parent_of(source.path())
     }
 
     /// How specific the key is.
     pub fn specificity(&self) -> Specificity {
-        let exact_host = !self.host.is_glob();
+        let exact_host = !self.is_glob();
+        let components = self.path.split(|&byte| byte == b'/');
         Specificity {
-            path_components: self.path.split('/').filter(|part| !part.is_empty()).count(),
+            path_components: components.filter(|part| !part.is_empty()).count(),
             exact_host,
-            glob_length: if exact_host { 0 } else { self.host.name.len() },
+            glob_length: if exact_host { 0 } else { self.name().len() },
         }
     }
 
     /// Whether the host is a glob, which containers/image does not understand.
     pub fn is_glob(&self) -> bool {
-        self.host.is_glob()
+        self.name().contains('*')
+    }
+
+    fn name(&self) -> &str {
+        split_port(&self.host).0
+    }
+
+    fn matches_host(&self, host: &str) -> bool {
+        let (name, port) = split_port(&self.host);
+        let (of_source, its_port) = split_port(host);
+        if port != its_port || name.is_empty() {
+            return false;
+        }
+        if self.is_glob() {
+            glob::host_matches(name, of_source)
+        } else {
+            canonical(name, port) == canonical(of_source, port)
+        }
     }
 
     fn is_parent_of(&self, path: &str) -> bool {
         self.path.is_empty()
             || path
-                .strip_prefix(self.path)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                .as_bytes()
+                .strip_prefix(&*self.path)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
     }
 }
 
-impl<'a> Host<'a> {
-    fn parse(host: &'a str) -> Self {
-        let (name, port) = match host.rsplit_once(':') {
-            // The colons of an IPv6 address are inside its brackets.
-            Some((name, port)) if !port.contains(']') => (name, port),
-            _ => (host, ""),
-        };
-        Self { name, port }
-    }
-
-    fn is_glob(&self) -> bool {
-        self.name.contains('*')
-    }
-
-    fn matches(&self, target: Host<'_>) -> bool {
-        if self.port != target.port || self.name.is_empty() {
-            return false;
-        }
-        if !self.is_glob() {
-            return self.canonical() == target.canonical();
-        }
-        let mut labels = target.name.split('.');
-        self.name
-            .split('.')
-            .all(|glob| labels.next().is_some_and(|label| glob_matches(glob, label)))
-            && labels.next().is_none()
-    }
-
-    fn canonical(&self) -> &'a str {
-        if self.port.is_empty() && DOCKER_HUB_ALIASES.contains(&self.name) {
-            DOCKER_HUB
-        } else {
-            self.name
-        }
-    }
+/// The path without the version of the registry API: `docker login` has written keys
+/// such as `https://index.docker.io/v1/`.
+fn api_path(path: &[u8]) -> &[u8] {
+    let after = |version: &[u8]| path.strip_prefix(version);
+    let rest = after(b"/v1").or_else(|| after(b"/v2"));
+    rest.filter(|rest| rest.starts_with(b"/")).unwrap_or(path)
 }
 
-/// Whether `text` matches `glob`, in which `*` stands for any run of characters.
-fn glob_matches(glob: &str, text: &str) -> bool {
-    let Some((head, mut tail)) = glob.split_once('*') else {
-        return glob == text;
-    };
-    let Some(mut rest) = text.strip_prefix(head) else {
-        return false;
-    };
-    // Between two stars the leftmost occurrence leaves the most to the others.
-    while let Some((middle, next)) = tail.split_once('*') {
-        let Some((_, after)) = rest.split_once(middle) else {
-            return false;
-        };
-        (rest, tail) = (after, next);
+fn trimmed(path: &[u8]) -> &[u8] {
+    let mut path = path.strip_prefix(b"/").unwrap_or(path);
+    while let Some(shorter) = path.strip_suffix(b"/") {
+        path = shorter;
     }
-    rest.ends_with(tail)
+    path
+}
+
+fn canonical<'n>(name: &'n str, port: &str) -> &'n str {
+    if port.is_empty() && DOCKER_HUB_ALIASES.contains(&name) {
+        DOCKER_HUB
+    } else {
+        name
+    }
 }
 
 #[cfg(test)]
@@ -153,6 +144,10 @@ mod tests {
 
     fn image(name: &str) -> ImageName {
         ImageName::parse(name).unwrap()
+    }
+
+    fn matches(key: &str, source: &ImageName) -> bool {
+        Key::parse(key).is_ok_and(|key| key.matches(source))
     }
 
     #[derive(Deserialize)]
@@ -210,12 +205,11 @@ mod tests {
         let vectors: Vectors =
             serde_json::from_str(include_str!("../../tests/data/vectors/matching.json")).unwrap();
         for row in &vectors.rows {
-            let key = Key::parse(&row.key);
             let matched: BTreeSet<String> = vectors
                 .images
                 .iter()
                 // containers/image has no IPv6 names: such an image never reaches us.
-                .filter(|name| ImageName::parse(name).is_ok_and(|image| key.matches(&image)))
+                .filter(|name| ImageName::parse(name).is_ok_and(|name| matches(&row.key, &name)))
                 .cloned()
                 .collect();
             let mut expected = row.expected(&vectors.rows);
@@ -259,12 +253,21 @@ mod tests {
             ("*.example.com:5000", "a.example.com/x", false),
             ("*.example.com", "a.b.example.com/x", false),
             ("*.docker.io", "docker.io/library/nginx", false),
+            ("quay.io/%6frg", "quay.io/org/app", true),
+            ("quay.io/org%2Fapp", "quay.io/org/app", true),
+            ("quay.io/%76%31/org", "quay.io/org/app", true),
+            ("quay.io/%256frg", "quay.io/org/app", true),
+            ("quay.io/%25256frg", "quay.io/org/app", false),
+            ("quay.io/org%3Fx", "quay.io/org/app", true),
+            ("quay.io/org%0A", "quay.io/org/app", false),
+            ("quay.io/%ff", "quay.io/org/app", false),
+            ("quay.io/%zz", "quay.io/org/app", false),
+            ("[q]uay.io", "quay.io/org/app", false),
+            ("qua[a-z].io", "quay.io/org/app", false),
+            ("qua\\y.io", "quay.io/org/app", false),
+            ("HTTPS://quay.io", "quay.io/org/app", false),
         ] {
-            assert_eq!(
-                Key::parse(key).matches(&image(source)),
-                expected,
-                "{key} {source}"
-            );
+            assert_eq!(matches(key, &image(source)), expected, "{key} {source}");
         }
     }
 
@@ -282,7 +285,7 @@ mod tests {
             "quay.io/org/app",
         ];
         for pair in order.windows(2) {
-            let of = |key| Key::parse(key).specificity();
+            let of = |key| Key::parse(key).unwrap().specificity();
             assert!(of(pair[0]) < of(pair[1]), "{pair:?}");
         }
     }

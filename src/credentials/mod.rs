@@ -2,12 +2,21 @@
 //! (SPEC section 5). Pure: no path, no clock, no network.
 
 mod docker_config;
+mod entry;
+mod go_json;
 mod key;
 mod observer;
+mod schemeless_url;
 mod selection;
+#[cfg(test)]
+pub(crate) mod vectors;
 
-pub(crate) use docker_config::BASE64;
-pub use docker_config::{Credential, DockerConfig, EntryError, Format, RawEntry};
+pub use docker_config::{AuthFile, DockerConfig, Entries, Format, RawFields};
+pub(crate) use entry::{BASE64, decode_base64};
+pub use entry::{Credential, EntryError, RawEntry};
+pub use go_json::Text;
 pub use key::{Key, Specificity};
 pub use observer::{Observer, Skipped};
+pub(crate) use schemeless_url::glob;
+pub use schemeless_url::{SchemelessUrl, UrlError};
 pub use selection::{Candidate, Comparison, Origin, Rule, Selection, Verdict};

@@ -84,7 +84,7 @@ fn the_json_is_exactly_this() {
         "unusable": [],
         "failingPulls": null,
         "skipped": [
-            {"origin": "secret \"broken\"", "reason": "entry \"third.example\": decode entry: JSON of an unexpected type or with a missing field at line 1 column 9"},
+            {"origin": "secret \"broken\"", "reason": "entry \"third.example\": \"auth\" is not a string"},
             {"origin": "secret \"tls\"", "reason": "of type \"kubernetes.io/tls\", which holds no registry logins"},
         ],
     });

@@ -26,7 +26,7 @@ fn user_and_skipped(secrets: &str) -> (Value, Vec<String>) {
 #[test]
 fn secrets_are_read_in_every_form_that_kubectl_has() {
     let good = login_secret("good", "mirror.example", "good");
-    let other = login_secret("other", "elsewhere.example", "x");
+    let elsewhere = login_secret("other", "elsewhere.example", "x");
     let mut bare = good.clone();
     bare.as_object_mut().unwrap().remove("kind");
     let yaml = format!(
@@ -34,9 +34,12 @@ fn secrets_are_read_in_every_form_that_kubectl_has() {
         base64(&docker_config(&[("mirror.example", "good:p")]))
     );
     let in_list = yaml.replace('\n', "\n  ");
+    let (head, data) = yaml.trim_end().rsplit_once(' ').unwrap();
+    let (one, other) = data.split_at(data.len() / 2);
+    let block = format!("{head} |\n    {one}\n    {other}\n");
     let string_data = "kind: Secret\ntype: kubernetes.io/dockercfg\nmetadata: {name: good}\nstringData:\n  .dockercfg: |\n    {\"mirror.example\":\n      {\"username\": \"good\", \"password\": \"p\"}}\n";
     for (name, text) in [
-        ("List", list(&[other.clone(), good.clone()])),
+        ("List", list(&[elsewhere.clone(), good.clone()])),
         (
             "SecretList",
             json!({"kind": "SecretList", "items": [bare]}).to_string(),
@@ -46,8 +49,9 @@ fn secrets_are_read_in_every_form_that_kubectl_has() {
             serde_json::to_string_pretty(&json!({"kind": "List", "items": [good]})).unwrap(),
         ),
         ("one", good.to_string()),
-        ("several", format!("{other}\n{good}")),
+        ("several", format!("{elsewhere}\n{good}")),
         ("YAML", yaml.clone()),
+        ("literal block", block),
         ("YAML list", format!("kind: List\nitems:\n- {in_list}")),
         (
             "YAML documents",
@@ -58,7 +62,7 @@ fn secrets_are_read_in_every_form_that_kubectl_has() {
             format!("# from kubectl\n---\n{yaml}...\n"),
         ),
         ("flow YAML", format!("{{kind: List, items: [{good}]}}")),
-        ("JSON in YAML", format!("{good}\n---\n{other}\n")),
+        ("JSON in YAML", format!("{good}\n---\n{elsewhere}\n")),
         ("Windows", yaml.replace('\n', "\r\n")),
         ("stringData", string_data.to_owned()),
     ] {

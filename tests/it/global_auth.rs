@@ -139,18 +139,51 @@ fn a_global_glob_also_gives_the_exact_name() {
 }
 
 #[test]
-fn a_global_login_in_two_fields_serves_a_source_as_auth() {
-    let theirs = json!({"username": "u", "password": "p", "identitytoken": "t"});
-    let global = json!({"auths": {"mirror.example": theirs}});
-    let node = Node::with_mirror().and_global_auth(&global.to_string());
+fn a_global_login_is_what_containers_image_makes_of_it() {
+    for (name, entry, source) in [
+        (
+            "user name and password",
+            r#"{"username":"u","password":"p"}"#,
+            None,
+        ),
+        ("no padding", r#"{"auth":"dXM6cA"}"#, None),
+        (
+            "a token",
+            r#"{"auth":"dTpw","identitytoken":"t"}"#,
+            Some(r#"{"auth":"dTpw","identitytoken":"t"}"#),
+        ),
+        ("NULs", r#"{"AUTH":"dToAcAA="}"#, Some(r#"{"auth":"dTpw"}"#)),
+        (
+            "other types",
+            r#"{"auth":"dTpw","username":[]}"#,
+            Some(r#"{"auth":"dTpw"}"#),
+        ),
+    ] {
+        let node = Node::with_mirror();
+        // One byte that is not UTF-8 costs nothing, nor do several objects.
+        let text =
+            format!("{{\"auths\":{{\"mirror.example\":{entry}}},\"auths\":{{\"\0\":{{}}}}}}");
+        let text: Vec<u8> = text
+            .bytes()
+            .map(|byte| if byte == 0 { 0xff } else { byte })
+            .collect();
+        node.write("var/lib/kubelet/config.json", text);
 
-    node.provider(&Cluster::new()).pull(NGINX).answers(EMPTY);
+        let outcome = node.provider(&Cluster::new()).pull(NGINX);
 
-    let expected = json!({"auths": {
-        "mirror.example/library/nginx": {"auth": "dTpw", "identitytoken": "t"},
-        "mirror.example": theirs,
-    }});
-    assert_eq!(node.auth_file(NGINX), Some(expected));
+        outcome.answers(EMPTY);
+        let file = node.auth_file(NGINX);
+        let found = file
+            .as_ref()
+            .map(|file| &file["auths"]["mirror.example/library/nginx"]);
+        let source: Option<Value> = source.map(|entry| serde_json::from_str(entry).unwrap());
+        assert_eq!(found, source.as_ref(), "{name}: {outcome}");
+        if let Some(file) = &file {
+            let theirs: Value = serde_json::from_str(entry).unwrap();
+            assert_eq!(file["auths"]["mirror.example"], theirs, "{name}");
+            assert_eq!(file["auths"]["\u{fffd}"], json!({}), "{name}");
+        }
+    }
 }
 
 #[test]

@@ -43,6 +43,11 @@ pub fn encode(
     Some(text)
 }
 
+/// Whether a value of `credHelpers` is the name of a helper.
+pub(super) fn is_helper(value: &RawValue) -> bool {
+    value.get().starts_with('"')
+}
+
 /// The fields of the file in the order they are written.
 struct AuthFile<'a> {
     auths: Vec<(&'a str, Entry<'a>)>,
@@ -75,7 +80,7 @@ impl<'a> AuthFile<'a> {
         let mut helper_hosts = hosts;
         let mut other_names = BTreeSet::new();
         for file in globals {
-            for (key, entry) in file.config.auths.iter().flatten() {
+            for (key, entry) in &file.file.auths {
                 if !entry.is_decodable() {
                     let skipped = Skipped::new(file.origin, Some(key), NotCarried::Entry);
                     observer.skipped(&skipped);
@@ -83,15 +88,15 @@ impl<'a> AuthFile<'a> {
                     auths.push((key.as_ref(), Entry::Carried(entry.expose())));
                 }
             }
-            for (host, helper) in &file.config.cred_helpers {
-                if !helper.get().starts_with('"') {
+            for (host, helper) in file.file.cred_helpers.iter().flatten() {
+                if !is_helper(helper) {
                     let skipped = Skipped::new(file.origin, Some(host), NotCarried::Helper);
                     observer.skipped(&skipped);
                 } else if helper_hosts.insert(host.as_ref()) {
                     cred_helpers.push((host.as_ref(), *helper));
                 }
             }
-            for (name, value) in &file.config.other {
+            for (name, value) in &file.file.other {
                 if other_names.insert(name.as_ref()) {
                     other.push((name.as_ref(), *value));
                 }

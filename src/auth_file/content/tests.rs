@@ -8,14 +8,15 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::auth_file::global::offer_global;
-use crate::credentials::{BASE64, DockerConfig, Format, Origin};
+use crate::credentials::{AuthFile, BASE64, DockerConfig, Format, Origin, Text};
 
 /// The auth file for these sources, Secrets (name, docker config) and global files.
 fn auth_file(sources: &[&str], secrets: &[(&str, Value)], globals: &[Value]) -> Option<Value> {
     let mut selection = Selection::new(sources.iter().map(|name| ImageName::parse(name).unwrap()));
     for (name, config) in secrets {
         let text = config.to_string();
-        let config = DockerConfig::parse(text.as_bytes(), Format::DockerConfigJson).unwrap();
+        let text = Text::of_json(text.as_bytes());
+        let config = DockerConfig::parse(&text, Format::DockerConfigJson).unwrap();
         for (key, entry) in config.auths.unwrap() {
             let origin = Origin::Secret((*name).to_owned());
             selection
@@ -24,6 +25,10 @@ fn auth_file(sources: &[&str], secrets: &[(&str, Value)], globals: &[Value]) -> 
         }
     }
     let texts: Vec<String> = globals.iter().map(Value::to_string).collect();
+    let texts: Vec<_> = texts
+        .iter()
+        .map(|text| Text::of_json(text.as_bytes()))
+        .collect();
     let origin = |index| Origin::GlobalFile(index, PathBuf::from("/global.json"));
     let origins: Vec<_> = (0..texts.len()).map(origin).collect();
     let globals: Vec<GlobalAuthFile<'_>> = texts
@@ -31,7 +36,7 @@ fn auth_file(sources: &[&str], secrets: &[(&str, Value)], globals: &[Value]) -> 
         .zip(&origins)
         .map(|(text, origin)| GlobalAuthFile {
             origin,
-            config: DockerConfig::parse(text.as_bytes(), Format::DockerConfigJson).unwrap(),
+            file: AuthFile::parse(text).unwrap(),
         })
         .collect();
     offer_global(&globals, &mut selection, &mut ());

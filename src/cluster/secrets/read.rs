@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use base64::Engine;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
@@ -12,7 +11,7 @@ use super::{
     Listed, PageEnd, SECRET_TYPES, SecretDoc, SecretProblem, SecretType, SecretsError,
     UnusableSecret,
 };
-use crate::credentials::{BASE64, Format};
+use crate::credentials::{BASE64, Format, Text, decode_base64};
 use crate::json::Object;
 
 /// The type of a Secret that says none.
@@ -147,20 +146,13 @@ fn docker_config(
     data: Option<&RawValue>,
     key: &'static str,
 ) -> Result<Zeroizing<Vec<u8>>, SecretProblem> {
-    #[derive(Deserialize)]
-    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
     let undecodable = |error: serde_json::Error| SecretProblem::Data(error.into());
     let data = data.ok_or(SecretProblem::Missing(key))?;
     let fields: BTreeMap<Cow<'_, str>, &RawValue> =
         serde_json::from_str(data.get()).map_err(undecodable)?;
     let value = fields.get(key).ok_or(SecretProblem::Missing(key))?;
-    let Text(text) = serde_json::from_str(value.get()).map_err(undecodable)?;
-    let text = Zeroizing::new(text.into_owned());
-    BASE64
-        .decode(text.as_bytes())
-        .map(Zeroizing::new)
-        .map_err(|_position| SecretProblem::Base64(key))
+    let text: Text<'_> = serde_json::from_str(value.get()).map_err(undecodable)?;
+    decode_base64(&BASE64, &text).ok_or(SecretProblem::Base64(key))
 }
 
 /// The field of a Secret's data that holds a docker config of that layout.

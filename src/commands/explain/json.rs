@@ -1,5 +1,6 @@
 //! The result for programs (SPEC section 7).
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use serde::Serialize;
@@ -34,7 +35,7 @@ struct WireSource<'a> {
 struct WireCredential<'a> {
     origin: String,
     key: &'a str,
-    username: &'a str,
+    username: Cow<'a, str>,
 }
 
 /// `origin` as of a credential.
@@ -75,6 +76,6 @@ fn credential(chosen: &Candidate) -> WireCredential<'_> {
     WireCredential {
         origin: chosen.origin.to_string(),
         key: &chosen.key,
-        username: &chosen.credential.username,
+        username: chosen.credential.username_lossy(),
     }
 }

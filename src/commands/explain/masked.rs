@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::credentials::{DockerConfig, Format, RawEntry};
+use crate::credentials::{AuthFile, RawEntry, Text};
 
 /// Stands for whatever is or may be a secret.
 const MASK: &str = "***";
@@ -15,26 +16,32 @@ const MASK: &str = "***";
 /// other value is masked, since a global auth file may hold fields that nobody here
 /// knows.
 pub(super) fn masked(content: &[u8]) -> String {
-    DockerConfig::parse(content, Format::DockerConfigJson)
+    AuthFile::parse(&Text::of_json(content))
         .ok()
         .and_then(|file| serde_json::to_string_pretty(&Masked(&file)).ok())
         .unwrap_or_else(|| MASK.to_owned())
 }
 
-struct Masked<'a>(&'a DockerConfig<'a>);
+struct Masked<'a>(&'a AuthFile<'a>);
 
 impl Serialize for Masked<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let file = self.0;
-        let auths = file.auths.iter().flatten();
-        let auths = auths.map(|(key, entry)| (key, masked_entry(*entry)));
-        let helpers = file.cred_helpers.iter();
-        let helpers = helpers.map(|(host, helper)| (host, serde_json::from_str(helper.get()).ok()));
+        let auths = file
+            .auths
+            .iter()
+            .map(|(key, entry)| (key, masked_entry(*entry)));
+        let helpers = file.cred_helpers.as_deref().unwrap_or_default();
+        let name =
+            |helper: &RawValue| serde_json::from_str(helper.get()).map_or(mask(), Value::String);
+        let helpers: Vec<_> = helpers
+            .iter()
+            .map(|(host, helper)| (host, name(helper)))
+            .collect();
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("auths", &Fields(auths.collect()))?;
-        if !file.cred_helpers.is_empty() {
-            let helpers = helpers.map(|(host, name)| (host, name.map_or(mask(), Value::String)));
-            map.serialize_entry("credHelpers", &Fields(helpers.collect()))?;
+        if !helpers.is_empty() {
+            map.serialize_entry("credHelpers", &Fields(helpers))?;
         }
         for (name, _) in &file.other {
             map.serialize_entry(name, MASK)?;

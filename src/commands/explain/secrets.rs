@@ -22,7 +22,7 @@ use crate::cluster::{
     Listed, SECRET_TYPES, SecretDoc, SecretProblem, SecretType, UnusableSecret, data_key,
     read_secret, secret_type,
 };
-use crate::credentials::Origin;
+use crate::credentials::{Origin, Text};
 use crate::json::Object;
 use crate::logins::Visit;
 use crate::secret::{DecodeError, read_bounded};
@@ -75,9 +75,6 @@ struct Meta<'a> {
     namespace: Option<Cow<'a, str>>,
 }
 
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
 /// Reads the Secrets of a namespace; the others are noted as skipped.
 ///
 /// # Errors
@@ -89,13 +86,15 @@ pub(super) fn read(
     mut stdin: impl Read + IsTerminal,
     findings: &mut Findings,
 ) -> anyhow::Result<Given> {
-    let texts: Vec<Zeroizing<Vec<u8>>> = files
+    let read = files
         .iter()
-        .map(|file| {
-            let text = text(file, &mut stdin).with_context(|| called(file))?;
-            as_json(text).with_context(|| called(file))
-        })
-        .collect::<anyhow::Result<_>>()?;
+        .map(|file| bytes(file, &mut stdin).with_context(|| called(file)))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let texts = files
+        .iter()
+        .zip(&read)
+        .map(|(file, bytes)| as_json(bytes).with_context(|| called(file)))
+        .collect::<anyhow::Result<Vec<_>>>()?;
     let mut items = Vec::new();
     for (file, text) in files.iter().zip(&texts) {
         items.extend(split(text).with_context(|| called(file))?);
@@ -139,7 +138,7 @@ fn called(file: &Path) -> String {
     }
 }
 
-fn text(file: &Path, stdin: &mut (impl Read + IsTerminal)) -> anyhow::Result<Zeroizing<Vec<u8>>> {
+fn bytes(file: &Path, stdin: &mut (impl Read + IsTerminal)) -> anyhow::Result<Zeroizing<Vec<u8>>> {
     if file != Path::new(STDIN) {
         return Ok(read_bounded(File::open(file)?, MAX_BYTES)?);
     }
@@ -150,12 +149,13 @@ fn text(file: &Path, stdin: &mut (impl Read + IsTerminal)) -> anyhow::Result<Zer
 }
 
 /// One JSON text after the other.
-fn as_json(text: Zeroizing<Vec<u8>>) -> anyhow::Result<Zeroizing<Vec<u8>>> {
+fn as_json(bytes: &[u8]) -> anyhow::Result<Text<'_>> {
+    let text = Text::of_json(bytes);
     let as_it_is = documents(&text).map(drop);
     match as_it_is {
         Ok(()) => Ok(text),
         Err(broken_json) => {
-            let utf8 = str::from_utf8(&text).context("not UTF-8")?;
+            let utf8 = str::from_utf8(bytes).context("not UTF-8")?;
             let begins_like_json = utf8.trim_start().starts_with('{');
             yaml::to_json(utf8).map_err(|error| {
                 let error = if begins_like_json { broken_json } else { error };
@@ -165,15 +165,15 @@ fn as_json(text: Zeroizing<Vec<u8>>) -> anyhow::Result<Zeroizing<Vec<u8>>> {
     }
 }
 
-fn documents(text: &[u8]) -> Result<Vec<&RawValue>, DecodeError> {
-    let documents = serde_json::Deserializer::from_slice(text).into_iter();
+fn documents(text: &str) -> Result<Vec<&RawValue>, DecodeError> {
+    let documents = serde_json::Deserializer::from_str(text).into_iter();
     documents
         .map(|document| document.map_err(DecodeError::from))
         .collect()
 }
 
 /// The items of lists, and objects that stand alone.
-fn split(text: &[u8]) -> anyhow::Result<Vec<&RawValue>> {
+fn split(text: &str) -> anyhow::Result<Vec<&RawValue>> {
     let documents = documents(text)?;
     let is_expected = "is this what \"kubectl get secrets -o yaml\" prints?";
     if documents.is_empty() {
@@ -271,11 +271,44 @@ fn decode(item: &RawValue, name: &str, envelope: &Envelope<'_>, of: SecretType) 
         problem: SecretProblem::Data(error.into()),
     })?;
     match fields.remove(data_key(of.format)) {
-        Some(Text(text)) => Ok(SecretDoc {
+        Some(text) => Ok(SecretDoc {
             name: name.to_owned(),
-            docker_config: Zeroizing::new(text.into_owned().into_bytes()),
+            docker_config: Zeroizing::new(text.as_bytes().to_vec()),
             format: of.format,
         }),
         None => read_secret(item, of.format),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use tempfile::NamedTempFile;
+
+    use super::*;
+    use crate::credentials::{DockerConfig, vectors};
+
+    #[test]
+    fn secrets_in_files_are_read_as_the_api_server_and_kubelet_read_them() {
+        for case in vectors::secrets() {
+            let mut file = NamedTempFile::new().unwrap();
+            file.write_all(case.text.as_ref().unwrap().as_bytes())
+                .unwrap();
+            let files = [file.path().to_owned()];
+            let namespace = Namespace::parse("ns").unwrap();
+            let stdin = File::open("/dev/null").unwrap();
+            let given = read(&files, &namespace, stdin, &mut Findings::default()).unwrap();
+            let mut listed = Vec::new();
+            given.hand_over(None, &mut |secret| listed.push(secret));
+            let secret = listed.pop().unwrap().ok();
+            let text = secret
+                .as_ref()
+                .map(|secret| Text::of_json(&secret.docker_config));
+            let format = secret.as_ref().map(|secret| secret.format);
+            let config = text.as_ref().zip(format);
+            let config = config.and_then(|(text, format)| DockerConfig::parse(text, format).ok());
+            case.assert_like_kubelet(config.as_ref());
+        }
     }
 }

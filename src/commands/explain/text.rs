@@ -105,7 +105,7 @@ fn entries(
             Style::Good.cell("used"),
             Cell::from(candidate.origin.to_string()),
             Cell::from(format!("key {:?}", candidate.key)),
-            Cell::from(format!("user {:?}", candidate.credential.username)),
+            Cell::from(format!("user {:?}", candidate.credential.username_lossy())),
         ]),
         None if explained.logins.sources.no_login().is_some() => {}
         None => rows.push(vec![Style::Warning.cell("no login")]),

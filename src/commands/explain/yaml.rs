@@ -1,13 +1,11 @@
 //! YAML as JSON, so that Secrets from a file are decoded by the same code as those
 //! from the API server.
 
-use std::fmt;
-
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_saphyr::{alias_limits, budget, options};
 use zeroize::Zeroizing;
 
+use crate::credentials::Text;
 use crate::secret::DecodeError;
 
 /// Scalars, lists and maps of one file: far more than the largest namespace has.
@@ -21,7 +19,7 @@ const MAX_REPLAYED: usize = 100_000;
 ///
 /// # Errors
 /// [`DecodeError`], which never holds a part of the text.
-pub(super) fn to_json(text: &str) -> Result<Zeroizing<Vec<u8>>, DecodeError> {
+pub(super) fn to_json(text: &str) -> Result<Text<'static>, DecodeError> {
     let options = options! {
         with_snippet: false,
         budget: budget! {
@@ -31,116 +29,13 @@ pub(super) fn to_json(text: &str) -> Result<Zeroizing<Vec<u8>>, DecodeError> {
         },
         alias_limits: alias_limits! { max_total_replayed_events: MAX_REPLAYED },
     };
-    let documents: Vec<Json> = serde_saphyr::from_multiple_with_options(text, options)?;
-    let length = documents.iter().map(|json| json.0.len() + 1).sum();
-    let mut all = Zeroizing::new(Vec::with_capacity(length));
-    for json in documents {
-        all.extend_from_slice(&json.0);
-        all.push(b'\n');
+    let documents: Vec<Value> = serde_saphyr::from_multiple_with_options(text, options)?;
+    let mut all = Zeroizing::new(String::new());
+    for document in documents {
+        all.push_str(&Zeroizing::new(serde_json::to_string(&document)?));
+        all.push('\n');
     }
-    Ok(all)
-}
-
-/// A JSON text.
-struct Json(Zeroizing<Vec<u8>>);
-
-impl<'de> Deserialize<'de> for Json {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut text = Zeroizing::new(Vec::new());
-        Writer(&mut text).deserialize(deserializer)?;
-        Ok(Self(text))
-    }
-}
-
-/// Writes whatever value comes as JSON.
-struct Writer<'a>(&'a mut Vec<u8>);
-
-impl Writer<'_> {
-    fn scalar<E: Error>(self, value: impl Serialize) -> Result<(), E> {
-        // A vector takes everything.
-        serde_json::to_writer(self.0, &value).map_err(|_impossible| E::custom("no JSON"))
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Writer<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Writer<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("what JSON has too")
-    }
-
-    fn visit_bool<E: Error>(self, value: bool) -> Result<(), E> {
-        self.scalar(value)
-    }
-
-    fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {
-        self.scalar(value)
-    }
-
-    fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
-        self.scalar(value)
-    }
-
-    fn visit_i128<E: Error>(self, value: i128) -> Result<(), E> {
-        self.scalar(value)
-    }
-
-    fn visit_u128<E: Error>(self, value: u128) -> Result<(), E> {
-        self.scalar(value)
-    }
-
-    fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {
-        self.scalar(value)
-    }
-
-    fn visit_str<E: Error>(self, value: &str) -> Result<(), E> {
-        self.scalar(value)
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<(), E> {
-        self.scalar(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        self.0.push(b'[');
-        let start = self.0.len();
-        loop {
-            let end = self.0.len();
-            if end > start {
-                self.0.push(b',');
-            }
-            if list.next_element_seed(Writer(self.0))?.is_none() {
-                self.0.truncate(end);
-                break;
-            }
-        }
-        self.0.push(b']');
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        self.0.push(b'{');
-        let mut first = true;
-        while let Some(key) = map.next_key::<String>()? {
-            if !first {
-                self.0.push(b',');
-            }
-            first = false;
-            Writer(self.0).scalar(key)?;
-            self.0.push(b':');
-            map.next_value_seed(Writer(self.0))?;
-        }
-        self.0.push(b'}');
-        Ok(())
-    }
+    Ok(Text::Owned(all))
 }
 
 #[cfg(test)]
@@ -172,9 +67,10 @@ mod tests {
                 "{\"a\": [1], \"b\": \"\\u00e9\"}",
                 "{\"a\":[1],\"b\":\"é\"}\n",
             ),
+            ("a: !!binary ZTMwPQ==", "{\"a\":\"e30=\"}\n"),
         ] {
             let json = to_json(yaml).unwrap();
-            assert_eq!(String::from_utf8_lossy(&json), expected, "{yaml}");
+            assert_eq!(&*json, expected, "{yaml}");
         }
     }
 

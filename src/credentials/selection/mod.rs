@@ -18,7 +18,7 @@ use std::path::PathBuf;
 
 use registries_conf::ImageName;
 
-use super::docker_config::{Credential, EntryError, RawEntry};
+use super::entry::{Credential, EntryError, RawEntry};
 use super::key::Key;
 use super::observer::Observer;
 use crate::excerpt::Excerpt;
@@ -160,7 +160,10 @@ impl Selection {
         served: impl Fn(&ImageName) -> bool,
         observer: &mut impl Observer,
     ) -> Result<(), EntryError> {
-        let key = Key::parse(raw_key);
+        let Ok(key) = Key::parse(raw_key) else {
+            observer.unmatched(origin, raw_key);
+            return Ok(());
+        };
         let mut matched = false;
         let mut candidate: Option<Candidate> = None;
         for chosen in &mut self.sources {

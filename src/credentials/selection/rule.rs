@@ -126,7 +126,7 @@ type Place<'a> = (&'a Origin, &'a str);
 /// The tie breakers only ever meet their own kind: the first part tells Secrets
 /// from files.
 pub(super) fn compare(one: Place<'_>, other: Place<'_>) -> Option<(Rule, Ordering)> {
-    let of_key = |key| Key::parse(key).specificity();
+    let of_key = |key| Key::parse(key).map(|key| key.specificity()).ok();
     let (a, b) = (of_key(one.1), of_key(other.1));
     let parts = [
         (
@@ -135,10 +135,17 @@ pub(super) fn compare(one: Place<'_>, other: Place<'_>) -> Option<(Rule, Orderin
         ),
         (
             Rule::PathComponents,
-            a.path_components.cmp(&b.path_components),
+            a.map(|a| a.path_components)
+                .cmp(&b.map(|b| b.path_components)),
         ),
-        (Rule::ExactHost, a.exact_host.cmp(&b.exact_host)),
-        (Rule::GlobLength, a.glob_length.cmp(&b.glob_length)),
+        (
+            Rule::ExactHost,
+            a.map(|a| a.exact_host).cmp(&b.map(|b| b.exact_host)),
+        ),
+        (
+            Rule::GlobLength,
+            a.map(|a| a.glob_length).cmp(&b.map(|b| b.glob_length)),
+        ),
         (
             Rule::SecretOrder,
             other.0.secret_place().cmp(&one.0.secret_place()),

@@ -1,0 +1,261 @@
+//! Documents of registry logins: what Secrets hold (`.dockerconfigjson`,
+//! `{"auths": {..}}`, and `.dockercfg`, the bare map), read as kubelet reads them, and
+//! auth files, read as containers/image reads them.
+//!
+//! Every entry is decoded for itself, so that one that cannot be used leaves the
+//! others as they are.
+//!
+//! containers-auth.json(5); kubelet: `pkg/credentialprovider/config.go`.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde_json::value::RawValue;
+
+use super::entry::{RawEntry, Reader};
+use super::go_json::{Fields, Text, is_field};
+use crate::secret::DecodeError;
+
+/// Which of the two layouts a Secret's text has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// `{"auths": {KEY: ENTRY, ..}}`: Secrets of type
+    /// `kubernetes.io/dockerconfigjson`.
+    DockerConfigJson,
+    /// `{KEY: ENTRY, ..}`: Secrets of type `kubernetes.io/dockercfg`.
+    DockerCfg,
+}
+
+/// Keys and entries in the order of the text, each key once (the last one counts, as
+/// in Go).
+pub type Entries<'a> = Vec<(Cow<'a, str>, RawEntry<'a>)>;
+
+/// Names and values in the order of the text, each name once.
+pub type RawFields<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
+
+/// The entries of a Secret. Borrows from the text; redacted in `Debug`.
+pub struct DockerConfig<'a> {
+    /// Its entries; `None` where there is no `auths` at all.
+    pub auths: Option<Entries<'a>>,
+}
+
+/// An auth file, containers-auth.json(5). Borrows from the text; redacted in `Debug`.
+pub struct AuthFile<'a> {
+    /// Its entries.
+    pub auths: Entries<'a>,
+    /// `credHelpers`: registry host to the helper's name; or why they cannot be
+    /// decoded.
+    pub cred_helpers: Result<RawFields<'a>, DecodeError>,
+    /// All other fields.
+    pub other: RawFields<'a>,
+}
+
+impl<'a> DockerConfig<'a> {
+    /// Reads the entries of a Secret's text, see [`Text::of_json`].
+    ///
+    /// # Errors
+    /// [`DecodeError`] where nothing of the text can be used.
+    pub fn parse(text: &'a Text<'_>, format: Format) -> Result<Self, DecodeError> {
+        let document: Object<'a> = serde_json::from_str(text)?;
+        let auths = match format {
+            Format::DockerCfg => Some(document.map_or_else(Vec::new, |map| map.0)),
+            Format::DockerConfigJson => {
+                let mut auths = Map::default();
+                for (name, value) in document.into_iter().flat_map(|fields| fields.0) {
+                    if is_field(&name, "auths") {
+                        auths.merge(value)?;
+                    }
+                }
+                auths.0
+            }
+        };
+        let auths = auths.map(|auths| entries(auths, Reader::Kubelet));
+        Ok(Self { auths })
+    }
+}
+
+impl<'a> AuthFile<'a> {
+    /// Reads an auth file's text, see [`Text::of_json`].
+    ///
+    /// # Errors
+    /// [`DecodeError`] where nothing of the text can be used.
+    pub fn parse(text: &'a Text<'_>) -> Result<Self, DecodeError> {
+        let document: Object<'a> = serde_json::from_str(text)?;
+        let mut auths = Map::default();
+        let mut cred_helpers = Ok(Map::default());
+        let mut other = Vec::new();
+        for (name, value) in document.into_iter().flat_map(|fields| fields.0) {
+            if is_field(&name, "auths") {
+                auths.merge(value)?;
+            } else if is_field(&name, "credhelpers") {
+                cred_helpers = cred_helpers.and_then(|mut helpers: Map<'a>| {
+                    helpers.merge(value)?;
+                    Ok(helpers)
+                });
+            } else {
+                other.push((name, value));
+            }
+        }
+        Ok(Self {
+            auths: entries(auths.0.unwrap_or_default(), Reader::ContainersImage),
+            cred_helpers: cred_helpers.map(|helpers| unique(helpers.0.unwrap_or_default())),
+            other: unique(other),
+        })
+    }
+}
+
+impl fmt::Debug for DockerConfig<'_> {
+    /// Other fields may hold secrets too, such as `HttpHeaders`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DockerConfig").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for AuthFile<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthFile").finish_non_exhaustive()
+    }
+}
+
+/// A JSON object; `null` leaves a Go struct or map as it is, which is empty here.
+type Object<'a> = Option<Fields<'a>>;
+
+/// A field for a Go map; `None` is Go's nil.
+#[derive(Default)]
+struct Map<'a>(Option<RawFields<'a>>);
+
+impl<'a> Map<'a> {
+    /// Takes one more value: an object adds to what is there, `null` drops it.
+    fn merge(&mut self, value: &'a RawValue) -> Result<(), DecodeError> {
+        match serde_json::from_str::<Object<'a>>(value.get())? {
+            Some(Fields(fields)) => self.0.get_or_insert_default().extend(fields),
+            None => self.0 = None,
+        }
+        Ok(())
+    }
+}
+
+fn unique(fields: RawFields<'_>) -> RawFields<'_> {
+    let mut fields = Fields(fields);
+    fields.keep_last();
+    fields.0
+}
+
+fn entries(fields: RawFields<'_>, reader: Reader) -> Entries<'_> {
+    let fields = unique(fields).into_iter();
+    fields
+        .map(|(key, value)| (key, RawEntry::new(value, reader)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(entries: &Entries<'_>) -> Vec<(String, String)> {
+        let entries = entries.iter();
+        entries
+            .map(|(key, entry)| (key.to_string(), entry.expose().get().to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn entries_are_gathered_as_in_a_go_map() {
+        for (name, text, expected) in [
+            (
+                "the last of equal keys",
+                r#"{"auths":{"a":1,"b":2,"a":3}}"#,
+                "b2 a3",
+            ),
+            (
+                "of one that is escaped",
+                r#"{"auths":{"a":1,"\u0061":3}}"#,
+                "a3",
+            ),
+            (
+                "several objects",
+                r#"{"auths":{"a":1,"b":2},"auths":{"a":3}}"#,
+                "b2 a3",
+            ),
+            (
+                "in any case",
+                "{\"AUTHS\":{\"a\":1},\"auth\u{17f}\":{\"b\":2}}",
+                "a1 b2",
+            ),
+            (
+                "nothing after null",
+                r#"{"auths":{"a":1},"auths":null}"#,
+                "",
+            ),
+            (
+                "null, then an object",
+                r#"{"auths":null,"auths":{"a":1}}"#,
+                "a1",
+            ),
+            ("none after all", r#"{"auths":{"a":1},"auths":{}}"#, "a1"),
+        ] {
+            let text = Text::of_json(text.as_bytes());
+            let of_secret = DockerConfig::parse(&text, Format::DockerConfigJson).unwrap();
+            let of_file = AuthFile::parse(&text).unwrap();
+            for auths in [of_secret.auths.unwrap_or_default(), of_file.auths] {
+                let shown: Vec<_> = shown(&auths).into_iter().map(|(k, v)| k + &v).collect();
+                assert_eq!(shown.join(" "), expected, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn fields_that_are_not_used_may_hold_anything() {
+        let text = br#"{"auths":{"a":{}},"credHelpers":[],"HttpHeaders":5,"x":[1e999,{"":-0}]}"#;
+        let text = Text::of_json(text);
+        let of_secret = DockerConfig::parse(&text, Format::DockerConfigJson).unwrap();
+        let of_file = AuthFile::parse(&text).unwrap();
+        let entries = [("a".to_owned(), "{}".to_owned())];
+        assert_eq!(shown(&of_secret.auths.unwrap()), entries);
+        assert_eq!(shown(&of_file.auths), entries);
+        assert!(of_file.cred_helpers.is_err());
+        let other: Vec<_> = of_file.other.iter().map(|(name, _)| &**name).collect();
+        assert_eq!(other, ["HttpHeaders", "x"]);
+    }
+
+    #[test]
+    fn what_is_not_a_docker_config_is_refused() {
+        let deep = format!("{{\"auths\":{}", "[".repeat(100_000));
+        for text in ["", " ", "[]", "{", "{} {}", "{\"x\":\"a\tb\"}", &deep] {
+            let text = Text::of_json(text.as_bytes());
+            assert!(AuthFile::parse(&text).is_err(), "{text:?}");
+            for format in [Format::DockerConfigJson, Format::DockerCfg] {
+                assert!(DockerConfig::parse(&text, format).is_err(), "{text:?}");
+            }
+        }
+        let text = Text::of_json(br#"{"auths":[]}"#);
+        assert!(DockerConfig::parse(&text, Format::DockerConfigJson).is_err());
+        assert!(AuthFile::parse(&text).is_err());
+    }
+
+    #[test]
+    fn a_secret_without_auths_is_told_apart_from_one_with_none() {
+        for (text, there) in [
+            ("null", false),
+            ("{}", false),
+            (r#"{"auths":null}"#, false),
+            (r#"{"quay.io":{}}"#, false),
+            (r#"{"auths":{}}"#, true),
+        ] {
+            let text = Text::of_json(text.as_bytes());
+            let config = DockerConfig::parse(&text, Format::DockerConfigJson).unwrap();
+            assert_eq!(config.auths.is_some(), there, "{:?}", &*text);
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_field_of_the_text() {
+        let text =
+            br#"{"auths":{"a":{"auth":"hunter2"}},"HttpHeaders":{"Authorization":"hunter2"}}"#;
+        let text = Text::of_json(text);
+        let config = DockerConfig::parse(&text, Format::DockerConfigJson).unwrap();
+        let file = AuthFile::parse(&text).unwrap();
+        let all = format!("{text:?} {config:?} {:?} {file:?}", config.auths);
+        assert!(!all.contains("hunter2"), "{all}");
+    }
+}

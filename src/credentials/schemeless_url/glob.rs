@@ -1,0 +1,151 @@
+//! Globs for the labels of a host, as Go's `filepath.Match` reads them: `*` is any run
+//! of characters. Its classes, `?` and `\` never get this far: the parser of URLs
+//! refuses hosts with them, or takes them for the beginning of a query.
+
+/// The longest label that is compared in [`intersect`], which is longer than any
+/// image's name.
+const MAX_LABEL: usize = 255;
+
+/// Whether all labels of a host match those of a glob, one by one.
+pub(crate) fn host_matches(glob: &str, host: &str) -> bool {
+    let mut labels = host.split('.');
+    let mut globs = glob.split('.');
+    globs.all(|glob| labels.next().is_some_and(|label| matches(glob, label)))
+        && labels.next().is_none()
+}
+
+/// Whether a label matches.
+pub(crate) fn matches(glob: &str, label: &str) -> bool {
+    let Some((head, mut tail)) = glob.split_once('*') else {
+        return glob == label;
+    };
+    let Some(mut rest) = label.strip_prefix(head) else {
+        return false;
+    };
+    // Between two stars the leftmost occurrence leaves the most to the others.
+    while let Some((middle, next)) = tail.split_once('*') {
+        let Some((_, after)) = rest.split_once(middle) else {
+            return false;
+        };
+        (rest, tail) = (after, next);
+    }
+    rest.ends_with(tail)
+}
+
+/// Whether some label matches both; yes where their length makes it hard to tell.
+pub(crate) fn intersect(one: &str, other: &str) -> bool {
+    if one.len().max(other.len()) > MAX_LABEL {
+        return true;
+    }
+    let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
+    // Row by row over `one`: whether its first parts and the first parts of
+    // `other` have a label in common.
+    let mut row: Vec<bool> = Vec::with_capacity(other.len() + 1);
+    row.push(true);
+    for c in &other {
+        let before = row.last().copied().unwrap_or_default();
+        row.push(before && *c == '*');
+    }
+    for a in &one {
+        let mut next = Vec::with_capacity(row.len());
+        next.push(row.first().copied().unwrap_or_default() && *a == '*');
+        for ((b, &diagonal), &above) in other.iter().zip(&row).zip(row.iter().skip(1)) {
+            let left = next.last().copied().unwrap_or_default();
+            let skip_a = *a == '*' && above;
+            let skip_b = *b == '*' && left;
+            // A star that meets a character swallows it.
+            let star = (*a == '*' && left) || (*b == '*' && above);
+            next.push(skip_a || skip_b || star || (a == b && diagonal));
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn labels_match_as_in_gos_filepath_match() {
+        for (glob, label, expected) in [
+            ("abc", "abc", true),
+            ("*", "abc", true),
+            ("*", "", true),
+            ("*c", "abc", true),
+            ("a*", "a", true),
+            ("a*", "abc", true),
+            ("a*b*c*d*e*", "axbxcxdxe", true),
+            ("a*b*c*d*e*", "axbxcxdxexxx", true),
+            ("a*b", "a", false),
+            ("*x", "xxx", true),
+            ("*ab*ab", "ab", false),
+            ("*ab*ab", "abxab", true),
+            ("q*x*.io", "quay.io", false),
+        ] {
+            assert_eq!(matches(glob, label), expected, "{glob} {label}");
+        }
+    }
+
+    #[test]
+    fn globs_have_labels_in_common_or_not() {
+        for (one, other, expected) in [
+            ("a", "a", true),
+            ("a", "b", false),
+            ("*", "anything", true),
+            ("a*", "*b", true),
+            ("a*", "b*", false),
+            ("a*c", "ab*", true),
+            ("*a*", "*b*", true),
+            ("a*b", "ab", true),
+            ("a*b", "a", false),
+            ("", "*", true),
+            ("", "a", false),
+        ] {
+            assert_eq!(intersect(one, other), expected, "{one} {other}");
+            assert_eq!(intersect(other, one), expected, "{other} {one}");
+        }
+    }
+
+    /// Whether a glob matches, by its meaning: `*` takes nothing, or one more character.
+    fn by_definition(glob: &[u8], label: &[u8]) -> bool {
+        match (glob, label) {
+            ([], []) => true,
+            ([b'*', rest @ ..], _) => {
+                by_definition(rest, label)
+                    || label
+                        .split_first()
+                        .is_some_and(|(_, less)| by_definition(glob, less))
+            }
+            ([a, glob @ ..], [b, label @ ..]) => a == b && by_definition(glob, label),
+            _ => false,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_star_is_any_run_of_characters(glob in "[ab*]{0,6}", label in "[ab]{0,8}") {
+            let expected = by_definition(glob.as_bytes(), label.as_bytes());
+            prop_assert_eq!(matches(&glob, &label), expected);
+        }
+
+        #[test]
+        fn labels_match_one_by_one(host in "[ab]{1,2}(\\.[ab]{1,2}){0,2}") {
+            let stars = vec!["*"; host.split('.').count()].join(".");
+            prop_assert!(host_matches(&stars, &host));
+            let more = format!("{stars}.*");
+            prop_assert!(!host_matches(&more, &host));
+        }
+
+        #[test]
+        fn what_matches_both_globs_is_in_common(
+            one in "[ab*]{0,6}", other in "[ab*]{0,6}", label in "[ab]{0,6}",
+        ) {
+            if matches(&one, &label) && matches(&other, &label) {
+                prop_assert!(intersect(&one, &other));
+            }
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! URLs without their scheme, as which kubelet reads the names of images, the keys of
+//! docker configs and the patterns of `matchImages`.
+//!
+//! Agrees with `ParseSchemelessURL` and `SplitURL` of Kubernetes'
+//! `pkg/credentialprovider`, built with Go 1.26: what follows `https://` in a URL that
+//! `net/url` parses.
+
+pub(crate) mod glob;
+
+use std::borrow::Cow;
+use std::net::Ipv6Addr;
+
+use percent_encoding::percent_decode_str;
+
+/// Host and path of a URL; user, query and fragment are dropped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SchemelessUrl<'a> {
+    /// With the port; its escapes are decoded.
+    host: Cow<'a, str>,
+    /// With its leading slash; its escapes are decoded.
+    path: Cow<'a, [u8]>,
+}
+
+/// Why a text is not a URL without its scheme.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum UrlError {
+    /// A tab, a line break or the like.
+    #[error("has a control character")]
+    Control,
+    /// What comes after the colon is not a number, or there are several colons.
+    #[error("has no number after the colon of its host")]
+    Port,
+    /// `[` that is not the start of an IPv6 address in brackets. Go refuses it since
+    /// 1.25.8 and 1.26.1, before which kubelet took a class such as `[0-9]`.
+    #[error(
+        "has a \"[\" in its host without an IPv6 address: kubelet takes no classes of characters since April 2026, write \"*\" or one pattern for each host"
+    )]
+    Bracket,
+    /// A character that no host has.
+    #[error("has a character in its host that none may have")]
+    Host,
+    /// A percent sign without two hexadecimal digits.
+    #[error("has a percent sign that begins no escape")]
+    Escape,
+    /// Something odd before an `@`.
+    #[error("has a character before the \"@\" that none may have")]
+    User,
+}
+
+impl<'a> SchemelessUrl<'a> {
+    /// Parses what follows `https://`.
+    ///
+    /// # Errors
+    /// [`UrlError`], where Go's `url.Parse` refuses it.
+    pub fn parse(text: &'a str) -> Result<Self, UrlError> {
+        let (text, fragment) = text.split_once('#').unwrap_or((text, ""));
+        if text.bytes().any(|byte| byte.is_ascii_control()) {
+            return Err(UrlError::Control);
+        }
+        let text = text.split('?').next().unwrap_or_default();
+        let (authority, path) = text.split_at(text.find('/').unwrap_or(text.len()));
+        let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+        let host = parse_host(host)?;
+        let is_of_user = |c: char| c.is_ascii_alphanumeric() || "-._:~!$&'()*+,;=%@".contains(c);
+        if !user.chars().all(is_of_user) {
+            return Err(UrlError::User);
+        }
+        [user, path, fragment]
+            .into_iter()
+            .try_for_each(check_escapes)?;
+        Ok(Self {
+            host,
+            path: percent_decode_str(path).into(),
+        })
+    }
+
+    /// The host, with its port where it has one.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The host's name and port, each of which may be empty.
+    pub fn name_and_port(&self) -> (&str, &str) {
+        split_port(&self.host)
+    }
+
+    /// The path with its leading slash; empty where there is none.
+    pub fn path(&self) -> &[u8] {
+        &self.path
+    }
+
+    /// Host and path, where both stand in the text as they are.
+    pub(super) fn borrowed(&self) -> Option<(&'a str, &'a [u8])> {
+        match (&self.host, &self.path) {
+            (Cow::Borrowed(host), Cow::Borrowed(path)) => Some((host, path)),
+            _ => None,
+        }
+    }
+
+    /// The same URL, which borrows nothing.
+    pub fn into_owned(self) -> SchemelessUrl<'static> {
+        SchemelessUrl {
+            host: Cow::Owned(self.host.into_owned()),
+            path: Cow::Owned(self.path.into_owned()),
+        }
+    }
+}
+
+/// Splits a host as `net.SplitHostPort` does, which removes the brackets of an IPv6
+/// address only where a port follows.
+pub(super) fn split_port(host: &str) -> (&str, &str) {
+    match host.rsplit_once(':') {
+        Some((name, port)) if !port.contains(']') => {
+            let bare = name
+                .strip_prefix('[')
+                .and_then(|name| name.strip_suffix(']'));
+            (bare.unwrap_or(name), port)
+        }
+        _ => (host, ""),
+    }
+}
+
+/// Checks a host and decodes its escapes, as `parseHost` of Go 1.26.
+fn parse_host(host: &str) -> Result<Cow<'_, str>, UrlError> {
+    let (zone, port) = match host.strip_prefix('[') {
+        Some(rest) => {
+            let (address, port) = rest.rsplit_once(']').ok_or(UrlError::Bracket)?;
+            let (address, zone) = match address.split_once("%25") {
+                Some((address, zone)) => (address, Some(zone)),
+                None => (address, None),
+            };
+            if address.parse::<Ipv6Addr>().is_err() || zone == Some("") {
+                return Err(UrlError::Bracket);
+            }
+            (zone.unwrap_or_default(), port)
+        }
+        None if host.contains('[') => return Err(UrlError::Bracket),
+        None => ("", host.split_at(host.find(':').unwrap_or(host.len())).1),
+    };
+    let is_number = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    if !port.is_empty() && !port.strip_prefix(':').is_some_and(is_number) {
+        return Err(UrlError::Port);
+    }
+    if !host.bytes().all(may_be_in_host) {
+        return Err(UrlError::Host);
+    }
+    check_escapes(host)?;
+    // In a host an escape stands for a byte beyond ASCII, or for a percent sign; in
+    // a zone also for what may be there without one, and for a space.
+    let in_zone = |code: u8| !zone.is_empty() && (code == b' ' || may_be_in_host(code));
+    if !codes(host).all(|code| !code.is_ascii() || code == b'%' || in_zone(code)) {
+        return Err(UrlError::Host);
+    }
+    Ok(percent_decode_str(host).decode_utf8_lossy())
+}
+
+fn may_be_in_host(byte: u8) -> bool {
+    let others = b"-_.~!$&'()*+,;=:[]<>\"%";
+    !byte.is_ascii() || byte.is_ascii_alphanumeric() || others.contains(&byte)
+}
+
+/// What the escapes of a text stand for.
+fn codes(text: &str) -> impl Iterator<Item = u8> {
+    let escapes = text.split('%').skip(1);
+    escapes.filter_map(|rest| u8::from_str_radix(rest.get(..2)?, 16).ok())
+}
+
+fn check_escapes(text: &str) -> Result<(), UrlError> {
+    let is_hex = |code: &str| code.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_escape = |rest: &str| rest.get(..2).is_some_and(is_hex);
+    let good = text.split('%').skip(1).all(is_escape);
+    good.then_some(()).ok_or(UrlError::Escape)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_has_a_host_a_port_and_a_path() {
+        for (text, name, port, path) in [
+            ("", "", "", ""),
+            ("quay.io", "quay.io", "", ""),
+            ("quay.io/", "quay.io", "", "/"),
+            ("quay.io:5000/org//app", "quay.io", "5000", "/org//app"),
+            ("quay.io:", "quay.io", "", ""),
+            ("user:x@y@quay.io/a@b", "quay.io", "", "/a@b"),
+            ("quay.io/a?b c#d%20", "quay.io", "", "/a"),
+            ("quay.io#?/a", "quay.io", "", ""),
+            ("quay.io?/a\u{e4}", "quay.io", "", ""),
+            ("quay.io/%6f%2Frg", "quay.io", "", "/o/rg"),
+            ("*.b\u{fc}cher.io", "*.b\u{fc}cher.io", "", ""),
+            ("b%C3%BCcher.io", "b\u{fc}cher.io", "", ""),
+            ("a]b.io", "a]b.io", "", ""),
+            ("[::1]", "[::1]", "", ""),
+            ("[::1]:5000/a", "::1", "5000", "/a"),
+            ("[::ffff:1.2.3.4]:5", "::ffff:1.2.3.4", "5", ""),
+            ("[fe80::1%25en0]:5", "fe80::1%en0", "5", ""),
+            ("[fe80::1%25e%20n]:5/a", "fe80::1%e n", "5", "/a"),
+            ("quay.io?a%zz", "quay.io", "", ""),
+            ("a:/b", "a", "", "/b"),
+            ("*", "*", "", ""),
+        ] {
+            let url = SchemelessUrl::parse(text).unwrap();
+            assert_eq!(url.name_and_port(), (name, port), "{text}");
+            assert_eq!(url.path(), path.as_bytes(), "{text}");
+            assert_eq!(url.clone().into_owned(), url, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_gos_parser_refuses_is_refused() {
+        for (text, expected) in [
+            ("quay.io:x", UrlError::Port),
+            ("quay.io:*", UrlError::Port),
+            ("a:1:2", UrlError::Port),
+            ("::1", UrlError::Port),
+            ("[::1]x", UrlError::Port),
+            ("[::1", UrlError::Bracket),
+            ("[1.2.3.4]", UrlError::Bracket),
+            ("[a-c].io", UrlError::Bracket),
+            ("[a-c].io:80", UrlError::Bracket),
+            ("[::1][::1]", UrlError::Bracket),
+            ("[fe80::1%25e%0an]", UrlError::Host),
+            ("[a-c]", UrlError::Bracket),
+            ("[]:5000", UrlError::Bracket),
+            ("[fe80::1%25]", UrlError::Bracket),
+            ("mirror[0-9].io", UrlError::Bracket),
+            ("a[b-d.io", UrlError::Bracket),
+            ("x[::1]:5000", UrlError::Bracket),
+            ("qu ay.io", UrlError::Host),
+            ("{quay}.io", UrlError::Host),
+            ("a\\b.io", UrlError::Host),
+            ("quay%41.io", UrlError::Host),
+            ("quay%.io", UrlError::Escape),
+            ("quay.io/%zz", UrlError::Escape),
+            ("quay.io/%2", UrlError::Escape),
+            ("quay.io#%zz", UrlError::Escape),
+            ("%zz@quay.io", UrlError::Escape),
+            ("us er@quay.io", UrlError::User),
+            ("quay.io\n", UrlError::Control),
+            ("quay.io/a?\t", UrlError::Control),
+            ("quay.io/\u{7f}", UrlError::Control),
+        ] {
+            assert_eq!(SchemelessUrl::parse(text), Err(expected), "{text:?}");
+        }
+    }
+}
