@@ -52,4 +52,6 @@ pub enum ConfigOutput {
     Json,
     /// OpenShift's `CRIOCredentialProviderConfig`, of which it makes kubelet's file.
     Openshift,
+    /// The same in the preview version of OpenShift 4.21.
+    OpenshiftV1alpha1,
 }

@@ -163,21 +163,62 @@ fn every_registry_with_something_else_to_pull_from_is_matched() {
 }
 
 #[test]
-fn openshifts_object_keeps_its_limits() {
-    let most: String = (10..70).map(|n| mirrored(&format!("r{n}.test"))).collect();
-    let node = Node::with_registries(&(most + &mirrored("UPPER.test")));
+fn openshifts_object_is_one_that_its_api_server_takes() {
+    let text = mirrored("*.azurecr.io") + &mirrored("quay.io/org");
+    let node = Node::with_registries(&text);
     let provider = node.provider_without_cluster();
-    // No audience is needed: OpenShift sets it.
-    let outcome = run(&provider, &["-o", "openshift"]);
+    for (output, version) in [("openshift", "v1"), ("openshift-v1alpha1", "v1alpha1")] {
+        // No audience is needed: OpenShift sets it.
+        let outcome = run(&provider, &["-o", output]);
+        let expected = format!(
+            "apiVersion: config.openshift.io/{version}\nkind: CRIOCredentialProviderConfig\n\
+             metadata:\n  name: cluster\nspec:\n  matchImages:\n    - \"*.azurecr.io\"\n    \
+             - \"*.*.azurecr.io\"\n    - \"*.*.*.azurecr.io\"\n    - \"*.*.*.*.azurecr.io\"\n    \
+             - \"quay.io/org\"\n"
+        );
+        assert_eq!(outcome.stdout, expected, "{outcome}");
+        // It is the platform's own pattern on Azure.
+        outcome.warns_with(&["\"*.azurecr.io\"", "registries.conf:1"]);
+        outcome.never_says(&["\"*.*.azurecr.io\" of"]);
+    }
+}
+
+#[test]
+fn what_openshift_would_refuse_is_an_error_with_its_origin() {
+    let most: String = (10..60).map(|n| mirrored(&format!("r{n}.test"))).collect();
+    let alias = "[aliases]\n\"o/app\" = \"r10.test/app\"\n";
+    for (name, more, problems) in [
+        (
+            "a host",
+            mirrored("a_b.test") + &mirrored("UPPER.test"),
+            &[
+                "\"UPPER.test\" of registry \"UPPER.test\" at ",
+                "\"a_b.test\" of registry \"a_b.test\" at ",
+            ][..],
+        ),
+        (
+            "more than 50",
+            most.clone() + &mirrored("r60.test") + &mirrored("r61.test"),
+            &["\"r60.test\" of registry", "\"r61.test\" of registry"],
+        ),
+        (
+            "an alias as the 51st",
+            most.clone() + alias,
+            &["\"docker.io/o/app\" of alias \"o/app\" at "],
+        ),
+    ] {
+        let node = Node::with_registries(&more);
+        let outcome = run(&node.provider_without_cluster(), &["-o", "openshift"]);
+        refuses(&outcome, problems);
+        assert!(
+            outcome.stderr.contains("registries.conf:"),
+            "{name}: {outcome}"
+        );
+    }
+    let node = Node::with_registries(&most);
+    let outcome = run(&node.provider_without_cluster(), &["-o", "openshift"]);
     assert_eq!(outcome.code, Some(0), "{outcome}");
-    let (head, patterns) = outcome.stdout.split_once("  matchImages:\n").unwrap();
-    let expected = "apiVersion: config.openshift.io/v1alpha1\nkind: CRIOCredentialProviderConfig\nmetadata:\n  name: cluster\nspec:\n";
-    assert_eq!(head, expected);
-    assert_eq!(patterns.lines().count(), 50);
-    outcome.warns_with(&["UPPER.test"]);
-    outcome.warns_with(&["r60.test"]);
-    outcome.warns_with(&["r69.test"]);
-    outcome.never_says(&["\"r60.test\"\n"]);
+    assert_eq!(outcome.stdout.matches(".test\"\n").count(), 50, "{outcome}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod audience;
 mod entry;
+mod openshift;
 mod tree;
 mod merge;
 mod edit;
@@ -60,7 +61,7 @@ pub fn config(
             }
             after
         }
-        None => whole(config, command, &derived, annotation)?,
+        None => whole(config, command, &registries, &derived, annotation)?,
     };
     stdout.write_all(text.as_bytes()).context("write to stdout")
 }
@@ -133,6 +134,7 @@ fn short_names(registries: &Registries, patterns: &[String]) -> Vec<String> {
 fn whole(
     config: &Settings,
     command: &ProviderConfig,
+    registries: &Registries,
     derived: &Derived<'_>,
     annotation: Option<&str>,
 ) -> anyhow::Result<String> {
@@ -145,28 +147,18 @@ fn whole(
     Ok(match command.output {
         ConfigOutput::Yaml => lines(&file()?),
         ConfigOutput::Json => file()?.pretty(0, "\n") + "\n",
-        ConfigOutput::Openshift if annotation.is_some() => anyhow::bail!(
-            "OpenShift's CRIOCredentialProviderConfig knows no annotations: leave --named-secrets away, and name Secrets with --secret-name"
-        ),
-        ConfigOutput::Openshift => lines(&entry::openshift(&for_openshift(&derived.patterns)?)),
-    })
-}
-
-/// The patterns that OpenShift's object takes.
-fn for_openshift(patterns: &[String]) -> anyhow::Result<Vec<String>> {
-    let mut taken = Vec::new();
-    for pattern in patterns {
-        if !entry::openshift_takes(pattern) {
-            warn!("leave out {pattern:?}: OpenShift takes no such pattern");
-        } else if taken.len() == entry::OPENSHIFT_MAX_PATTERNS {
-            let most = entry::OPENSHIFT_MAX_PATTERNS;
-            warn!("leave out {pattern:?}: OpenShift takes {most} patterns at most");
-        } else {
-            taken.push(pattern.clone());
+        ConfigOutput::Openshift | ConfigOutput::OpenshiftV1alpha1 if annotation.is_some() => {
+            anyhow::bail!(
+                "OpenShift's CRIOCredentialProviderConfig knows no annotations: leave --named-secrets away, and name Secrets with --secret-name"
+            )
         }
-    }
-    anyhow::ensure!(!taken.is_empty(), "no pattern is left that OpenShift takes");
-    Ok(taken)
+        ConfigOutput::Openshift => lines(&openshift::object(openshift::V1, registries, derived)?),
+        ConfigOutput::OpenshiftV1alpha1 => lines(&openshift::object(
+            openshift::V1ALPHA1,
+            registries,
+            derived,
+        )?),
+    })
 }
 
 /// A file before and after our entry is in it.
