@@ -2,12 +2,18 @@
 //! that is not as it should be gives exactly its own FAIL or WARN (SPEC section 7).
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::symlink;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Distribution, NGINX, Outcome, Provider, ReadyNode, all_at_once};
+use crate::support::{
+    Distribution, NGINX, Node, Outcome, Provider, ReadyNode, all_at_once, cannot_run,
+};
 
 const CONFIG: &str = "/etc/kubernetes/credential-providers.yaml";
 const BINARY: &str =
@@ -571,7 +577,7 @@ fn people_read_one_line_a_check_and_a_summary() {
 }
 
 #[test]
-fn an_empty_directory_is_no_ready_node_and_a_missing_one_a_failure() {
+fn an_empty_directory_is_no_ready_node_and_a_missing_one_is_wrong_usage() {
     let ready = ReadyNode::new();
     ready.write("/empty/x", "");
     let empty = ready.node.path("empty");
@@ -585,5 +591,64 @@ fn an_empty_directory_is_no_ready_node_and_a_missing_one_a_failure() {
     ]);
     assert_eq!(outcome.code, Some(1), "{outcome}");
     let outcome = provider.run_with(&["check", "--root", "/nowhere/at/all"]);
-    outcome.fails_with(&["--root /nowhere/at/all", "No such file"]);
+    assert_eq!(outcome.code, Some(2), "{outcome}");
+    for words in ["/nowhere/at/all", "--root", "No such file"] {
+        assert!(outcome.stderr.contains(words), "{outcome}");
+    }
+}
+
+/// A process that calls itself kubelet, for as long as it is needed.
+struct Pretender(Child);
+
+impl Pretender {
+    fn start(program: &Path, user: u32) -> io::Result<Self> {
+        let mut command = Command::new(program);
+        command
+            .arg0("kubelet")
+            .arg("600")
+            .uid(user)
+            .current_dir("/");
+        command.spawn().map(Self)
+    }
+}
+
+impl Drop for Pretender {
+    fn drop(&mut self) {
+        self.0.kill().unwrap_or_default();
+        self.0.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_process_that_is_not_roots_does_not_pass_for_kubelet() {
+    const NOBODY: u32 = 65_534;
+    let node = Node::new();
+    let sleep = fs::canonicalize("/bin/sleep").unwrap();
+    let Ok(users) = Pretender::start(&sleep, NOBODY) else {
+        cannot_run("only root can run a program as another user");
+        return;
+    };
+    node.write("shared/keep", "");
+    fs::copy(&sleep, node.path("shared/sleep")).unwrap();
+    node.set_mode("shared/sleep", 0o777);
+    let replaceable = Pretender::start(&node.path("shared/sleep"), 0).unwrap();
+    let kubelet = || {
+        let outcome = Provider::new(node.path("")).run_with(&["check", "-o", "json"]);
+        let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
+        let checks = report["checks"].as_array().unwrap().clone();
+        let kubelet = checks.into_iter().find(|check| check["name"] == "kubelet");
+        kubelet.unwrap()["message"].as_str().unwrap().to_owned()
+    };
+    let names = |message: &str, process: &Pretender| {
+        message.contains(&format!("process {})", process.0.id()))
+    };
+
+    let message = kubelet();
+    for pretender in [&users, &replaceable] {
+        assert!(!names(&message, pretender), "{message}");
+    }
+
+    let roots = Pretender::start(&sleep, 0).unwrap();
+    let message = kubelet();
+    assert!(names(&message, &roots), "{message}");
 }

@@ -215,3 +215,72 @@ fn the_api_server_answers_and_is_the_right_one() {
         [("FAIL".to_owned(), "api-server".to_owned())]
     );
 }
+
+/// Whether that server was sent a login, whatever it was asked.
+fn was_sent_a_login(cluster: &Cluster) -> bool {
+    let requests = cluster.server.requests();
+    requests
+        .iter()
+        .any(|request| request.header("authorization").is_some())
+}
+
+#[test]
+fn a_token_given_by_hand_goes_to_no_server_that_a_process_or_an_entry_names() {
+    let other = Cluster::new();
+    let url = other.server.url();
+    let in_args = || {
+        let ready = ReadyNode::new();
+        let args = json!(["--insecure-skip-tls-verify", format!("--api-server={url}")]);
+        entry(|entry| entry["args"] = args.clone())(&ready);
+        ready
+    };
+    let of_kubelet = || {
+        let ready = ReadyNode::new();
+        ready.write("/home/user/kubeconfig", other.server.kubeconfig());
+        ready.process(
+            812,
+            "/usr/bin/kubelet\0--kubeconfig=/home/user/kubeconfig\0",
+        );
+        ready
+    };
+    for (name, ready) in [("args", in_args()), ("kubelet", of_kubelet())] {
+        ready.write("/root/token", &ready.cluster.token);
+        let file = ready.node.path("root/token");
+        let token = ["-o", "json", "--token-file", file.to_str().unwrap()];
+
+        let report = report(&ready.check(&token));
+
+        let warned = ("WARN".to_owned(), "access".to_owned());
+        assert!(troubles(&report).contains(&warned), "{name}: {report}");
+        assert!(
+            report.to_string().contains("is not sent"),
+            "{name}: {report}"
+        );
+        assert!(!other.server.requests().is_empty(), "{name}");
+        assert!(!was_sent_a_login(&other), "{name}");
+        assert!(!was_sent_a_login(&ready.cluster), "{name}");
+    }
+}
+
+#[test]
+fn a_reviewers_login_goes_to_a_verified_server_whatever_an_entry_says() {
+    let ready = ReadyNode::new();
+    let args = json!(["--insecure-skip-tls-verify"]);
+    entry(|entry| entry["args"] = args.clone())(&ready);
+    let other = Cluster::new();
+    let token = other.server.token("kube-system", "admin");
+    other.server.grant_review("kube-system", "admin");
+    let file = administrator(&ready, &token);
+    // The address of the other server, with the authority of this one.
+    let kubeconfig = ready.node.read("root/admin.conf");
+    let kubeconfig = kubeconfig.replace(&ready.cluster.server.url(), &other.server.url());
+    ready.write("/root/admin.conf", kubeconfig);
+    let about = ["-o", "json", "-n", NAMESPACE, "--service-account", ACCOUNT];
+
+    let report = report(&ready.check(&[&about[..], &["--kubeconfig-for-review", &file]].concat()));
+
+    let warned = ("WARN".to_owned(), "access".to_owned());
+    assert!(troubles(&report).contains(&warned), "{report}");
+    assert!(other.server.requests().is_empty(), "{report}");
+    assert!(other.server.connections() > 0, "{report}");
+}

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::kubelet::Entry;
 use super::report::{Finding, chain};
+use super::root::Root;
 use crate::cli::Check;
 use crate::cluster::{
     self, Access, Client, ClientError, Endpoint, ReviewError, User, grant, may_account, may_i,
@@ -60,21 +61,26 @@ pub(super) fn named(
 
 /// Asks, if there is anything to ask with: whether the account may get the Secrets of
 /// these `names`, or list all where there are none.
+///
+/// `by_hand` are the settings of our own command line. They alone choose where a login
+/// goes that is given there, and how the server is verified: what a process or the
+/// provider's entry says is for the provider, whose `endpoint` this is.
 pub(super) fn check(
+    root: &Root,
     command: &Check,
     names: &[String],
-    settings: &cluster::Settings,
+    by_hand: &cluster::Settings,
     endpoint: &Endpoint,
     deadline: Deadline,
 ) -> Reviewed {
     if command.token_file.is_some() {
-        return own(command, names, endpoint, deadline);
+        return own(root, command, names, by_hand, endpoint, deadline);
     }
     let (Some(namespace), Some(account)) = (&command.namespace, &command.service_account) else {
         return (None, None);
     };
     let namespace = namespace.as_str();
-    let finding = match foreign(command, namespace, account, names, settings, deadline) {
+    let finding = match foreign(command, namespace, account, names, by_hand, deadline) {
         Ok(Some(allowed)) => judged(namespace, Some(account), names, allowed),
         Ok(None) => Finding::warn(
             NAME,
@@ -123,7 +129,14 @@ fn right(namespace: &str, names: &[String]) -> String {
 }
 
 /// `SelfSubjectAccessReview`, with the account's own token.
-fn own(command: &Check, names: &[String], endpoint: &Endpoint, deadline: Deadline) -> Reviewed {
+fn own(
+    root: &Root,
+    command: &Check,
+    names: &[String],
+    by_hand: &cluster::Settings,
+    endpoint: &Endpoint,
+    deadline: Deadline,
+) -> Reviewed {
     let failed = |message| {
         let remedy = "give a token of the service account: kubectl -n NAMESPACE create token NAME";
         (Some(Finding::warn(NAME, message, remedy)), None)
@@ -157,7 +170,11 @@ fn own(command: &Check, names: &[String], endpoint: &Endpoint, deadline: Deadlin
             "the token is for service account {name:?}, not for {wanted:?}"
         ));
     }
-    let asked = Client::new(endpoint, token, deadline).map_err(ReviewError::Client);
+    let endpoint = match chosen_by_hand(root, by_hand, endpoint) {
+        Ok(endpoint) => endpoint,
+        Err(finding) => return (Some(finding), None),
+    };
+    let asked = Client::new(&endpoint, token, deadline).map_err(ReviewError::Client);
     let asked =
         asked.and_then(|client| all(namespace.as_str(), names, |access| may_i(&client, access)));
     match asked {
@@ -177,6 +194,33 @@ fn own(command: &Check, names: &[String], endpoint: &Endpoint, deadline: Deadlin
     }
 }
 
+/// The provider's API server, verified as our own command line has it; an error where
+/// that leads to another server, which says nothing of the provider's.
+fn chosen_by_hand(
+    root: &Root,
+    by_hand: &cluster::Settings,
+    endpoint: &Endpoint,
+) -> Result<Endpoint, Finding> {
+    let chosen = cluster::discover(by_hand).map(|mut chosen| {
+        root.apply_to_trust(&mut chosen);
+        chosen
+    });
+    let is_same = |chosen: &Endpoint| {
+        (&chosen.server, &chosen.server_name) == (&endpoint.server, &endpoint.server_name)
+    };
+    match chosen {
+        Ok(chosen) if is_same(&chosen) => Ok(chosen),
+        Ok(_) | Err(_) => Err(Finding::warn(
+            NAME,
+            format!(
+                "the token is not sent to {}, which only {} names",
+                endpoint.server, endpoint.why
+            ),
+            "say yourself where the API server is, with --kubeconfig, or --api-server and --certificate-authority",
+        )),
+    }
+}
+
 /// `SubjectAccessReview`, with the user and the server of the kubeconfig that was
 /// handed over for this; `None` where none was.
 fn foreign(
@@ -184,7 +228,7 @@ fn foreign(
     namespace: &str,
     account: &str,
     names: &[String],
-    settings: &cluster::Settings,
+    by_hand: &cluster::Settings,
     deadline: Deadline,
 ) -> Result<Option<bool>, String> {
     let Some(path) = &command.kubeconfig_for_review else {
@@ -197,7 +241,7 @@ fn foreign(
         kubeconfig: Some(path.clone()),
         certificate_authority: None,
         tls_server_name: None,
-        ..settings.clone()
+        ..by_hand.clone()
     };
     let endpoint = cluster::discover(&settings).map_err(|error| chain(&error))?;
     let client = Client::of_user(&endpoint, user, deadline).map_err(|error| chain(&error))?;

@@ -28,6 +28,7 @@ use self::report::{Finding, Report, Summary};
 use self::root::Root;
 use super::output::{Printer, finish};
 use crate::cli::{self, Check, Output};
+use crate::cluster;
 use crate::deadline::Deadline;
 use crate::sandbox;
 use crate::settings::{Settings, UnknownKey};
@@ -69,6 +70,8 @@ fn examine(
     }
     // What kubelet gives the provider decides where everything else is looked for.
     let kubelet = Kubelet::find(root, command, &processes);
+    let mut by_hand = root.apply(config.clone()).cluster;
+    by_hand.kubelet_kubeconfig = None;
     let (arguments, config) = settings(config, kubelet.entry.as_ref(), arguments, &command.root);
     let config = root.apply(config);
     let (registries, found) = registries::check(&config);
@@ -83,7 +86,15 @@ fn examine(
     report.add(config.unknown_keys.iter().map(unknown_key));
     let bin_dir = kubelet.bin_dir.as_deref();
     report.add(bin_dir.map(|bin_dir| binary::check(root, bin_dir)));
-    cluster(&config, deadline, command, root, &kubelet, &mut report);
+    cluster(
+        &config,
+        &by_hand,
+        deadline,
+        command,
+        root,
+        &kubelet,
+        &mut report,
+    );
     report.retell(|message| root.told(message));
     report
 }
@@ -140,9 +151,11 @@ fn unknown_key(key: &UnknownKey) -> Finding {
     Finding::fail("config-file", key.to_string(), remedy)
 }
 
-/// The API server, and what only it knows.
+/// The API server, and what only it knows. `by_hand` says where a login goes that our
+/// own command line names: no process and no entry chooses whom it is sent to.
 fn cluster(
     config: &Settings,
+    by_hand: &cluster::Settings,
     deadline: Deadline,
     command: &Check,
     root: &Root,
@@ -165,7 +178,7 @@ fn cluster(
             return;
         }
     };
-    let (access, accepted) = access::check(command, &named, &settings, &endpoint, deadline);
+    let (access, accepted) = access::check(root, command, &named, by_hand, &endpoint, deadline);
     let accepted = accepted.as_deref();
     let audience = |entry| api_server::audience(entry, &endpoint, accepted, deadline);
     report.add(kubelet.entry.as_ref().and_then(audience));

@@ -8,8 +8,11 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{PROC_SUPER_MAGIC, statfs};
+
+use super::permissions::loophole;
 use super::root::Root;
-use crate::secret::{ReadError, read_bounded};
+use crate::secret::{ReadError, read_bounded, read_file};
 
 /// The longest command line or environment that is read.
 const MAX_BYTES: usize = 256 * 1024;
@@ -83,13 +86,15 @@ pub(super) fn flag<'a>(arguments: &'a [String], name: &str) -> Option<&'a str> {
 }
 
 /// The programs of the node itself, in the order of their numbers. What runs in a
-/// container is left out, whatever it calls itself.
+/// container is left out, and what is not root's, whatever it calls itself. In a copy
+/// of a node `/proc` has files like any others.
 ///
 /// # Errors
 /// `/proc` cannot be listed.
 pub(super) fn all(root: &Root) -> io::Result<Vec<Process>> {
     let proc = root.path(Path::new("/proc"));
     let first = namespace(&proc.join("1"));
+    let is_kernels = statfs(&proc).is_ok_and(|fs| fs.f_type == PROC_SUPER_MAGIC);
     let mut processes = Vec::new();
     for entry in fs::read_dir(proc)?.take(MAX_PROCESSES) {
         let entry = entry?;
@@ -112,6 +117,9 @@ pub(super) fn all(root: &Root) -> io::Result<Vec<Process>> {
         if own.is_some() && first.is_some() && own != first {
             continue;
         }
+        if is_kernels && !is_roots(root, &folder) {
+            continue;
+        }
         processes.push(Process {
             id,
             arguments: split(&command_line),
@@ -122,6 +130,37 @@ pub(super) fn all(root: &Root) -> io::Result<Vec<Process>> {
     }
     processes.sort_by_key(|process| process.id);
     Ok(processes)
+}
+
+/// Whether nobody but root decides what the process does: it runs as root, and only
+/// root can change its executable. Any user can call a program `kubelet`; one that is
+/// set-user-ID keeps the real ID of its caller. The owner of the folder does not
+/// count: it is root for every process that is not dumpable.
+///
+/// <https://man7.org/linux/man-pages/man5/proc_pid_status.5.html>
+fn is_roots(root: &Root, folder: &Path) -> bool {
+    let Ok(status) = read_file(&folder.join("status"), MAX_BYTES) else {
+        return false;
+    };
+    let status = String::from_utf8_lossy(&status);
+    let ids = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+    let mut ids = ids.into_iter().flat_map(str::split_whitespace);
+    let all_roots = ids.next().is_some_and(|id| id == "0") && ids.all(|id| id == "0");
+    all_roots && fs::read_link(folder.join("exe")).is_ok_and(|program| is_safe(root, &program))
+}
+
+/// Whether only root can replace the file, or, where an update has removed it, could
+/// have put it there.
+fn is_safe(root: &Root, program: &Path) -> bool {
+    let removed = program
+        .to_str()
+        .and_then(|name| name.strip_suffix(" (deleted)"));
+    let file = root.path(removed.map_or(program, Path::new));
+    let judged = match removed {
+        Some(_) if !file.exists() => file.ancestors().find(|part| part.exists()),
+        _ => Some(file.as_path()),
+    };
+    judged.is_some_and(|judged| matches!(loophole(root, judged), Ok(None)))
 }
 
 /// Which files it sees: a container sees others than the node.
@@ -150,7 +189,7 @@ fn split(command_line: &[u8]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
 
@@ -204,5 +243,42 @@ mod tests {
         let found = all(&Root::new(directory.path().to_owned())).unwrap();
         let ids: Vec<_> = found.iter().map(|process| process.id).collect();
         assert_eq!(ids, [1, 30]);
+    }
+
+    #[test]
+    fn a_process_is_roots_by_all_its_ids_and_by_its_executable() {
+        let directory = tempfile::tempdir().unwrap();
+        let base = directory.path();
+        let root = Root::new(base.to_owned());
+        for (path, mode) in [("safe", 0o755), ("shared", 0o777)] {
+            fs::create_dir(base.join(path)).unwrap();
+            File::create(base.join(path).join("kubelet")).unwrap();
+            for path in [path.to_owned(), format!("{path}/kubelet")] {
+                let mode = fs::Permissions::from_mode(mode);
+                fs::set_permissions(base.join(path), mode).unwrap();
+            }
+        }
+        fs::set_permissions(base, fs::Permissions::from_mode(0o755)).unwrap();
+        for (name, ids, program, expected) in [
+            ("root", "0\t0\t0\t0", "/safe/kubelet", true),
+            ("updated", "0\t0\t0\t0", "/safe/old (deleted)", true),
+            ("user", "1000\t1000\t1000\t1000", "/safe/kubelet", false),
+            ("set-user-ID", "1000\t0\t0\t0", "/safe/kubelet", false),
+            ("dropped", "0\t1000\t0\t0", "/safe/kubelet", false),
+            ("no IDs", "", "/safe/kubelet", false),
+            ("replaceable", "0\t0\t0\t0", "/shared/kubelet", false),
+            ("replaced", "0\t0\t0\t0", "/shared/old (deleted)", false),
+            ("missing", "0\t0\t0\t0", "/safe/other", false),
+        ] {
+            let folder = base.join("proc").join(name);
+            fs::create_dir_all(&folder).unwrap();
+            let status = format!("Name:\tkubelet\nUid:\t{ids}\nGid:\t0\n");
+            let mut file = File::create(folder.join("status")).unwrap();
+            file.write_all(status.as_bytes()).unwrap();
+            symlink(program, folder.join("exe")).unwrap();
+            assert_eq!(is_roots(&root, &folder), expected, "{name}");
+        }
+        let nowhere = base.join("proc/ended");
+        assert!(!is_roots(&root, &nowhere));
     }
 }
