@@ -24,6 +24,7 @@ use crio_credential_provider::service_account::ServiceAccount;
 use crio_credential_provider::sources::Sources;
 use divan::{Bencher, black_box};
 use registries_conf::{Config, ImageName, Source};
+use zeroize::Zeroizing;
 
 const SIZES: [usize; 3] = [1, 100, 1_000];
 const REGISTRIES: [usize; 3] = [1, 1_000, 10_000];
@@ -62,9 +63,10 @@ fn list_page_decode(bencher: Bencher<'_, '_>, secrets: usize) {
         let mut visited = 0;
         read_page(
             black_box(page.as_bytes()),
-            Format::DockerConfigJson,
+            &mut Zeroizing::default(),
             &mut |_secret| visited += 1,
         )
+        .unwrap()
         .unwrap();
         visited
     });

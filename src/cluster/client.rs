@@ -1,6 +1,7 @@
 //! One API server, asked with one token: requests, attempts and their limits, retries.
 
 use std::error::Error as StdError;
+use std::io::Read;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -200,11 +201,6 @@ impl Client {
         })
     }
 
-    /// The server that is asked.
-    pub fn server(&self) -> &Uri {
-        &self.server
-    }
-
     /// GETs `path_and_query` below the server's own path, and returns the body of
     /// a 200, at most `limit` bytes of it.
     ///
@@ -215,7 +211,20 @@ impl Client {
         path_and_query: &str,
         limit: usize,
     ) -> Result<Zeroizing<Vec<u8>>, ClientError> {
-        self.ask(path_and_query, None, limit)
+        self.bounded(path_and_query, None, limit)
+    }
+
+    /// GETs as [`get`](Self::get) does, and lets `read` read the body of a 200 as it
+    /// arrives: once for each attempt, the last of which is read to the end.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get); where `read` fails at reading, it is tried again.
+    pub(crate) fn stream(
+        &self,
+        path_and_query: &str,
+        read: &mut dyn FnMut(&mut dyn Read) -> Result<(), ReadError>,
+    ) -> Result<(), ClientError> {
+        self.ask(path_and_query, None, read)
     }
 
     /// POSTs a JSON `body` that changes nothing, such as a review, and returns that of
@@ -229,23 +238,37 @@ impl Client {
         body: &[u8],
         limit: usize,
     ) -> Result<Zeroizing<Vec<u8>>, ClientError> {
-        self.ask(path, Some(body), limit)
+        self.bounded(path, Some(body), limit)
+    }
+
+    fn bounded(
+        &self,
+        path_and_query: &str,
+        body: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Zeroizing<Vec<u8>>, ClientError> {
+        let mut answer = Zeroizing::default();
+        self.ask(path_and_query, body, &mut |reader| {
+            answer = read_bounded(reader, limit)?;
+            Ok(())
+        })?;
+        Ok(answer)
     }
 
     fn ask(
         &self,
         path_and_query: &str,
         body: Option<&[u8]>,
-        limit: usize,
-    ) -> Result<Zeroizing<Vec<u8>>, ClientError> {
+        read: &mut dyn FnMut(&mut dyn Read) -> Result<(), ReadError>,
+    ) -> Result<(), ClientError> {
         let url = format!("{}{path_and_query}", self.base());
         let mut backoff = Backoff::new();
         let mut attempts = 0;
         let mut last = None;
         loop {
             attempts += 1;
-            let failure = match self.attempt(&url, body, limit) {
-                Ok(body) => return Ok(body),
+            let failure = match self.attempt(&url, body, read) {
+                Ok(()) => return Ok(()),
                 Err(Failure::Final(error)) => return Err(error),
                 // The deadline cut it short: the one before says more.
                 Err(failure) if self.remaining().is_zero() => last.take().unwrap_or(failure),
@@ -269,8 +292,8 @@ impl Client {
         &self,
         url: &str,
         body: Option<&[u8]>,
-        limit: usize,
-    ) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        read: &mut dyn FnMut(&mut dyn Read) -> Result<(), ReadError>,
+    ) -> Result<(), Failure> {
         let answer = match body {
             None => self.prepared(self.agent.get(url))?.call(),
             Some(body) => {
@@ -281,7 +304,11 @@ impl Client {
         let mut response = answer.map_err(|error| self.classify(error))?;
         let status = response.status();
         if matches!(status, StatusCode::OK | StatusCode::CREATED) {
-            return self.body(&mut response, limit);
+            let read = read(&mut response.body_mut().as_reader());
+            return read.map_err(|error| match error {
+                ReadError::Io(error) => self.classify(error.into()),
+                ReadError::TooLarge { limit } => Failure::Final(ClientError::TooLarge(limit)),
+            });
         }
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
             let header = response.headers().get(RETRY_AFTER);
@@ -317,17 +344,6 @@ impl Client {
             }
             None => Ok(request),
         }
-    }
-
-    fn body(
-        &self,
-        response: &mut Response<Body>,
-        limit: usize,
-    ) -> Result<Zeroizing<Vec<u8>>, Failure> {
-        read_bounded(response.body_mut().as_reader(), limit).map_err(|error| match error {
-            ReadError::Io(error) => self.classify(error.into()),
-            ReadError::TooLarge { limit } => Failure::Final(ClientError::TooLarge(limit)),
-        })
     }
 
     /// The message of a `Status`, unless it repeats the token.

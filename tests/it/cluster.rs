@@ -135,7 +135,7 @@ fn the_user_of_a_kubeconfig_is_never_used() {
             .count();
         assert_eq!(count, 1);
     }
-    assert_eq!(cluster.server.requests().len(), 2);
+    assert_eq!(cluster.server.requests().len(), 1);
 }
 
 #[test]

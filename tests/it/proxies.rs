@@ -49,7 +49,7 @@ fn a_proxy_of_the_environment_leads_to_the_server() {
         outcome.answers(&owned(NGINX));
         assert_eq!(proxy.targets(), [TARGET], "one connection: {variable}");
         assert!(!proxy.heads()[0].contains(&cluster.token));
-        assert_eq!(cluster.server.requests().len(), 2);
+        assert_eq!(cluster.server.requests().len(), 1);
     }
 }
 

@@ -1,9 +1,10 @@
-//! The pull Secrets of a namespace, over one connection (SPEC section 4): two lists,
-//! page by page, or those that are named, one by one.
+//! The pull Secrets of a namespace, over one connection: a list, page by page, or those
+//! that are named, one by one.
 //!
-//! A page or Secret is decoded and handed on before the next one is asked for, so
-//! memory holds one at a time, whatever a tenant puts into the namespace.
+//! A Secret is decoded and handed on as it arrives, so memory holds one at a time,
+//! whatever a tenant puts into the namespace.
 
+mod json_stream;
 mod read;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -19,14 +20,12 @@ use crate::service_account::ServiceAccount;
 
 pub use read::{data_key, read_named, read_page, read_secret, secret_type};
 
-/// Secrets a page, as kubectl asks for.
-const PAGE: usize = 500;
-/// The largest page that is held: 8 MiB. A Secret has at most 1 MiB of data, so
-/// a page that is larger is asked for again with fewer Secrets.
-const MAX_PAGE_BYTES: usize = 8 * 1024 * 1024;
-/// The largest single Secret that is held: 4 MiB, twice what a full one has in base64
-/// with all its metadata.
-const MAX_SECRET_BYTES: usize = 4 * 1024 * 1024;
+/// Secrets a page. The API server holds a page whole, we do not: kubectl's 500 would
+/// only be more requests.
+const PAGE: usize = 2000;
+/// Secrets a page where that many are too much for one: even full ones, of 1.5 MiB in
+/// base64, stay below [`MAX_PAGE_BYTES`](read::MAX_PAGE_BYTES).
+const SMALL_PAGE: usize = 20;
 /// How often a list starts again because its continue token expired.
 const MAX_RESTARTS: u32 = 3;
 
@@ -37,7 +36,21 @@ const RESERVED: AsciiSet = NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
-/// The two types of Secrets with registry logins, in the order they are listed.
+/// The types of Secrets that are common and never hold a registry login: a list leaves
+/// them to the API server. Field selectors have `!=` and commas, but no "one of".
+///
+/// <https://kubernetes.io/docs/concepts/overview/working-with-objects/field-selectors/>
+const OTHER_TYPES: [&str; 7] = [
+    "Opaque",
+    "kubernetes.io/service-account-token",
+    "kubernetes.io/tls",
+    "kubernetes.io/basic-auth",
+    "kubernetes.io/ssh-auth",
+    "bootstrap.kubernetes.io/token",
+    "helm.sh/release.v1",
+];
+
+/// The two types of Secrets with registry logins.
 pub const SECRET_TYPES: [SecretType; 2] = [
     SecretType {
         name: "kubernetes.io/dockerconfigjson",
@@ -59,9 +72,9 @@ pub struct SecretType {
 }
 
 /// What comes after a page.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PageEnd {
-    /// How many Secrets the page had, usable or not.
+    /// How many Secrets the page had, of whatever type.
     pub secrets: usize,
     /// What asks for the next page; `None`: this was the last.
     pub continue_token: Option<String>,
@@ -191,7 +204,7 @@ pub fn for_each_secret(
     mut visit: impl FnMut(Listed),
 ) -> Result<(), SecretsError> {
     match names {
-        None => list_all(client, account, &mut visit),
+        None => list(client, account, &mut visit),
         Some(names) => {
             for name in names.names() {
                 visit(get(client, account, name, names)?);
@@ -199,18 +212,6 @@ pub fn for_each_secret(
             Ok(())
         }
     }
-}
-
-fn list_all(
-    client: &Client,
-    account: &ServiceAccount,
-    visit: &mut impl FnMut(Listed),
-) -> Result<(), SecretsError> {
-    for kind in &SECRET_TYPES {
-        let count = list(client, account, kind, visit)?;
-        debug!(r#type = kind.name, count, "listed secrets");
-    }
-    Ok(())
 }
 
 /// One Secret. That there is none is said by the API server itself, not by whatever
@@ -223,7 +224,7 @@ fn get(
 ) -> Result<Listed, SecretsError> {
     let namespace = account.namespace.as_str();
     let path = format!("/api/v1/namespaces/{namespace}/secrets/{name}");
-    match client.get(&path, MAX_SECRET_BYTES) {
+    match client.get(&path, read::MAX_SECRET_BYTES) {
         Ok(body) => read_named(&body, name),
         Err(ClientError::Refused(refusal))
             if refusal.status == StatusCode::NOT_FOUND && refusal.message.is_some() =>
@@ -240,19 +241,24 @@ fn get(
 fn list(
     client: &Client,
     account: &ServiceAccount,
-    kind: &SecretType,
     visit: &mut impl FnMut(Listed),
-) -> Result<usize, SecretsError> {
+) -> Result<(), SecretsError> {
     let mut limit = PAGE;
     let mut restarts = 0;
     let mut count = 0;
     let mut continue_token: Option<String> = None;
+    let mut buffer = Zeroizing::default();
     loop {
-        let path = path(account, kind, limit, continue_token.as_deref());
-        let page = match client.get(&path, MAX_PAGE_BYTES) {
-            Ok(page) => page,
-            Err(ClientError::TooLarge(_)) if limit > 1 => {
-                limit = (limit / 8).max(1);
+        let path = path(account, limit, continue_token.as_deref());
+        let mut page = Err(SecretsError::NoList(None));
+        let asked = client.stream(&path, &mut |body| {
+            page = read_page(body, &mut buffer, visit)?;
+            Ok(())
+        });
+        match asked {
+            Ok(()) => {}
+            Err(ClientError::TooLarge(read::MAX_PAGE_BYTES)) if limit > SMALL_PAGE => {
+                limit = SMALL_PAGE;
                 debug!(limit, "the page is too large, ask for a smaller one");
                 continue;
             }
@@ -268,12 +274,13 @@ fn list(
                 continue;
             }
             Err(error) => return Err(explain(error, account, &[])),
-        };
-        let read = read_page(&page, kind.format, visit)?;
-        count += read.secrets;
-        continue_token = read.continue_token;
+        }
+        let page = page?;
+        count += page.secrets;
+        continue_token = page.continue_token;
         if continue_token.is_none() {
-            return Ok(count);
+            debug!(count, "listed secrets");
+            return Ok(());
         }
     }
 }
@@ -296,14 +303,9 @@ fn explain(error: ClientError, account: &ServiceAccount, names: &[String]) -> Se
     }
 }
 
-fn path(
-    account: &ServiceAccount,
-    kind: &SecretType,
-    limit: usize,
-    continue_token: Option<&str>,
-) -> String {
+fn path(account: &ServiceAccount, limit: usize, continue_token: Option<&str>) -> String {
     let namespace = account.namespace.as_str();
-    let selector = format!("type={}", kind.name);
+    let selector = OTHER_TYPES.map(|name| format!("type!={name}")).join(",");
     let selector = utf8_percent_encode(&selector, &RESERVED);
     let mut path =
         format!("/api/v1/namespaces/{namespace}/secrets?fieldSelector={selector}&limit={limit}");

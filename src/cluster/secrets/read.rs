@@ -1,32 +1,35 @@
-//! What the API server prints of Secrets, decoded: pages of lists, and single ones.
+//! What the API server prints of Secrets, decoded: lists of them, and single ones.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::io::Read;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
+use super::json_stream::{Buffer, JsonStream, Limits, StreamError};
 use super::{
     Listed, PageEnd, SECRET_TYPES, SecretDoc, SecretProblem, SecretType, SecretsError,
     UnusableSecret,
 };
 use crate::credentials::{BASE64, Format, Text, decode_base64};
 use crate::json::Object;
+use crate::secret::ReadError;
 
+/// The largest Secret that is held, and the largest of a list's other values: 4 MiB, twice
+/// what a full one has in base64 with all its metadata.
+pub(super) const MAX_SECRET_BYTES: usize = 4 * 1024 * 1024;
+/// The largest page that is read: 32 MiB.
+pub(super) const MAX_PAGE_BYTES: usize = 32 * 1024 * 1024;
+const LIMITS: Limits = Limits {
+    value: MAX_SECRET_BYTES,
+    all: MAX_PAGE_BYTES,
+};
 /// The type of a Secret that says none.
 const OPAQUE: &str = "Opaque";
 /// The part of another type that is told, in characters.
 const MAX_TOLD: usize = 253;
-
-#[derive(Deserialize)]
-struct List<'a> {
-    kind: Cow<'a, str>,
-    #[serde(default)]
-    metadata: Object<ListMeta>,
-    #[serde(default, borrow)]
-    items: Option<Vec<&'a RawValue>>,
-}
 
 #[derive(Deserialize, Default)]
 struct ListMeta {
@@ -39,6 +42,13 @@ struct Item<'a> {
     metadata: Object<ItemMeta>,
     #[serde(default, borrow)]
     data: Option<&'a RawValue>,
+}
+
+/// As much of a Secret as decides whether it is looked at.
+#[derive(Deserialize)]
+struct Typed<'a> {
+    #[serde(default, borrow, rename = "type")]
+    kind: Option<Cow<'a, str>>,
 }
 
 #[derive(Deserialize)]
@@ -55,30 +65,81 @@ struct Single<'a> {
     kind_of_secret: Option<Cow<'a, str>>,
 }
 
-/// Decodes one page of a list of Secrets of one type and hands each on, usable or not.
+/// Decodes one page of a list of Secrets as it arrives, and hands on those of
+/// [`SECRET_TYPES`], usable or not. The others are dropped undecoded.
+///
+/// `buffer` may have served for other pages.
 ///
 /// # Errors
+/// [`ReadError`] where the page cannot be read to its end, and inside it
 /// [`SecretsError::NoList`].
 pub fn read_page(
-    page: &[u8],
-    format: Format,
+    page: impl Read,
+    buffer: &mut Zeroizing<Vec<u8>>,
     visit: &mut impl FnMut(Listed),
-) -> Result<PageEnd, SecretsError> {
-    let Object(list): Object<List<'_>> =
-        serde_json::from_slice(page).map_err(|error| SecretsError::NoList(Some(error.into())))?;
-    if list.kind != "SecretList" {
-        return Err(SecretsError::NoList(None));
+) -> Result<Result<PageEnd, SecretsError>, ReadError> {
+    match list(page, buffer, visit) {
+        Ok(end) => Ok(Ok(end)),
+        Err(StreamError::Decode(error)) => Ok(Err(SecretsError::NoList(error))),
+        Err(StreamError::Read(error)) => Err(error),
     }
-    let mut secrets = 0;
-    for item in list.items.into_iter().flatten() {
-        secrets += 1;
-        visit(read_secret(item, format));
+}
+
+fn list(
+    page: impl Read,
+    buffer: &mut Buffer,
+    visit: &mut impl FnMut(Listed),
+) -> Result<PageEnd, StreamError> {
+    let mut json = JsonStream::new(page, buffer, LIMITS);
+    let (mut is_list, mut is_first) = (false, true);
+    let mut end = PageEnd::default();
+    json.expect(b'{')?;
+    while json.has_next(b'}', is_first)? {
+        is_first = false;
+        let field: String = serde_json::from_str(json.value()?)?;
+        json.expect(b':')?;
+        match field.as_str() {
+            "kind" => is_list = json.value()? == "\"SecretList\"",
+            "metadata" => {
+                let Object(ListMeta { continue_token }) = serde_json::from_str(json.value()?)?;
+                end.continue_token = continue_token.filter(|token| !token.is_empty());
+            }
+            "items" if json.peek()? == Some(b'[') => {
+                json.expect(b'[')?;
+                while json.has_next(b']', end.secrets == 0)? {
+                    end.secrets += 1;
+                    if let Some(secret) = listed(json.value()?) {
+                        visit(secret);
+                    }
+                }
+            }
+            "items" if json.value()? == "null" => {}
+            "items" => return Err(StreamError::Decode(None)),
+            _ => {
+                json.value()?;
+            }
+        }
     }
-    let continue_token = list.metadata.0.continue_token;
-    Ok(PageEnd {
-        secrets,
-        continue_token: continue_token.filter(|token| !token.is_empty()),
-    })
+    json.end()?;
+    if is_list {
+        Ok(end)
+    } else {
+        Err(StreamError::Decode(None))
+    }
+}
+
+/// A Secret of a list, if it is of a type that holds registry logins.
+fn listed(item: &str) -> Option<Listed> {
+    match serde_json::from_str(item) {
+        Ok(Object(Typed { kind })) => {
+            let kind = secret_type(kind.as_deref()).ok()?;
+            Some(read_secret(item, kind.format))
+        }
+        Err(error) => Some(Err(UnusableSecret {
+            name: String::new(),
+            problem: SecretProblem::Name(error.into()),
+        })),
+    }
 }
 
 /// Decodes the Secret that was asked for by that name, whatever its type.
@@ -87,8 +148,8 @@ pub fn read_page(
 /// [`SecretsError::NoSecret`].
 pub fn read_named(body: &[u8], name: &str) -> Result<Listed, SecretsError> {
     let no_secret = |error: serde_json::Error| SecretsError::NoSecret(Some(error.into()));
-    let raw: &RawValue = serde_json::from_slice(body).map_err(no_secret)?;
-    let Object(single): Object<Single<'_>> = serde_json::from_str(raw.get()).map_err(no_secret)?;
+    let body = str::from_utf8(body).map_err(|_position| SecretsError::NoSecret(None))?;
+    let Object(single): Object<Single<'_>> = serde_json::from_str(body).map_err(no_secret)?;
     if single.kind != "Secret" {
         return Err(SecretsError::NoSecret(None));
     }
@@ -97,7 +158,7 @@ pub fn read_named(body: &[u8], name: &str) -> Result<Listed, SecretsError> {
             name: String::new(),
             problem,
         })
-        .and_then(|kind| read_secret(raw, kind.format));
+        .and_then(|kind| read_secret(body, kind.format));
     // It is what was asked for, whatever it calls itself.
     Ok(match read {
         Ok(secret) => Ok(SecretDoc {
@@ -127,9 +188,9 @@ pub fn secret_type(name: Option<&str>) -> Result<&'static SecretType, SecretProb
 ///
 /// # Errors
 /// [`UnusableSecret`]; those that come with it in a list still count.
-pub fn read_secret(item: &RawValue, format: Format) -> Listed {
+pub fn read_secret(item: &str, format: Format) -> Listed {
     let unusable = |name: String, problem| UnusableSecret { name, problem };
-    let Object(item): Object<Item<'_>> = serde_json::from_str(item.get())
+    let Object(item): Object<Item<'_>> = serde_json::from_str(item)
         .map_err(|error| unusable(String::new(), SecretProblem::Name(error.into())))?;
     let name = item.metadata.0.name;
     match docker_config(item.data, data_key(format)) {
@@ -173,21 +234,21 @@ mod tests {
         recording.get(start..).unwrap().as_bytes()
     }
 
-    fn read(page: &[u8], format: Format) -> (Vec<(String, String)>, Result<PageEnd, SecretsError>) {
+    fn read(page: &[u8]) -> (Vec<(String, String)>, Result<PageEnd, SecretsError>) {
         let mut found = Vec::new();
-        let end = read_page(page, format, &mut |secret: Listed| {
+        let end = read_page(page, &mut Buffer::default(), &mut |secret: Listed| {
             let Ok(secret) = secret else { return };
             let text = String::from_utf8(secret.docker_config.to_vec()).unwrap();
             found.push((secret.name, text));
         });
-        (found, end)
+        (found, end.unwrap())
     }
 
     #[test]
     fn recorded_pages_are_read() {
         let recording =
             include_str!("../../../tests/data/recordings/02c-list-compact-non-curl-ua.txt");
-        let (found, end) = read(body(recording), Format::DockerConfigJson);
+        let (found, end) = read(body(recording));
         let names: Vec<_> = found.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["b-secret", "c-secret", "my-secret"]);
         assert!(
@@ -204,25 +265,46 @@ mod tests {
         );
 
         let recording = include_str!("../../../tests/data/recordings/04-list-limit1-page1.txt");
-        let (_, end) = read(body(recording), Format::DockerConfigJson);
+        let (_, end) = read(body(recording));
         let token = include_str!("../../../tests/data/recordings/continue-token-page2.txt");
         assert_eq!(end.unwrap().continue_token.as_deref(), Some(token.trim()));
 
+        let recording = include_str!("../../../tests/data/recordings/21-list-excluding-types.txt");
+        let (found, end) = read(body(recording));
+        let names: Vec<_> = found.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(
+            names,
+            ["legacy", "mirror"],
+            "and not the one of another type"
+        );
+        assert_eq!(end.unwrap().secrets, 3);
+
         let recording = include_str!("../../../tests/data/recordings/11-list-dockercfg.txt");
-        assert_eq!(read(body(recording), Format::DockerCfg).0.len(), 1);
+        assert_eq!(read(body(recording)).0.len(), 1);
     }
 
     #[test]
     fn one_unusable_secret_leaves_the_others() {
-        let page = r#"{"kind":"SecretList","items":[5,{"metadata":{}},{"metadata":{"name":7}},
-            {"metadata":{"name":"none"}},{"metadata":{"name":"null"},"data":null},
-            {"metadata":{"name":"other"},"data":{"x":"eA=="}},
-            {"metadata":{"name":"type"},"data":{".dockerconfigjson":{"hunter2":1}}},
-            {"metadata":{"name":"base64"},"data":{".dockerconfigjson":"*"}},
-            {"metadata":{"name":"good"},"data":{".dockerconfigjson":"e30="}}]}"#;
-        let (found, end) = read(page.as_bytes(), Format::DockerConfigJson);
+        let typed =
+            |fields: &str| format!(r#"{{"type":"kubernetes.io/dockerconfigjson"{fields}}}"#);
+        let items = [
+            "5".to_owned(),
+            r#"{"type":7,"metadata":{"name":"odd"}}"#.to_owned(),
+            r#"{"metadata":{"name":"untyped"},"data":{".dockerconfigjson":"e30="}}"#.to_owned(),
+            typed(r#","metadata":{}"#),
+            typed(r#","metadata":{"name":7}"#),
+            typed(r#","metadata":{"name":"none"}"#),
+            typed(r#","metadata":{"name":"null"},"data":null"#),
+            typed(r#","metadata":{"name":"other"},"data":{"x":"eA=="}"#),
+            typed(r#","metadata":{"name":"type"},"data":{".dockerconfigjson":{"hunter2":1}}"#),
+            typed(r#","metadata":{"name":"base64"},"data":{".dockerconfigjson":"*"}"#),
+            typed(r#","metadata":{"name":"good"},"data":{".dockerconfigjson":"e30="}"#),
+        ];
+        let items = items.join(",");
+        let page = format!(r#"{{"items":[{items}],"kind":"SecretList"}}"#);
+        let (found, end) = read(page.as_bytes());
         assert_eq!(found, [("good".to_owned(), "{}".to_owned())]);
-        assert_eq!(end.unwrap().secrets, 9);
+        assert_eq!(end.unwrap().secrets, 11);
     }
 
     #[test]
@@ -234,12 +316,17 @@ mod tests {
             "{}",
             r#"{"kind":"Status"}"#,
             r#"{"kind":"PodList","items":[]}"#,
+            r#"{"kind":"SecretList","items":[]"#,
+            r#"{"kind":"SecretList","items":[]}}"#,
+            r#"{"kind":"SecretList","items":[] "metadata":{}}"#,
+            r#"{"kind":"SecretList","items":{}"#,
+            r#"{"kind":"SecretList","metadata":[]}"#,
         ] {
-            let (_, end) = read(page.as_bytes(), Format::DockerConfigJson);
+            let (_, end) = read(page.as_bytes());
             assert!(matches!(end, Err(SecretsError::NoList(_))), "{page}");
         }
         let deep = format!(r#"{{"kind":"SecretList","items":{}"#, "[".repeat(100_000));
-        assert!(read(deep.as_bytes(), Format::DockerConfigJson).1.is_err());
+        assert!(read(deep.as_bytes()).1.is_err());
     }
 
     #[test]

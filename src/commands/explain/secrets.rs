@@ -19,8 +19,8 @@ use zeroize::Zeroizing;
 use super::findings::Findings;
 use super::yaml;
 use crate::cluster::{
-    Listed, SECRET_TYPES, SecretDoc, SecretProblem, SecretType, UnusableSecret, data_key,
-    read_secret, secret_type,
+    Listed, SecretDoc, SecretProblem, SecretType, UnusableSecret, data_key, read_secret,
+    secret_type,
 };
 use crate::credentials::{Origin, Text};
 use crate::json::Object;
@@ -39,8 +39,6 @@ pub(super) struct Given(Vec<One>);
 
 /// A Secret, usable or not.
 struct One {
-    /// The place of its type among the lists.
-    list: Option<usize>,
     name: String,
     listed: Listed,
 }
@@ -210,7 +208,7 @@ fn given(items: Vec<&RawValue>, namespace: &Namespace, findings: &mut Findings) 
         }
     }
     // What wins is the same in any order, but a broken entry is only met on the way.
-    found.sort_by(|one, other| (one.list, &one.name).cmp(&(other.list, &other.name)));
+    found.sort_by(|one, other| one.name.cmp(&other.name));
     Given(found)
 }
 
@@ -246,8 +244,6 @@ fn one(
     if !names.insert(name.clone()) {
         return Err((name, "given again later, which counts".to_owned()));
     }
-    let of_type = |known: &SecretType| Some(known.name) == envelope.kind_of_secret.as_deref();
-    let list = SECRET_TYPES.iter().position(of_type);
     let listed = match secret_type(envelope.kind_of_secret.as_deref()) {
         Ok(known) => decode(item, &name, &envelope, *known),
         Err(problem) => Err(UnusableSecret {
@@ -255,14 +251,14 @@ fn one(
             problem,
         }),
     };
-    Ok(One { list, name, listed })
+    Ok(One { name, listed })
 }
 
 /// `stringData` counts more than `data`, as for the API server that takes the one
 /// and gives the other.
 fn decode(item: &RawValue, name: &str, envelope: &Envelope<'_>, of: SecretType) -> Listed {
     let Some(string_data) = envelope.string_data else {
-        return read_secret(item, of.format);
+        return read_secret(item.get(), of.format);
     };
     let fields: Result<BTreeMap<Cow<'_, str>, Text<'_>>, _> =
         serde_json::from_str(string_data.get());
@@ -276,7 +272,7 @@ fn decode(item: &RawValue, name: &str, envelope: &Envelope<'_>, of: SecretType) 
             docker_config: Zeroizing::new(text.as_bytes().to_vec()),
             format: of.format,
         }),
-        None => read_secret(item, of.format),
+        None => read_secret(item.get(), of.format),
     }
 }
 

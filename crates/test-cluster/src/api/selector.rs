@@ -43,9 +43,11 @@ enum Field {
 impl Selector {
     /// Reads a field selector.
     pub(crate) fn parse(text: &str) -> Result<Self, Error> {
-        let terms = text
-            .split(',')
-            .filter(|term| !term.is_empty())
+        // In this order they are looked at, and the first bad one is named.
+        let mut terms: Vec<_> = text.split(',').filter(|term| !term.is_empty()).collect();
+        terms.sort_unstable();
+        let terms = terms
+            .into_iter()
             .map(|term| {
                 Term::parse(term).ok_or_else(|| Error::Malformed {
                     selector: text.to_owned(),
@@ -112,6 +114,10 @@ mod tests {
             (
                 "type",
                 Err("invalid selector: 'type'; can't understand 'type'"),
+            ),
+            (
+                "type in (b,a)",
+                Err("invalid selector: 'type in (b,a)'; can't understand 'a)'"),
             ),
             ("data.foo=bar", Err("field label not supported: data.foo")),
         ];

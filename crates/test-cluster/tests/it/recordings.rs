@@ -66,6 +66,31 @@ fn lists_pages_and_objects_are_answered_as_recorded() {
 }
 
 #[test]
+fn selectors_that_exclude_types_are_answered_as_recorded() {
+    for name in [
+        "21-list-excluding-types.txt",
+        "21b-list-two-types-400.txt",
+        "21c-list-contradiction-empty.txt",
+        "21d-list-limit0.txt",
+    ] {
+        check(name, |server| {
+            server.grant("mm", "default");
+            for number in 0..3 {
+                let opaque = Secret::opaque(&format!("opaque-{number}"), "k", "v");
+                server.put_secret("mm", opaque);
+            }
+            let config = r#"{"auths":{"localhost:5000":{"username":"myuser","password":"mypassword","auth":"bXl1c2VyOm15cGFzc3dvcmQ="}}}"#;
+            server.put_secret("mm", Secret::docker_config_json("mirror", config));
+            let config = r#"{"localhost:5000":{"auth":"dTpw"}}"#;
+            server.put_secret("mm", Secret::dockercfg("legacy", config));
+            let data = [("x".to_owned(), b"z".to_vec())].into();
+            server.put_secret("mm", Secret::raw_data("custom", "example.com/custom", data));
+            TokenOptions::new("mm", "default")
+        });
+    }
+}
+
+#[test]
 fn what_makes_no_sense_is_refused_as_recorded() {
     for name in [
         "05-continue-invalid.txt",
@@ -182,29 +207,34 @@ fn check_with(name: &str, given: impl Fn(&ApiServer) -> Option<String>) {
     let answer = client.read_answer().unwrap();
 
     assert_eq!(answer.status_line, recorded.answer.status_line, "{name}");
+    let (json, expected) = (answer.json(), recorded.answer.json());
     for header in HEADERS {
+        let of = |answer: &Answer, json| {
+            let value = answer.headers.get(header)?;
+            // A longer revision makes a longer body.
+            let length = value.parse::<usize>().ok();
+            let length = length.map(|length| length - revision_digits(json));
+            Some(length.map_or_else(|| value.clone(), |length| length.to_string()))
+        };
         assert_eq!(
-            answer.headers.get(header),
-            recorded.answer.headers.get(header),
+            of(&answer, &json),
+            of(&recorded.answer, &expected),
             "{name}: {header}"
         );
     }
-    assert_eq!(
-        masked(answer.json()),
-        masked(recorded.answer.json()),
-        "{name}"
-    );
+    assert_eq!(masked(json), masked(expected), "{name}");
 }
 
 impl Recording {
     fn read(name: &str) -> Self {
-        let text = text(name);
+        // Some were recorded with the line ends of HTTP, some without.
+        let text = text(name).replace("\r\n", "\n");
         let (request, answer) = text.split_once("\n\n").unwrap();
         let lines = request
             .lines()
             .map(|line| line.strip_prefix("> ").unwrap_or(line));
         let request = lines.flat_map(|line| [line, "\r\n"]).collect();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let (head, body) = answer.split_once("\n\n").unwrap();
         let mut answer = Answer::head(head).unwrap();
         answer.body = body.into();
         Self { request, answer }
@@ -217,6 +247,19 @@ fn text(name: &str) -> String {
     let mut file = File::open(directory.join(name)).unwrap();
     file.read_to_string(&mut text).unwrap();
     text
+}
+
+/// How many digits all revisions have together.
+fn revision_digits(json: &Value) -> usize {
+    match json {
+        Value::Object(fields) => {
+            let own = fields.get("resourceVersion").and_then(Value::as_str);
+            let inner: usize = fields.values().map(revision_digits).sum();
+            own.map_or(0, str::len) + inner
+        }
+        Value::Array(items) => items.iter().map(revision_digits).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
+    }
 }
 
 fn masked(mut json: Value) -> Value {
