@@ -38,6 +38,11 @@ impl Deadline {
         }
     }
 
+    /// The whole time for the run.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// What is left; zero when it has passed.
     pub fn remaining(&self) -> Duration {
         self.at.saturating_duration_since(Instant::now())
@@ -49,7 +54,8 @@ impl Deadline {
         alarm::set(u32::try_from(moment_after).unwrap_or(u32::MAX));
     }
 
-    fn elapsed(&self) -> Elapsed {
+    /// What to report when it has passed.
+    pub fn elapsed(&self) -> Elapsed {
         Elapsed {
             timeout: self.timeout,
         }

@@ -36,6 +36,7 @@ pub mod secret_names;
 pub mod cluster;
 pub mod credentials;
 pub mod auth_file;
+pub mod answer;
 pub mod settings;
 pub mod ownership;
 pub mod cli;
@@ -120,8 +121,9 @@ fn guarded(settings: &Settings, action: &Action) -> anyhow::Result<()> {
         tracing::error!("internal error at {place}: please report it");
         exit(i32::from(FAILURE));
     }));
-    // `check` enters it once it has seen the node's processes.
-    if settings.sandbox && !matches!(action, Action::Run(Command::Check(_))) {
+    // The plugin enters it once it has opened its lock, and `check` once it has seen the
+    // node's processes.
+    if settings.sandbox && !matches!(action, Action::Plugin | Action::Run(Command::Check(_))) {
         let written = match action {
             Action::Run(Command::Config(command)) => commands::written_directory(command),
             Action::Plugin | Action::VersionJson | Action::Run(_) => None,

@@ -3,6 +3,7 @@
 //! this, so neither can say what the other does not do.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use anyhow::Context;
 use tracing::info;
@@ -113,7 +114,10 @@ pub fn read_secrets(
     if config.sandbox {
         // From here on tenants write what is parsed.
         let port = endpoint.connects_to();
-        sandbox::restrict_reads_and_ports(&config.global_auth_files, &config.auth_dir, port);
+        let intents = config.pull_intents_dir.iter();
+        let read = config.global_auth_files.iter().chain(intents);
+        let read: Vec<_> = read.map(PathBuf::as_path).collect();
+        sandbox::restrict_reads_and_ports(&read, &config.auth_dir, port);
     }
     let read = cluster::for_each_secret(&client, account, names, visit);
     let (server, why, trust) = (&endpoint.server, &endpoint.why, &endpoint.trust);

@@ -1,56 +1,76 @@
-//! The story of one request, start to end (SPEC section 2): every statement is a
-//! stage, takes what the one before it gave, and is told in its own room.
+//! The story of one request, start to end: each statement runs one
+//! stage on the result of the previous stage.
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::os::fd::AsFd;
-use std::time::SystemTime;
+use std::time::Duration;
 
 use anyhow::Context;
 use registries_conf::Config as Registries;
 use tracing::warn;
 
-use crate::auth_file::{AuthDir, FileName, StoreError};
+use crate::answer::answer;
+use crate::auth_file::{AuthDir, AuthFile, FileName, Intents, Locks};
+use crate::cluster::SecretsError;
 use crate::deadline::{Deadline, Timed};
 use crate::kubelet::{Request, Response};
 use crate::logins::{Logins, Visit, read_secrets};
 use crate::run_log::{RunLog, log_outcome};
+use crate::sandbox;
 use crate::secret::Secret;
 use crate::secret_names::SecretNames;
 use crate::service_account::ServiceAccount;
 use crate::settings::Settings;
-use crate::signals;
 use crate::sources::Sources;
+
+const ANSWER: &str = "write the response to stdout";
+/// A file that is older waits for no pull any more.
+const NOT_WAITING: Duration = Duration::from_secs(2 * 60);
 
 /// Reads kubelet's request from `stdin`, leaves the auth file for CRI-O, and
 /// answers on `stdout`.
 ///
 /// # Errors
-/// One chain of causes, readable in one line; nothing is on `stdout` then, and no
-/// auth file is half written.
+/// One chain of causes, readable in one line; nothing is on `stdout` then, and the
+/// auth file that this run has left is removed.
 pub fn run(
     config: &Settings,
     deadline: Deadline,
     stdin: impl Read + AsFd,
-    stdout: impl Write,
+    stdout: impl AsFd,
 ) -> anyhow::Result<()> {
+    let locks = Locks::open(&config.lock_file);
+    if config.sandbox {
+        sandbox::restrict_writes(&config.auth_dir);
+    }
     let request = Request::read(Timed::new(stdin, deadline))?;
-    let response = match &request.token {
-        Some(token) => serve(config, deadline, &request, token)?,
-        None => without_namespace(&request),
+    let Some(token) = &request.token else {
+        without_namespace(&request);
+        return answer(stdout, &Response::empty(), deadline).context(ANSWER);
     };
-    response
-        .write(stdout)
-        .context("write the response to stdout")
+    let account = ServiceAccount::from_token(token)?;
+    let file = AuthFile {
+        directory: &config.auth_dir,
+        name: &FileName::new(&account.namespace, &request.image),
+        image: &request.image,
+        locks: &locks,
+        intents: &Intents::open(config.pull_intents_dir.as_deref()),
+        deadline,
+    };
+    let served = serve(config, deadline, &request, token, &account, &file, stdout);
+    if let Err(error) = &served {
+        clear(&file, error);
+    }
+    served
 }
 
 /// Static pods, and providers with `requireServiceAccount: false`.
-fn without_namespace(request: &Request) -> Response {
+fn without_namespace(request: &Request) {
     warn!(
         image = %request.image,
         outcome = "no namespace",
         "the request has no serviceAccountToken, so there are no Secrets to look into"
     );
-    Response::empty()
 }
 
 fn serve(
@@ -58,16 +78,17 @@ fn serve(
     deadline: Deadline,
     request: &Request,
     token: &Secret,
-) -> anyhow::Result<Response> {
+    account: &ServiceAccount,
+    file: &AuthFile<'_>,
+    stdout: impl AsFd,
+) -> anyhow::Result<()> {
     let image = &request.image;
-    let account = ServiceAccount::from_token(token)?;
-
     let registries = Registries::load(&config.registries)?;
     let sources = Sources::of(image, &registries);
     sources.warn_of_unusable();
 
     let secrets = |names: Option<&SecretNames>, visit: Visit<'_>| {
-        read_secrets(config, deadline, &account, token, names, visit)
+        read_secrets(config, deadline, account, token, names, visit)
     };
     let logins = Logins::find(
         config,
@@ -77,40 +98,48 @@ fn serve(
         &mut RunLog::default(),
     )?;
 
-    let name = FileName::new(&account.namespace, image);
-    match &logins.content {
-        Some(content) => leave(config, &name, content)?,
-        None if logins.sources.no_login().is_none() => withdraw(config, &name)?,
+    let response = logins.response(config);
+    let answer = || answer(stdout, &response, deadline);
+    let directory = if let Some(content) = &logins.content {
+        Some(file.place(content)?.answered(answer).context(ANSWER)?)
+    } else {
+        let directory = withdraw(file, &logins)?;
+        answer().context(ANSWER)?;
+        directory
+    };
+    log_outcome(&account.namespace, image, &logins);
+    if let (Some(directory), Some(age)) = (directory, config.stale_after) {
+        directory.sweep(age, file.locks);
+    }
+    Ok(())
+}
+
+/// Removes the auth file of an earlier run: a login that was revoked, or is not needed
+/// any more, must not be used.
+fn withdraw(file: &AuthFile<'_>, logins: &Logins<'_>) -> anyhow::Result<Option<AuthDir>> {
+    match file.remove() {
         // Nothing is pulled from a mirror, so a directory that cannot be used is no
         // reason for this pod not to start.
-        None => withdraw(config, &name).unwrap_or_else(|error| {
+        Err(error) if logins.sources.no_login().is_some() => {
+            let error = anyhow::Error::new(error);
             warn!("an earlier auth file may still be there: {error:#}");
-        }),
+            Ok(None)
+        }
+        removed => Ok(removed?),
     }
-    log_outcome(&account.namespace, image, &logins);
-    Ok(logins.response(config))
 }
 
-/// Leaves the auth file for CRI-O.
-fn leave(config: &Settings, name: &FileName, content: &[u8]) -> Result<(), StoreError> {
-    let directory = AuthDir::create(&config.auth_dir)?;
-    signals::held_back(|| directory.write(name, content))?;
-    sweep(config, &directory);
-    Ok(())
-}
-
-/// Removes the auth file of an earlier run: a login that was revoked, or is no
-/// longer needed, must not be used.
-fn withdraw(config: &Settings, name: &FileName) -> anyhow::Result<()> {
-    if let Some(directory) = AuthDir::open(&config.auth_dir)? {
-        directory.remove(name)?;
-        sweep(config, &directory);
-    }
-    Ok(())
-}
-
-fn sweep(config: &Settings, directory: &AuthDir) {
-    if let Some(age) = config.stale_after {
-        directory.sweep(age, SystemTime::now());
+/// Removes what a failed run must not leave: kubelet still pulls, and CRI-O would take
+/// the login of an earlier run, perhaps of an account that may not be used any more.
+fn clear(file: &AuthFile<'_>, failure: &anyhow::Error) {
+    let refused = failure.downcast_ref().is_some_and(SecretsError::is_refusal);
+    let cleared = if refused {
+        file.remove().map(drop)
+    } else {
+        file.remove_older_than(NOT_WAITING)
+    };
+    if let Err(error) = cleared {
+        let error = anyhow::Error::new(error);
+        warn!("an earlier auth file may still be there: {error:#}");
     }
 }

@@ -14,7 +14,7 @@
 //!
 //! <https://docs.kernel.org/userspace-api/landlock.html>
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, NetPort, PathBeneath, PathFd, Ruleset, RulesetAttr,
@@ -76,7 +76,7 @@ pub fn forbid_writes() {
 
 /// The second step: nothing is read but `files`, the auth directory and what
 /// resolves names, and nothing is connected to but `port` and DNS.
-pub fn restrict_reads_and_ports(files: &[PathBuf], auth_dir: &Path, port: u16) {
+pub fn restrict_reads_and_ports(files: &[&Path], auth_dir: &Path, port: u16) {
     let confined = try_restrict_reads_and_ports(files, auth_dir, port);
     report("reads and ports", confined);
 }
@@ -114,18 +114,14 @@ fn try_restrict_writes(
 }
 
 fn try_restrict_reads_and_ports(
-    files: &[PathBuf],
+    files: &[&Path],
     auth_dir: &Path,
     port: u16,
 ) -> Result<RulesetStatus, RulesetError> {
     let reads = AccessFs::ReadFile | AccessFs::ReadDir;
     let resolver = RESOLVER.iter().chain(NAME_SERVICES).map(Path::new);
     let auth_dir = auth_dir.ancestors().find(|path| path.exists());
-    let readable = files
-        .iter()
-        .map(PathBuf::as_path)
-        .chain(resolver)
-        .chain(auth_dir);
+    let readable = files.iter().copied().chain(resolver).chain(auth_dir);
     let status = Ruleset::default()
         .handle_access(reads)?
         .handle_access(AccessNet::from_all(ABI::V4))?
@@ -259,8 +255,8 @@ mod tests {
             return;
         }
         confined(|| {
-            let files = [global.clone(), root.path().join("missing.json")];
-            restrict_reads_and_ports(&files, &auth_dir, 6443);
+            let missing = root.path().join("missing.json");
+            restrict_reads_and_ports(&[&global, &missing], &auth_dir, 6443);
             assert_eq!(fs::read_to_string(&global).unwrap(), "{}");
             assert!(fs::read_dir(&auth_dir).is_ok());
             assert!(denied(fs::read_to_string(&other)));

@@ -2,40 +2,94 @@
 //! done.
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-/// What an administrator, systemd or a closed terminal sends.
-const ENDING: [Signal; 3] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP];
+/// What an administrator, systemd, a closed terminal or the deadline sends.
+const ENDING: [Signal; 4] = [
+    Signal::SIGTERM,
+    Signal::SIGINT,
+    Signal::SIGHUP,
+    Signal::SIGALRM,
+];
 
-/// Does `work` with the signals that end a process held back; one that comes
-/// meanwhile ends it right after. The process has one thread then.
+/// The signals that end a process are held back until this is dropped: one that comes
+/// meanwhile ends it then. The process has one thread.
 ///
 /// Everywhere else they act as on any program: nothing there needs tidying up.
-pub fn held_back<T>(work: impl FnOnce() -> T) -> T {
-    let ending = SigSet::from_iter(ENDING);
+#[derive(Debug)]
+#[must_use]
+pub struct HeldBack {
+    before: Option<SigSet>,
+}
+
+/// Holds the signals back from here on.
+pub fn hold_back() -> HeldBack {
     // Refused only for arguments that do not exist; a signal is then not held back.
-    let before = ending.thread_swap_mask(SigmaskHow::SIG_BLOCK);
-    let done = work();
-    if let Ok(before) = before {
-        before.thread_set_mask().unwrap_or_default();
+    let before = SigSet::from_iter(ENDING).thread_swap_mask(SigmaskHow::SIG_BLOCK);
+    HeldBack {
+        before: before.ok(),
     }
-    done
+}
+
+impl HeldBack {
+    /// Whether one of them has come.
+    pub fn pending(&self) -> bool {
+        let ending = SigSet::from_iter(ENDING);
+        let Ok(signals) = SignalFd::with_flags(&ending, SfdFlags::SFD_CLOEXEC) else {
+            return false;
+        };
+        let mut watched = [PollFd::new(&signals, PollFlags::IN)];
+        poll(&mut watched, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+    }
+
+    /// Leaves them held back until the process ends by itself.
+    pub fn forever(mut self) {
+        self.before = None;
+    }
+}
+
+impl Drop for HeldBack {
+    fn drop(&mut self) {
+        if let Some(before) = self.before {
+            before.thread_set_mask().unwrap_or_default();
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use nix::sys::signal::raise;
 
     use super::*;
 
+    fn is_blocked(signal: Signal) -> bool {
+        SigSet::thread_get_mask().unwrap().contains(signal)
+    }
+
     #[test]
-    fn a_signal_waits_for_the_work() {
-        let pending = held_back(|| {
-            raise(Signal::SIGHUP).unwrap();
-            // Taken out of the queue again: it would end the tests.
-            SigSet::from(Signal::SIGHUP).wait().unwrap()
-        });
+    fn a_signal_waits_and_is_seen() {
+        let held = hold_back();
+        assert!(!held.pending());
+        raise(Signal::SIGHUP).unwrap();
+        assert!(held.pending());
+        // Taken out of the queue again: it would end the tests.
+        let pending = SigSet::from(Signal::SIGHUP).wait().unwrap();
         assert_eq!(pending, Signal::SIGHUP);
-        let blocked = SigSet::thread_get_mask().unwrap();
-        assert!(!blocked.contains(Signal::SIGHUP));
+        assert!(!held.pending());
+        drop(held);
+        assert!(!is_blocked(Signal::SIGHUP));
+    }
+
+    #[test]
+    fn signals_may_be_held_back_for_good() {
+        thread::spawn(|| {
+            hold_back().forever();
+            assert!(ENDING.into_iter().all(is_blocked));
+        })
+        .join()
+        .unwrap();
     }
 }

@@ -1,15 +1,24 @@
 //! The auth file: the short-lived file of logins that CRI-O takes for one pull
-//! (SPEC section 6; CRI-O: `namespaced_auth_dir` in crio.conf(5)).
+//! (CRI-O: `namespaced_auth_dir` in crio.conf(5)).
 //!
-//! Its name and content are pure; `store` is the only place that writes.
+//! Its name and content are pure; `turns` decides when it is written or removed, and
+//! `store` and `sweep` do that.
 
 mod content;
 mod global;
 mod name;
+mod turns;
+mod pulls;
+mod lock;
 mod store;
+mod sweep;
+mod times;
 
 pub use content::encode;
 pub use global::{GlobalAuthFile, GlobalText, offer_global, read_global};
+pub use lock::Locks;
 pub use name::FileName;
-pub(crate) use store::is_ours;
+pub use pulls::Intents;
 pub use store::{AuthDir, StoreError};
+pub(crate) use sweep::{TEMPORARY_AGE, is_ours};
+pub use turns::{AuthFile, Placed};

@@ -32,18 +32,20 @@ impl FileName {
         &self.0
     }
 
-    /// Whether `name` is one that [`new`](Self::new) can give.
-    pub fn is_one(name: &str) -> bool {
-        let parts = name
-            .strip_suffix(SUFFIX)
-            .and_then(|stem| stem.rsplit_once('-'));
-        parts.is_some_and(|(namespace, digest)| {
-            Namespace::parse(namespace).is_ok()
-                && digest.len() == HEX_DIGEST
-                && digest
-                    .bytes()
-                    .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-        })
+    /// The name without its suffix.
+    pub(super) fn stem(&self) -> &str {
+        self.0.strip_suffix(SUFFIX).unwrap_or(&self.0)
+    }
+
+    /// A name of a directory entry, if it is one that [`new`](Self::new) can give.
+    pub(super) fn of_existing(name: &str) -> Option<Self> {
+        let (namespace, digest) = name.strip_suffix(SUFFIX)?.rsplit_once('-')?;
+        let is_one = Namespace::parse(namespace).is_ok()
+            && digest.len() == HEX_DIGEST
+            && digest
+                .bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        is_one.then(|| Self(name.to_owned()))
     }
 }
 
@@ -60,7 +62,7 @@ mod tests {
             name.as_str(),
             "team-a-7e59ad64326bc321517fb6fc6586de5ee149178394d9edfa2a877176cdf6fad5.json"
         );
-        assert!(FileName::is_one(name.as_str()));
+        assert_eq!(FileName::of_existing(name.as_str()), Some(name));
     }
 
     #[test]
@@ -78,7 +80,7 @@ mod tests {
             format!("a.b-{digest}.json"),
             format!(".a-{digest}.json"),
         ] {
-            assert!(!FileName::is_one(&name), "{name}");
+            assert_eq!(FileName::of_existing(&name), None, "{name}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The directory of auth files, and the only writes of this program.
+//! The directory of auth files: where they are written and removed.
 //!
 //! Every operation goes through one handle of the directory, whose owner and
 //! mode were checked on that handle. A reader sees the old file, or the whole
@@ -6,27 +6,42 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{self, AtFlags, Dir, FileType, Mode, OFlags, RawMode};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RawMode, Stat, Timespec, Timestamps};
+use rustix::fs::{UTIME_NOW, UTIME_OMIT};
 use rustix::io::Errno;
 use rustix::process::{geteuid, getpid};
+use sha2::{Digest, Sha256};
 use tracing::{debug, warn};
 
 use super::name::FileName;
+use super::times::{age, modified};
+use super::turns::Found;
+use crate::secret::read_bounded;
 
-const TEMPORARY_SUFFIX: &str = ".tmp";
+/// Of the files that are not complete yet.
+pub(super) const TEMPORARY_SUFFIX: &str = ".tmp";
 /// Group and others may write.
 const WRITABLE_BY_OTHERS: RawMode = 0o022;
 const STICKY: RawMode = 0o1000;
+/// The mode of an auth file.
+const PRIVATE: RawMode = 0o600;
 
 /// The auth directory, opened and checked.
 #[derive(Debug)]
 pub struct AuthDir {
     path: PathBuf,
     handle: OwnedFd,
+    /// Device and inode: what tells it from every other directory.
+    identity: [u64; 2],
+}
+
+impl AsFd for AuthDir {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.handle.as_fd()
+    }
 }
 
 /// Why the auth directory or a file in it cannot be used.
@@ -90,22 +105,22 @@ impl AuthDir {
         }
     }
 
-    /// Opens the directory, and creates it with mode 0700 where it is missing.
+    /// Opens the directory. Where it is missing, it is created with mode 0700, and its
+    /// parents with 0755, whatever the umask.
     ///
     /// # Errors
     /// As [`open`](Self::open), and where it cannot be created.
     pub fn create(path: &Path) -> Result<Self, StoreError> {
-        if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent).map_err(|source| StoreError::Directory {
-                operation: "create the parent of",
-                path: path.to_owned(),
-                source,
-            })?;
+        if let Some(directory) = Self::open(path)? {
+            return Ok(directory);
         }
-        match fs::mkdir(path, Mode::RWXU) {
-            Ok(()) | Err(Errno::EXIST) => {}
-            Err(errno) => return Err(directory_error("create", path, errno)),
+        let parents: Vec<_> = path.ancestors().skip(1).collect();
+        for parent in parents.into_iter().rev().filter(|parent| !parent.exists()) {
+            create_directory(parent, Mode::from_raw_mode(0o755))
+                .map_err(|errno| directory_error("create the parent of", path, errno))?;
         }
+        create_directory(path, Mode::RWXU)
+            .map_err(|errno| directory_error("create", path, errno))?;
         Self::open(path)?.ok_or_else(|| directory_error("open", path, Errno::NOENT))
     }
 
@@ -129,31 +144,101 @@ impl AuthDir {
                 "others could write to the auth directory (mode {mode:04o}): took that away"
             );
         }
-        Ok(Self { path, handle })
+        let identity = [stat.st_dev, stat.st_ino];
+        Ok(Self {
+            path,
+            handle,
+            identity,
+        })
     }
 
-    /// Writes the file whole, mode 0600: a temporary file in the same directory,
-    /// synced, then renamed over whatever stands at the name.
+    /// The byte of the lock file that is for that file of this directory: of one in
+    /// another directory, it is another.
+    pub(super) fn lock_byte(&self, name: &FileName) -> i64 {
+        let mut digest = Sha256::new();
+        for number in self.identity {
+            digest.update(number.to_ne_bytes());
+        }
+        digest.update(name.as_str());
+        let first = digest
+            .finalize()
+            .iter()
+            .take(size_of::<i64>())
+            .fold(0_u64, |number, &byte| (number << 8) | u64::from(byte));
+        // The last byte of a file has the number i64::MAX - 1.
+        i64::try_from(first >> 2).unwrap_or_default()
+    }
+
+    /// Looks for the file, and whether it holds `content` and is as a run leaves it.
+    /// What is not a regular file was not left by a run.
+    ///
+    /// # Errors
+    /// [`StoreError::File`].
+    pub(super) fn look(
+        &self,
+        name: &FileName,
+        content: Option<&[u8]>,
+    ) -> Result<Found, StoreError> {
+        let stat = match fs::statat(&self.handle, name.as_str(), AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) if is_regular(&stat) => stat,
+            Ok(_) | Err(Errno::NOENT) => return Ok(Found::Nothing),
+            Err(errno) => return Err(self.file_error("inspect", name.as_str(), errno.into())),
+        };
+        let ours = stat.st_uid == geteuid().as_raw() && stat.st_mode & 0o7777 == PRIVATE;
+        if ours && content.is_some_and(|content| self.holds(name, content)) {
+            Ok(Found::Same(age(modified(&stat))))
+        } else {
+            Ok(Found::Other(age(modified(&stat))))
+        }
+    }
+
+    fn holds(&self, name: &FileName, content: &[u8]) -> bool {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = fs::openat(&self.handle, name.as_str(), flags, Mode::empty());
+        let held = file.map(|file| read_bounded(File::from(file), content.len()));
+        matches!(held, Ok(Ok(held)) if *held == content)
+    }
+
+    /// Sets the time of the file to now. Returns `false` where it is gone.
+    ///
+    /// # Errors
+    /// [`StoreError::File`].
+    pub(super) fn touch(&self, name: &FileName) -> Result<bool, StoreError> {
+        let special = |tv_nsec| Timespec { tv_sec: 0, tv_nsec };
+        let times = Timestamps {
+            last_access: special(UTIME_OMIT),
+            last_modification: special(UTIME_NOW),
+        };
+        let flags = AtFlags::SYMLINK_NOFOLLOW;
+        match fs::utimensat(&self.handle, name.as_str(), &times, flags) {
+            Ok(()) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(errno) => Err(self.file_error("touch", name.as_str(), errno.into())),
+        }
+    }
+
+    /// Writes the file whole, mode 0600: a temporary file in the same directory, then
+    /// renamed over whatever is at the name. It is not synced: it serves a pull of this
+    /// boot.
     ///
     /// # Errors
     /// [`StoreError::File`]; no temporary file is left then.
-    pub fn write(&self, name: &FileName, content: &[u8]) -> Result<(), StoreError> {
+    pub(super) fn write(&self, name: &FileName, content: &[u8]) -> Result<(), StoreError> {
         let temporary = Temporary::create(&self.handle, name)
-            .map_err(|errno| self.file_error("create temporary", name, errno.into()))?;
+            .map_err(|errno| self.file_error("create temporary", name.as_str(), errno.into()))?;
         let mut file = &temporary.file;
         file.write_all(content)
-            .and_then(|()| file.sync_all())
-            .map_err(|source| self.file_error("write temporary", name, source))?;
+            .map_err(|source| self.file_error("write temporary", name.as_str(), source))?;
         temporary
             .rename(name)
-            .map_err(|errno| self.file_error("rename into place", name, errno.into()))
+            .map_err(|errno| self.file_error("rename into place", name.as_str(), errno.into()))
     }
 
     /// Removes the file; that there is none is no error.
     ///
     /// # Errors
     /// [`StoreError::File`].
-    pub fn remove(&self, name: &FileName) -> Result<(), StoreError> {
+    pub(super) fn remove(&self, name: &FileName) -> Result<(), StoreError> {
         match fs::unlinkat(&self.handle, name.as_str(), AtFlags::empty()) {
             Ok(()) => {
                 debug!(
@@ -163,55 +248,19 @@ impl AuthDir {
                 Ok(())
             }
             Err(Errno::NOENT) => Ok(()),
-            Err(errno) => Err(self.file_error("remove", name, errno.into())),
+            Err(errno) => Err(self.file_error("remove", name.as_str(), errno.into())),
         }
     }
 
-    /// Removes auth files and left-over temporary files that were last written
-    /// before `now - age`. Nothing else is touched, whatever its name; what cannot
-    /// be removed is a warning.
-    pub fn sweep(&self, age: Duration, now: SystemTime) {
-        let oldest = now
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .saturating_sub(age);
-        let entries = match Dir::read_from(&self.handle) {
-            Ok(entries) => entries,
-            Err(errno) => {
-                warn!(path = ?self.path, "list auth directory: {errno}");
-                return;
-            }
-        };
-        for entry in entries.flatten() {
-            let Ok(name) = entry.file_name().to_str() else {
-                continue;
-            };
-            if is_ours(name) && self.is_older_than(name, oldest) {
-                match fs::unlinkat(&self.handle, name, AtFlags::empty()) {
-                    Ok(()) => debug!(file = name, "swept"),
-                    Err(Errno::NOENT) => {}
-                    Err(errno) => warn!(file = name, "sweep: {errno}"),
-                }
-            }
-        }
-    }
-
-    fn is_older_than(&self, name: &str, oldest: Duration) -> bool {
-        fs::statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|stat| {
-            FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
-                && u64::try_from(stat.st_mtime).unwrap_or_default() < oldest.as_secs()
-        })
-    }
-
-    fn file_error(
+    pub(super) fn file_error(
         &self,
         operation: &'static str,
-        name: &FileName,
+        name: &str,
         source: io::Error,
     ) -> StoreError {
         StoreError::File {
             operation,
-            path: self.path.join(name.as_str()),
+            path: self.path.join(name),
             source,
         }
     }
@@ -233,7 +282,12 @@ impl<'a> Temporary<'a> {
         loop {
             let pid = getpid().as_raw_nonzero();
             let name = format!(".{}.{pid}-{attempt}{TEMPORARY_SUFFIX}", target.as_str());
-            match fs::openat(directory, name.as_str(), flags, Mode::RUSR | Mode::WUSR) {
+            match fs::openat(
+                directory,
+                name.as_str(),
+                flags,
+                Mode::from_raw_mode(PRIVATE),
+            ) {
                 Ok(file) => {
                     return Ok(Self {
                         directory,
@@ -266,13 +320,18 @@ impl Drop for Temporary<'_> {
     }
 }
 
-/// Whether a name is one of our auth files or of their temporary files.
-pub(crate) fn is_ours(name: &str) -> bool {
-    let target_of_temporary = || {
-        let stem = name.strip_prefix('.')?.strip_suffix(TEMPORARY_SUFFIX)?;
-        Some(stem.rsplit_once('.')?.0)
-    };
-    FileName::is_one(target_of_temporary().unwrap_or(name))
+/// Creates a directory with exactly that mode, unless another process just did.
+fn create_directory(path: &Path, mode: Mode) -> Result<(), Errno> {
+    match fs::mkdir(path, mode) {
+        // The umask took bits away.
+        Ok(()) => fs::chmod(path, mode),
+        Err(Errno::EXIST) => Ok(()),
+        Err(errno) => Err(errno),
+    }
+}
+
+pub(super) fn is_regular(stat: &Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
 }
 
 fn directory_error(operation: &'static str, path: &Path, errno: Errno) -> StoreError {

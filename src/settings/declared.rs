@@ -124,10 +124,20 @@ settings! {
         "timeout", "TIMEOUT", Kind::One("DURATION"), &["45s"],
         "Limit of the whole run, such as 45s or 1m30s; kubelet kills at 1m",
     }
+    LOCK_FILE {
+        "lock-file", "LOCK_FILE", Kind::One("FILE"), &["/run/crio-credential-provider/lock"],
+        "File by which runs for one auth file take turns; it is created, with its directory",
+    }
+    PULL_INTENTS_DIR {
+        "pull-intents-dir", "PULL_INTENTS_DIR", Kind::One("DIR"),
+        &["/var/lib/kubelet/image_manager/pulling"],
+        "kubelet's records of the pulls that are to come, which show whether an auth file \
+         still waits for one. Without them, CRI-O's `in-use` shows which pulls are under way",
+    }
     STALE_AFTER {
-        "stale-after", "STALE_AFTER", Kind::One("DURATION"), &["24h"],
-        "Age from which auth files and temporary files that were left over are removed, \
-         such as 24h; 0 never removes any",
+        "stale-after", "STALE_AFTER", Kind::One("DURATION"), &["15m"],
+        "Age from which auth files that no pull has taken are removed, such as 1h; 0 never \
+         removes any",
     }
     NO_EMPTY_LOGIN {
         "no-empty-login", "NO_EMPTY_LOGIN", Kind::Switch, &[],

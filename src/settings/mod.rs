@@ -23,9 +23,9 @@ use crate::logging::{Format, Level};
 pub use declared::{ALL, Kind, Setting, named};
 use declared::{
     API_SERVER, API_SERVER_ENV_FILE, AUTH_DIR, CERTIFICATE_AUTHORITY, CONFIG_FILE,
-    GLOBAL_AUTH_FILE, INSECURE_SKIP_TLS_VERIFY, KUBECONFIG, LOG_FORMAT, LOG_LEVEL, NO_EMPTY_LOGIN,
-    NO_SANDBOX, REGISTRIES_CONF, REGISTRIES_CONF_DIR, SECRET_NAME, SECRETS_ANNOTATION, STALE_AFTER,
-    TIMEOUT, TLS_SERVER_NAME,
+    GLOBAL_AUTH_FILE, INSECURE_SKIP_TLS_VERIFY, KUBECONFIG, LOCK_FILE, LOG_FORMAT, LOG_LEVEL,
+    NO_EMPTY_LOGIN, NO_SANDBOX, PULL_INTENTS_DIR, REGISTRIES_CONF, REGISTRIES_CONF_DIR,
+    SECRET_NAME, SECRETS_ANNOTATION, STALE_AFTER, TIMEOUT, TLS_SERVER_NAME,
 };
 use duration::parse_duration;
 pub use file::{FileError, UnknownKey};
@@ -48,6 +48,10 @@ pub struct Settings {
     pub cluster: cluster::Settings,
     /// The limit of the whole run.
     pub timeout: Duration,
+    /// The file by which runs for one auth file take turns.
+    pub lock_file: PathBuf,
+    /// kubelet's records of pulls; `None`: CRI-O's `in-use` is looked at instead.
+    pub pull_intents_dir: Option<PathBuf>,
     /// The age from which left-over files are removed; `None`: never.
     pub stale_after: Option<Duration>,
     /// Whether kubelet is told whose image it is.
@@ -136,6 +140,8 @@ impl Settings {
                 root: PathBuf::from("/"),
             },
             timeout,
+            lock_file: values.path(LOCK_FILE)?,
+            pull_intents_dir: values.optional_path(PULL_INTENTS_DIR)?,
             stale_after: Some(stale_after).filter(|age| !age.is_zero()),
             empty_login: !given.is_given(NO_EMPTY_LOGIN),
             sandbox: !given.is_given(NO_SANDBOX),

@@ -1,17 +1,18 @@
-//! The auth file and its directory (SPEC section 6).
+//! The auth file and its directory.
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
 use crate::support::{Cluster, EMPTY, NGINX, Node, base64, docker_config, login, owned};
 
 const AUTH_DIR: &str = "etc/crio/auth";
+const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 /// An auth file's name for some other image.
 const OTHER: &str = "team-b-0000000000000000000000000000000000000000000000000000000000000000.json";
@@ -37,6 +38,28 @@ fn the_modes_are_the_same_whatever_the_umask() {
         outcome.answers(&owned(NGINX));
         assert_eq!(node.mode(AUTH_DIR), 0o700, "{umask}");
         assert_eq!(node.mode(node.auth_path(NGINX)), 0o600, "{umask}");
+    }
+}
+
+#[test]
+fn the_parents_of_the_directory_are_open_to_all_whatever_the_umask() {
+    for umask in ["000", "022", "077", "777"] {
+        let node = Node::with_mirror();
+        fs::create_dir_all(node.path("exists")).unwrap();
+        node.set_mode("exists", 0o711);
+        let script = format!("umask {umask}; \"$PROVIDER\"; exit $?");
+        let cluster = cluster();
+        let provider = node.provider(&cluster);
+        let provider = provider.flag("--auth-dir", node.path("exists/a/b/auth"));
+
+        provider
+            .pull_in_script(&script, &[], NGINX)
+            .answers(&owned(NGINX));
+
+        assert_eq!(node.mode("exists"), 0o711, "{umask}");
+        for (path, mode) in [("a", 0o755), ("a/b", 0o755), ("a/b/auth", 0o700)] {
+            assert_eq!(node.mode(format!("exists/{path}")), mode, "{umask}");
+        }
     }
 }
 
@@ -189,29 +212,85 @@ fn a_directory_that_exists_keeps_its_mode() {
 #[test]
 fn what_was_left_over_is_swept() {
     let node = Node::with_mirror();
-    node.leave_auth_file(NGINX);
-    let temporary = format!(".{OTHER}.4711-0.tmp");
-    let old = |name: &str| format!("{AUTH_DIR}/{name}");
-    for (name, age) in [
-        (OTHER, 25 * HOUR),
-        (&temporary, 25 * HOUR),
-        (&OTHER.replace("team-b", "fresh"), 23 * HOUR),
-        (
-            &format!(".{}.4711-0.tmp", OTHER.replace("team-b", "fresh")),
-            HOUR,
-        ),
+    let other = |namespace: &str| OTHER.replace("team-b", namespace);
+    let temporary = |namespace: &str| format!(".{}.4711-0.tmp", other(namespace));
+    fs::create_dir_all(node.path(AUTH_DIR)).unwrap();
+    node.set_mode(AUTH_DIR, 0o700);
+    let now = SystemTime::now();
+    for (name, modified) in [
+        (other("old"), now - 16 * MINUTE),
+        (other("fresh"), now - 14 * MINUTE),
+        (other("future"), now + 16 * MINUTE),
+        (temporary("old"), now - 3 * MINUTE),
+        (temporary("fresh"), now - MINUTE),
+        (temporary("future"), now + MINUTE),
     ] {
-        node.write(old(name), "{}");
-        node.age(old(name), age);
+        let path = format!("{AUTH_DIR}/{name}");
+        node.write(&path, "{}");
+        let file = fs::File::open(node.path(path)).unwrap();
+        file.set_modified(modified).unwrap();
     }
 
     node.provider(&cluster()).pull(NGINX).answers(&owned(NGINX));
 
     let own = node.auth_path(NGINX);
-    let own = own.file_name().unwrap().to_str().unwrap();
-    let fresh = OTHER.replace("team-b", "fresh");
-    let expected = [format!(".{fresh}.4711-0.tmp"), fresh, own.to_owned()];
-    assert_eq!(node.auth_dir_names(), expected);
+    let own = own.file_name().unwrap().to_str().unwrap().to_owned();
+    assert_eq!(
+        node.auth_dir_names(),
+        [temporary("fresh"), other("fresh"), own]
+    );
+}
+
+/// Lays out auth files that were left long ago.
+fn leave_many(node: &Node, files: usize) {
+    fs::create_dir_all(node.path(AUTH_DIR)).unwrap();
+    node.set_mode(AUTH_DIR, 0o700);
+    let long_ago = SystemTime::now() - HOUR;
+    for number in 0..files {
+        let path = node.path(format!("{AUTH_DIR}/many-{number:064x}.json"));
+        let file = fs::File::create(path).unwrap();
+        file.set_modified(long_ago).unwrap();
+    }
+}
+
+#[test]
+fn a_hundred_thousand_files_hold_up_no_pull() {
+    let cluster = cluster();
+    let fastest = |node: &Node| {
+        let provider = node.provider(&cluster);
+        let runs = (0..15).map(|_| {
+            node.remove_auth_file(NGINX);
+            let outcome = provider.pull(NGINX);
+            outcome.answers(&owned(NGINX));
+            outcome.elapsed
+        });
+        runs.min().unwrap()
+    };
+    let (few, many) = (Node::with_mirror(), Node::with_mirror());
+    leave_many(&few, 0);
+    leave_many(&many, 100_000);
+
+    let (with_few, with_many) = (fastest(&few), fastest(&many));
+
+    let limit = with_few + Duration::from_millis(10);
+    assert!(with_many <= limit, "{with_many:?}, {with_few:?} without");
+    let left = many.auth_dir_names().len();
+    assert!(left < 100_000, "every run removes some: {left}");
+}
+
+#[test]
+fn all_is_swept_in_the_end() {
+    let (node, cluster) = (Node::with_mirror(), cluster());
+    leave_many(&node, 3000);
+    let provider = node.provider(&cluster);
+    for _ in 0..200 {
+        node.remove_auth_file(NGINX);
+        provider.pull(NGINX).answers(&owned(NGINX));
+        if node.auth_dir_names().len() == 1 {
+            return;
+        }
+    }
+    panic!("{} are left", node.auth_dir_names().len());
 }
 
 #[test]

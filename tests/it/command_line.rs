@@ -8,7 +8,7 @@ use test_cluster::{ConnectionFault, Fault};
 
 use crate::support::{Cluster, EMPTY, NGINX, Node, Outcome, Provider, docker_config, login, owned};
 
-const VALUES: [&str; 14] = [
+const VALUES: [&str; 16] = [
     "--registries-conf",
     "--registries-conf-dir",
     "--auth-dir",
@@ -21,6 +21,8 @@ const VALUES: [&str; 14] = [
     "--tls-server-name",
     "--api-server-env-file",
     "--timeout",
+    "--lock-file",
+    "--pull-intents-dir",
     "--stale-after",
     "--log-level",
 ];

@@ -358,7 +358,6 @@ fn a_token_that_is_not_accepted_is_told_with_its_audience() {
     ] {
         let (node, cluster, provider) = ready();
         node.leave_auth_file(NGINX);
-        let earlier = node.auth_file(NGINX);
         let token = cluster.server.token_with(options);
 
         let outcome = provider.token(&token).pull(NGINX);
@@ -366,7 +365,7 @@ fn a_token_that_is_not_accepted_is_told_with_its_audience() {
         outcome.fails_with(&words);
         outcome.fails_with(&["audience", "serviceAccountTokenAudience"]);
         assert_eq!(cluster.server.requests().len(), 1);
-        assert_eq!(node.auth_file(NGINX), earlier);
+        assert_eq!(node.auth_file(NGINX), None);
     }
 }
 
@@ -374,14 +373,13 @@ fn a_token_that_is_not_accepted_is_told_with_its_audience() {
 fn a_missing_permission_is_told_with_its_remedy() {
     let (node, cluster, provider) = ready();
     node.leave_auth_file(NGINX);
-    let earlier = node.auth_file(NGINX);
     cluster.server.revoke(NAMESPACE, ACCOUNT);
 
     let outcome = provider.pull(NGINX);
 
     outcome.fails_with(&["list", "secrets", "rolebinding", NAMESPACE, ACCOUNT]);
     assert_eq!(cluster.server.requests().len(), 1);
-    assert_eq!(node.auth_file(NGINX), earlier);
+    assert_eq!(node.auth_file(NGINX), None);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! the old one, or the whole new one, and never a part.
 
 use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 use std::thread;
 use std::time::Duration;
 
@@ -24,13 +25,16 @@ fn whole_new_file() -> Value {
 
 /// Ends runs at every moment and says what was left each time: the auth file, and
 /// the names in its directory. Every other run begins with an old file.
-fn end_at_every_moment(signal: Signal, mut check: impl FnMut(&Node, Option<Value>)) {
+fn end_at_every_moment(signal: Signal, mut check: impl FnMut(&Node, ExitStatus, Option<Value>)) {
     let cluster = cluster();
     let node = Node::with_mirror();
     let provider = node.provider(&cluster);
     // The slowest of three is the time over which the ends are spread.
     let whole = (0..3)
-        .map(|_| provider.pull(NGINX).elapsed)
+        .map(|_| {
+            node.remove_auth_file(NGINX);
+            provider.pull(NGINX).elapsed
+        })
         .max()
         .unwrap_or_default();
     for time in 0..TIMES {
@@ -47,7 +51,7 @@ fn end_at_every_moment(signal: Signal, mut check: impl FnMut(&Node, Option<Value
             status.signal() == Some(signal.as_raw()) || matches!(status.code(), Some(0 | 1)),
             "{status:?}"
         );
-        check(&node, node.auth_file(NGINX));
+        check(&node, status, node.auth_file(NGINX));
         node.remove_temporary_files();
     }
 }
@@ -55,7 +59,7 @@ fn end_at_every_moment(signal: Signal, mut check: impl FnMut(&Node, Option<Value
 #[test]
 fn a_killed_run_leaves_the_old_file_or_the_whole_new_one() {
     let mut seen = [0; 3];
-    end_at_every_moment(Signal::KILL, |_node, found| {
+    end_at_every_moment(Signal::KILL, |_node, _status, found| {
         let kind = match found {
             None => 0,
             Some(file) if file == Node::earlier_auth_file() => 1,
@@ -71,10 +75,12 @@ fn a_killed_run_leaves_the_old_file_or_the_whole_new_one() {
 }
 
 #[test]
-fn a_terminated_run_leaves_no_temporary_file() {
-    end_at_every_moment(Signal::TERM, |node, found| {
+fn a_terminated_run_leaves_no_temporary_file_and_no_login_without_a_response() {
+    end_at_every_moment(Signal::TERM, |node, status, found| {
         let names = node.auth_dir_names();
         assert_eq!(names.len(), usize::from(found.is_some()), "{names:?}");
+        let answered = status.code() == Some(0);
+        assert_eq!(found == Some(whole_new_file()), answered, "{status:?}");
     });
 }
 

@@ -43,6 +43,10 @@ mod unusable;
 #[cfg(test)]
 mod auth_file;
 #[cfg(test)]
+mod turns;
+#[cfg(test)]
+mod failures;
+#[cfg(test)]
 mod global_auth;
 #[cfg(test)]
 mod cluster;

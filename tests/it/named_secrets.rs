@@ -237,7 +237,7 @@ fn what_may_not_be_read_is_an_error_with_the_role_to_create() {
         "--serviceaccount=team-a:builder",
     ]);
     assert_eq!(asked(&cluster), ["b", "a"]);
-    assert_eq!(node.auth_file(NGINX), Some(Node::earlier_auth_file()));
+    assert_eq!(node.auth_file(NGINX), None);
 }
 
 #[test]

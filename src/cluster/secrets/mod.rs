@@ -285,6 +285,13 @@ fn list(
     }
 }
 
+impl SecretsError {
+    /// Whether the API server refused the account: 401 or 403.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Forbidden { .. } | Self::Unauthorized { .. })
+    }
+}
+
 /// Says what to do about the two refusals that have a usual cause.
 fn explain(error: ClientError, account: &ServiceAccount, names: &[String]) -> SecretsError {
     let ClientError::Refused(refusal) = &error else {

@@ -20,8 +20,6 @@ const OPEN_TO_OTHERS: u32 = 0o077;
 const IN_USE: &str = "in-use";
 /// How old a file may be where `--stale-after 0` says that none is ever removed.
 const OLD: Duration = Duration::from_secs(24 * 60 * 60);
-/// A temporary file lives for milliseconds.
-const OLD_TEMPORARY: Duration = Duration::from_secs(60);
 /// The most files that are looked at.
 const MAX_FILES: usize = 100_000;
 
@@ -123,7 +121,11 @@ fn old_files(path: &Path, age: Duration) -> io::Result<Vec<String>> {
             continue;
         };
         let is_temporary = name.starts_with('.');
-        let age = if is_temporary { OLD_TEMPORARY } else { age };
+        let age = if is_temporary {
+            auth_file::TEMPORARY_AGE
+        } else {
+            age
+        };
         if auth_file::is_ours(&name) && is_older(&metadata, age) {
             old.push(name);
         }

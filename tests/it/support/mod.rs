@@ -3,6 +3,7 @@
 
 mod cluster;
 mod needs;
+mod kubelet;
 mod node;
 mod outcome;
 mod provider;
@@ -13,8 +14,9 @@ mod run;
 mod terminal;
 
 pub(crate) use cluster::{ACCOUNT, Cluster, NAMESPACE, docker_config, login};
+pub(crate) use kubelet::Kubelet;
 pub(crate) use needs::cannot_run;
-pub(crate) use node::Node;
+pub(crate) use node::{Node, PULL_INTENTS};
 pub(crate) use outcome::{EMPTY, Outcome, owned};
 pub(crate) use provider::Provider;
 pub(crate) use proxy::RecordingProxy;

@@ -23,6 +23,7 @@ pub(crate) const DROP_INS: &str = "etc/containers/registries.conf.d";
 pub(crate) const AUTH_DIR: &str = "etc/crio/auth";
 pub(crate) const GLOBAL: &str = "var/lib/kubelet/config.json";
 pub(crate) const ENV_FILE: &str = "etc/kubernetes/apiserver-url.env";
+pub(crate) const PULL_INTENTS: &str = "var/lib/kubelet/image_manager/pulling";
 pub(crate) const CA: &str = "etc/kubernetes/pki/ca.crt";
 
 const EARLIER: &str = r#"{"auths":{"earlier.example":{"auth":"dTpw"}}}"#;
@@ -85,6 +86,8 @@ impl Node {
             .flag("--auth-dir", self.path(AUTH_DIR))
             .flag("--global-auth-file", self.path(GLOBAL))
             .flag("--api-server-env-file", self.path(ENV_FILE))
+            .flag("--lock-file", self.path("run/lock"))
+            .flag("--pull-intents-dir", self.path(PULL_INTENTS))
             .flag("--timeout", "1m")
     }
 
@@ -118,12 +121,13 @@ impl Node {
         }
     }
 
-    /// Leaves an auth file as an earlier run would have.
+    /// Leaves an auth file as an earlier run would have, some seconds ago.
     pub(crate) fn leave_auth_file(&self, image: &str) {
         let path = self.auth_path(image);
         self.write(&path, EARLIER);
         self.set_mode(AUTH_DIR, 0o700);
-        self.set_mode(path, 0o600);
+        self.set_mode(&path, 0o600);
+        self.age(path, Duration::from_secs(10));
     }
 
     /// What [`leave_auth_file`](Self::leave_auth_file) leaves.

@@ -100,6 +100,11 @@ impl Provider {
         self.serve(&self.request(image))
     }
 
+    /// The pull, with the response going there.
+    pub(crate) fn pull_into(&self, image: &str, stdout: impl Into<Stdio>) -> Outcome {
+        self.begin_into(image, stdout).outcome()
+    }
+
     /// kubelet sends that request.
     pub(crate) fn serve(&self, request: &Request) -> Outcome {
         self.run(request.to_string().as_bytes())
@@ -180,6 +185,18 @@ impl Provider {
         let started = Instant::now();
         let (child, stdin) = self.start(image);
         drop(stdin);
+        Run::new(child, started)
+    }
+
+    /// The same, with the response going there.
+    pub(crate) fn begin_into(&self, image: &str, stdout: impl Into<Stdio>) -> Run {
+        let started = Instant::now();
+        let mut command = self.command();
+        let command = command.stdin(Stdio::piped()).stdout(stdout);
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let request = self.request(image).to_string();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(request.as_bytes()).unwrap();
         Run::new(child, started)
     }
 

@@ -1,0 +1,253 @@
+//! Turns of the runs for one auth file.
+//!
+//! CRI-O takes the file with the pull (renames it into `in-use`), so two pods of a
+//! namespace that pull one image at the same time need it twice: replicas that start
+//! together. The runs for one file wait for each other, and a run whose file is there
+//! already waits until it is taken, as long as a pull is expected to do that.
+
+use std::io;
+use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use registries_conf::ImageName;
+use tracing::warn;
+
+use super::lock::{Lock, Locks};
+use super::name::FileName;
+use super::pulls::{Intents, Pulls};
+use super::store::{AuthDir, StoreError};
+use crate::deadline::Deadline;
+use crate::signals::{self, HeldBack};
+
+/// In this time kubelet announces the pull that follows a response.
+pub(super) const WINDOW: Duration = Duration::from_millis(300);
+/// How long a run waits at most, from its start. The rest of its time is for kubelet to
+/// get the answer.
+const PATIENCE: Duration = Duration::from_secs(40);
+/// How often a run that waits looks for its file.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// One auth file, and what its turns depend on.
+#[derive(Debug)]
+pub struct AuthFile<'a> {
+    /// The auth directory.
+    pub directory: &'a Path,
+    /// The file's name in it.
+    pub name: &'a FileName,
+    /// The image that it is for.
+    pub image: &'a ImageName,
+    /// Where runs lock the file.
+    pub locks: &'a Locks,
+    /// kubelet's records of pulls.
+    pub intents: &'a Intents,
+    /// When the run must have ended.
+    pub deadline: Deadline,
+}
+
+/// An auth file that is in its place, whose turn lasts until the response was written.
+#[derive(Debug)]
+pub struct Placed<'a> {
+    directory: AuthDir,
+    name: &'a FileName,
+    signals: HeldBack,
+    _turn: Option<Lock<'a>>,
+}
+
+impl<'a> AuthFile<'a> {
+    /// Puts the file with that content in its place, in turn with other runs.
+    ///
+    /// # Errors
+    /// [`StoreError`]: no file of this run is left then.
+    pub fn place(&self, content: &[u8]) -> Result<Placed<'a>, StoreError> {
+        let directory = AuthDir::create(self.directory)?;
+        let turn = self.turn(&directory);
+        let signals = loop {
+            let step = self.wait(&directory, Some(content))?;
+            let signals = signals::hold_back();
+            match step {
+                Step::Place => directory.write(self.name, content)?,
+                // Taken in this moment: look again.
+                Step::Touch if !directory.touch(self.name)? => continue,
+                Step::Touch | Step::Leave => {}
+            }
+            break signals;
+        };
+        Ok(Placed {
+            directory,
+            name: self.name,
+            signals,
+            _turn: turn,
+        })
+    }
+
+    /// Removes the file, in turn with other runs: one that waits for another pod's pull
+    /// is left to it. Returns the directory, where there is one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn remove(&self) -> Result<Option<AuthDir>, StoreError> {
+        let Some(directory) = AuthDir::open(self.directory)? else {
+            return Ok(None);
+        };
+        if directory.look(self.name, None)? != Found::Nothing {
+            let _turn = self.turn(&directory);
+            self.wait(&directory, None)?;
+        }
+        directory.remove(self.name)?;
+        Ok(Some(directory))
+    }
+
+    /// Removes the file if it is older than `age`, unless it is another run's turn.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn remove_older_than(&self, age: Duration) -> Result<(), StoreError> {
+        match AuthDir::open(self.directory)? {
+            Some(directory) => directory.remove_older_than(self.name, age, self.locks),
+            None => Ok(()),
+        }
+    }
+
+    fn turn(&self, directory: &AuthDir) -> Option<Lock<'a>> {
+        let patience = Instant::now() + self.patience();
+        self.locks.acquire(directory.lock_byte(self.name), patience)
+    }
+
+    /// What is left of the time to wait: of 40 s, or of eight ninths of a shorter limit.
+    fn patience(&self) -> Duration {
+        let limit = self.deadline.timeout();
+        let whole = PATIENCE.min(limit / 9 * 8);
+        let reserve = limit.saturating_sub(whole);
+        self.deadline.remaining().saturating_sub(reserve)
+    }
+
+    /// Waits until there is something to do about the file.
+    fn wait(&self, directory: &AuthDir, content: Option<&[u8]>) -> Result<Step, StoreError> {
+        let mut pulls = Pulls::new(self.intents, self.image, directory, self.name);
+        loop {
+            let found = directory.look(self.name, content)?;
+            let in_time = !self.patience().is_zero();
+            match step(found, in_time, || pulls.announced()) {
+                Some(step) => return Ok(step),
+                None => sleep(PAUSE),
+            }
+        }
+    }
+}
+
+impl Placed<'_> {
+    /// Has the response written, and removes the file again where that fails, or where
+    /// a signal came before that is to end the process. Returns the directory.
+    ///
+    /// After the response, such a signal has no effect any more: kubelet would take an
+    /// end by a signal for a failure, and no pull would come for the file.
+    ///
+    /// # Errors
+    /// As `answer` says.
+    pub fn answered(self, answer: impl FnOnce() -> io::Result<()>) -> io::Result<AuthDir> {
+        let interrupted = || io::Error::new(io::ErrorKind::Interrupted, "ended by a signal");
+        let answered = if self.signals.pending() {
+            Err(interrupted())
+        } else {
+            answer()
+        };
+        match answered {
+            Ok(()) => {
+                self.signals.forever();
+                Ok(self.directory)
+            }
+            Err(error) => {
+                if let Err(error) = self.directory.remove(self.name) {
+                    warn!("the auth file is still there: {error}");
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+/// What was found at the name of an auth file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    /// No file that a run has written.
+    Nothing,
+    /// A file with the content of this run, placed so long ago.
+    Same(Duration),
+    /// A file that this run would not leave, placed so long ago.
+    Other(Duration),
+}
+
+/// What a run does when it waits no longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// Make the name hold what this run wants, which may be nothing.
+    Place,
+    /// The file is a left-over of a pod start that needed no pull. Its time is set anew,
+    /// so that the next run waits for the pull of this one.
+    Touch,
+    /// The file is good as it is.
+    Leave,
+}
+
+/// The rule: what to do about what was found; `None` is to wait, and look again.
+/// `in_time`: there is time to wait. `announced`: kubelet is about to pull the image.
+fn step(found: Found, in_time: bool, announced: impl FnOnce() -> bool) -> Option<Step> {
+    let (same, age) = match found {
+        Found::Nothing => return Some(Step::Place),
+        Found::Same(age) => (true, age),
+        Found::Other(age) => (false, age),
+    };
+    let expected = age <= WINDOW || announced();
+    match (expected && in_time, same) {
+        (true, _) => None,
+        (false, false) => Some(Step::Place),
+        (false, true) if age > 2 * WINDOW && !expected => Some(Step::Touch),
+        (false, true) => Some(Step::Leave),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rule() {
+        use Found::{Nothing, Other, Same};
+        const MOMENT: Duration = Duration::from_millis(1);
+        const IN_TIME: bool = true;
+        const ANNOUNCED: bool = true;
+        let just_now = Duration::ZERO;
+        let (old, left_over) = (WINDOW + MOMENT, 2 * WINDOW + MOMENT);
+        for (found, in_time, announced, expected) in [
+            (Nothing, IN_TIME, ANNOUNCED, Some(Step::Place)),
+            (Nothing, !IN_TIME, !ANNOUNCED, Some(Step::Place)),
+            (Same(just_now), IN_TIME, !ANNOUNCED, None),
+            (Same(WINDOW), IN_TIME, !ANNOUNCED, None),
+            (Same(old), IN_TIME, !ANNOUNCED, Some(Step::Leave)),
+            (Same(2 * WINDOW), IN_TIME, !ANNOUNCED, Some(Step::Leave)),
+            (Same(left_over), IN_TIME, !ANNOUNCED, Some(Step::Touch)),
+            (Same(Duration::MAX), IN_TIME, !ANNOUNCED, Some(Step::Touch)),
+            (Same(old), IN_TIME, ANNOUNCED, None),
+            (Same(left_over), IN_TIME, ANNOUNCED, None),
+            (Same(just_now), !IN_TIME, !ANNOUNCED, Some(Step::Leave)),
+            (Same(left_over), !IN_TIME, ANNOUNCED, Some(Step::Leave)),
+            (Same(left_over), !IN_TIME, !ANNOUNCED, Some(Step::Touch)),
+            (Other(just_now), IN_TIME, !ANNOUNCED, None),
+            (Other(old), IN_TIME, !ANNOUNCED, Some(Step::Place)),
+            (Other(left_over), IN_TIME, !ANNOUNCED, Some(Step::Place)),
+            (Other(left_over), IN_TIME, ANNOUNCED, None),
+            (Other(just_now), !IN_TIME, ANNOUNCED, Some(Step::Place)),
+        ] {
+            let chosen = step(found, in_time, || announced);
+            assert_eq!(chosen, expected, "{found:?}, {in_time}, {announced}");
+        }
+    }
+
+    #[test]
+    fn who_need_not_know_does_not_ask_for_announcements() {
+        for found in [Found::Nothing, Found::Same(WINDOW), Found::Other(WINDOW)] {
+            step(found, true, || panic!("{found:?}"));
+        }
+    }
+}
