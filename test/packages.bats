@@ -208,6 +208,22 @@ deb() { echo build/"$NAME"_*_"$(dpkg --print-architecture)".deb; }
     [[ $output == *'- new'* && $output != *'- old'* ]]
 }
 
+@test "what an earlier boot has left in the auth directories goes when the node starts" {
+    command -v systemd-tmpfiles || skip 'systemd-tmpfiles is not installed'
+    local auth=$ROOT/etc/crio/auth
+    mkdir -p "$auth/in-use"
+    touch "$auth/a.json" "$auth/.a.json.4711-0.tmp" "$auth/in-use/b.json" "$auth/notes"
+
+    # As a package does when it is installed.
+    as_root systemd-tmpfiles --root="$ROOT" --create --remove "$PWD/packaging/tmpfiles.conf"
+    [[ -e $auth/a.json && -e $auth/in-use/b.json ]]
+
+    # As systemd-tmpfiles-setup.service does.
+    as_root systemd-tmpfiles --root="$ROOT" --create --remove --boot "$PWD/packaging/tmpfiles.conf"
+    [[ $(as_root ls -A "$auth") == $'in-use\nnotes' ]]
+    [[ -z $(as_root ls -A "$auth/in-use") ]]
+}
+
 @test "auth files age, and what CRI-O is using does not" {
     command -v systemd-tmpfiles || skip 'systemd-tmpfiles is not installed'
     local auth=$ROOT/etc/crio/auth
