@@ -27,12 +27,15 @@ setup() {
         remove_image "$image"
     done
     forget
+    remove_auth_files
     watch_auth_files
 }
 
 teardown() {
     stop_watching
-    unblock_local_api_server
+    if grep -q '^serializeImagePulls: false' "$KUBELET_CONFIG"; then
+        serialize_image_pulls true
+    fi
     rm -f "$MANIFESTS/e2e-static.yml" "$DROP_IN"
     kubectl delete namespace --ignore-not-found --timeout=60s "$NAMESPACE" "$NAMESPACE-other"
 }
@@ -64,7 +67,7 @@ readonly DROP_IN=/etc/containers/registries.conf.d/50-e2e.conf
     happened "$AUTH_DIR/$file.json MOVED_FROM"
     happened "$AUTH_DIR/in-use/$file-[0-9a-f-]+.json MOVED_TO"
     happened "$AUTH_DIR/in-use/$file-[0-9a-f-]+.json DELETE"
-    no_auth_files
+    no_auth_files "$NAMESPACE"
     [[ $(stat -c '%U %a' "$AUTH_DIR") == 'root 700' ]]
 }
 
@@ -121,7 +124,66 @@ readonly DROP_IN=/etc/containers/registries.conf.d/50-e2e.conf
         pulled "$repository"
     done
     [[ $(events "$NAMESPACE" BackOff) == 0 && $(events "$NAMESPACE" Failed) == 0 ]]
-    no_auth_files
+    no_auth_files "$NAMESPACE"
+}
+
+# Each needs the auth file for itself: CRI-O takes it with the pull.
+@test "replicas that start together are all pulled for at the first attempt" {
+    local one_by_one file
+    file=$(auth_file "$NAMESPACE" "$ONE")
+    apply "$NAMESPACE" secret.yml
+    for one_by_one in true false; do
+        serialize_image_pulls "$one_by_one"
+
+        apply "$NAMESPACE" replicas.yml
+
+        all_ready "$NAMESPACE" replicas
+        [[ $(events "$NAMESPACE" BackOff) == 0 && $(events "$NAMESPACE" Failed) == 0 ]]
+        [[ $(grep -c -x "$AUTH_DIR/$file.json MOVED_FROM" "$BATS_TEST_TMPDIR/auth-files") -ge 8 ]]
+        no_auth_files "$NAMESPACE"
+        kubectl -n "$NAMESPACE" delete --wait deployment/replicas
+        wait_for 60 no_pods "$NAMESPACE"
+        kubectl -n "$NAMESPACE" delete events --all
+        remove_image "$ONE:1"
+        : >"$BATS_TEST_TMPDIR/auth-files"
+    done
+    serialize_image_pulls true
+}
+
+no_pods() { [[ -z $(kubectl -n "$1" get pods -o name) ]]; }
+
+@test "replicas whose image is there already start without waiting for each other" {
+    apply "$NAMESPACE" secret.yml
+    apply "$NAMESPACE" pod.yml
+    ready "$NAMESPACE"
+
+    SECONDS=0
+    sed 's/Always/IfNotPresent/' "$BATS_TEST_DIRNAME/cluster/replicas.yml" |
+        kubectl -n "$NAMESPACE" apply -f -
+
+    all_ready "$NAMESPACE" replicas
+    ((SECONDS < 30))
+    [[ $(events "$NAMESPACE" BackOff) == 0 && $(events "$NAMESPACE" Failed) == 0 ]]
+}
+
+@test "an account that may not read the Secret cannot pull with what another has left" {
+    local file
+    file=$AUTH_DIR/$(auth_file "$NAMESPACE" "$ONE").json
+    apply "$NAMESPACE" secret.yml
+    apply "$NAMESPACE" pod.yml
+    ready "$NAMESPACE"
+    # kubelet asks, and then does not pull.
+    sed 's/Always/IfNotPresent/; s/ name: app$/ name: second/' \
+        "$BATS_TEST_DIRNAME/cluster/pod.yml" | kubectl -n "$NAMESPACE" apply -f -
+    ready "$NAMESPACE" second
+    [[ -e $file ]]
+    kubectl -n "$NAMESPACE" create serviceaccount poor
+
+    sed 's/serviceAccountName: app/serviceAccountName: poor/; s/ name: app$/ name: poor/' \
+        "$BATS_TEST_DIRNAME/cluster/pod.yml" | kubectl -n "$NAMESPACE" apply -f -
+
+    not_pulled "$NAMESPACE" poor
+    [[ ! -e $file ]]
 }
 
 @test "a namespace without the login cannot run the image that another has pulled" {
@@ -152,7 +214,7 @@ readonly DROP_IN=/etc/containers/registries.conf.d/50-e2e.conf
     apply "$NAMESPACE" pod.yml
 
     not_pulled "$NAMESPACE"
-    no_auth_files
+    no_auth_files "$NAMESPACE"
 }
 
 @test "a static pod still starts, with and without a call of the provider" {
@@ -173,8 +235,8 @@ readonly DROP_IN=/etc/containers/registries.conf.d/50-e2e.conf
 
 gone() { ! kubectl -n "$1" get pod "$2" &>/dev/null; }
 
+# e2e-setup gives the API server an address of the node, as workers see it.
 @test "a node without an API server on localhost pulls" {
-    block_local_api_server
     run ! curl -ks --max-time 2 https://localhost:6443/livez
     apply "$NAMESPACE" secret.yml
 

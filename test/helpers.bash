@@ -8,6 +8,7 @@ readonly NAME=crio-credential-provider
 # shellcheck disable=SC2034 # for the tests
 readonly PLUGIN=/usr/libexec/kubelet-image-credential-provider-plugins/$NAME
 readonly PROVIDERS=/etc/kubernetes/credential-providers.yaml
+readonly KUBELET_CONFIG=/var/lib/kubelet/config.yaml
 AUTH_DIR=${AUTH_DIR:-/etc/crio/auth}
 readonly REGISTRIES_CONF=/etc/containers/registries.conf
 # shellcheck disable=SC2034 # for the tests
@@ -105,9 +106,9 @@ refused() { [[ $(waiting_for "$@") =~ ^(ErrImagePull|ImagePullBackOff)$ ]]; }
 # kubelet could not pull for a pod, for a minute: not_pulled NAMESPACE [POD]
 not_pulled() { wait_for 60 refused "$@"; }
 
-# How often something with that reason happened to a pod: events NAMESPACE REASON
+# How often something with that reason happened to pods: events NAMESPACE REASON
 events() {
-    kubectl -n "$1" get events --field-selector "involvedObject.name=app,reason=$2" -o name | wc -l
+    kubectl -n "$1" get events --field-selector "involvedObject.kind=Pod,reason=$2" -o name | wc -l
 }
 
 remove_image() { crictl rmi "$1" &>/dev/null || true; }
@@ -143,22 +144,34 @@ happened() { grep -q -x -E "$1" "$BATS_TEST_TMPDIR/auth-files"; }
 # Nothing happened to auth files of a namespace.
 untouched() { ! grep -q "/$1-" "$BATS_TEST_TMPDIR/auth-files"; }
 
-no_auth_files() { [[ -z $(find "$AUTH_DIR" -type f) ]]; }
+# None is left for that namespace: no_auth_files NAMESPACE
+no_auth_files() { [[ -z $(find "$AUTH_DIR" -type f -name "$1-*") ]]; }
 
-# The API server answers on the node's address alone, as on a worker.
-block_local_api_server() {
-    iptables -I OUTPUT -d 127.0.0.0/8 -p tcp --dport 6443 -j REJECT --reject-with tcp-reset
-    ip6tables -I OUTPUT -d ::1 -p tcp --dport 6443 -j REJECT --reject-with tcp-reset
-}
-
-unblock_local_api_server() {
-    iptables -D OUTPUT -d 127.0.0.0/8 -p tcp --dport 6443 -j REJECT --reject-with tcp-reset 2>/dev/null || true
-    ip6tables -D OUTPUT -d ::1 -p tcp --dport 6443 -j REJECT --reject-with tcp-reset 2>/dev/null || true
+# What earlier tests have left: kubelet also asks where it then does not pull.
+remove_auth_files() {
+    if [[ -d $AUTH_DIR ]]; then
+        find "$AUTH_DIR" -type f -delete
+    fi
 }
 
 # Sets requireServiceAccount in kubelet's configuration: require_service_account BOOL
 require_service_account() {
     sed -i "s/requireServiceAccount: .*/requireServiceAccount: $1/" "$PROVIDERS"
+    restart_kubelet
+}
+
+# Lets kubelet pull one image after the other, or several at once:
+# serialize_image_pulls BOOL
+serialize_image_pulls() {
+    sed -i '/^serializeImagePulls:/d' "$KUBELET_CONFIG"
+    echo "serializeImagePulls: $1" >>"$KUBELET_CONFIG"
+    restart_kubelet
+}
+
+restart_kubelet() {
     systemctl restart kubelet
     wait_for 60 kubectl wait --for=condition=Ready node --all --timeout=1s
 }
+
+# Every replica of a Deployment is ready: all_ready NAMESPACE DEPLOYMENT
+all_ready() { kubectl -n "$1" rollout status --timeout=120s "deployment/$2"; }

@@ -55,7 +55,8 @@ teardown() {
     watch_auth_files
     : >"$AUTH_DIR/.tmp"
     mv "$AUTH_DIR/.tmp" "$AUTH_DIR/$file.json"
-    run ! no_auth_files
+    run ! no_auth_files team-a
+    no_auth_files team-b
     mv "$AUTH_DIR/$file.json" "$AUTH_DIR/in-use/$file-1a-2b.json"
     rm "$AUTH_DIR/in-use/$file-1a-2b.json"
 
@@ -66,5 +67,14 @@ teardown() {
     run ! happened "$AUTH_DIR/$file.json DELETE"
     run ! untouched team-a
     untouched team-b
-    no_auth_files
+    no_auth_files team-a
+}
+
+@test "what earlier tests have left is removed, and the directory stays" {
+    remove_auth_files
+    mkdir -p "$AUTH_DIR/in-use"
+    touch "$AUTH_DIR/team-a-0123.json" "$AUTH_DIR/in-use/team-a-0123-1.json"
+    remove_auth_files
+    no_auth_files team-a
+    [[ -d $AUTH_DIR/in-use ]]
 }
