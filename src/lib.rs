@@ -11,7 +11,7 @@
 //! stdin
 //!   -> kubelet::Request             kubelet            what kubelet writes and reads
 //!   -> ServiceAccount               service_account    token claims -> whose pod it is
-//!   -> registries_conf::Config      (crate)            registries.conf and its drop-ins
+//!   -> registries_conf::Config      registries         registries.conf and its drop-ins, as CRI-O finds them
 //!   -> Sources                      sources            nothing but the image itself? answer
 //!   -> SecretNames                 secret_names       which Secrets count, where they are named
 //!   -> SecretDoc, one by one        cluster            the API server: found, verified, asked
@@ -31,6 +31,9 @@ pub mod provider;
 pub mod logins;
 pub mod kubelet;
 pub mod service_account;
+pub mod registries;
+mod crio;
+mod node_version;
 pub mod sources;
 pub mod secret_names;
 pub mod cluster;

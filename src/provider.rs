@@ -6,7 +6,6 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use anyhow::Context;
-use registries_conf::Config as Registries;
 use tracing::warn;
 
 use crate::answer::answer;
@@ -83,7 +82,7 @@ fn serve(
     stdout: impl AsFd,
 ) -> anyhow::Result<()> {
     let image = &request.image;
-    let registries = Registries::load(&config.registries)?;
+    let registries = config.registries.load()?;
     let sources = Sources::of(image, &registries);
     sources.warn_of_unusable();
 

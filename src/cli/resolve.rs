@@ -10,7 +10,7 @@ Examples:
   crio-credential-provider resolve nginx quay.io/org/app:1.2
 
   # The same for a registries.conf that is not in place yet, and no drop-ins:
-  crio-credential-provider resolve --registries-conf new.conf --registries-conf-dir '' nginx
+  crio-credential-provider resolve --registries-conf new.conf --registries-conf-dir /nowhere nginx
 
   # Only the names, in the order in which CRI-O tries them:
   crio-credential-provider resolve -o json nginx | jq -r '.[].sources[].name'";

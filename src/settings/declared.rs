@@ -50,10 +50,10 @@ macro_rules! settings {
     };
 }
 
-/// `make REGISTRIES_CONF=...` sets another default.
-const REGISTRIES_CONF_PATH: &str = match option_env!("REGISTRIES_CONF") {
-    Some(path) if !path.is_empty() => path,
-    _ => "/etc/containers/registries.conf",
+/// `make REGISTRIES_CONF=...` sets a default.
+const REGISTRIES_CONF_PATHS: &[&str] = match option_env!("REGISTRIES_CONF") {
+    Some(path) if !path.is_empty() => &[path],
+    _ => &[],
 };
 
 settings! {
@@ -63,14 +63,24 @@ settings! {
          environment count before it. It must be root's, and writable by nobody else",
     }
     REGISTRIES_CONF {
-        "registries-conf", "REGISTRIES_CONF", Kind::One("FILE"), &[REGISTRIES_CONF_PATH],
-        "CRI-O's registries.conf",
+        "registries-conf", "REGISTRIES_CONF", Kind::One("FILE"), REGISTRIES_CONF_PATHS,
+        "CRI-O's --registries-conf: the main file instead of the default ones. It must exist",
     }
     REGISTRIES_CONF_DIR {
-        "registries-conf-dir", "REGISTRIES_CONF_DIR", Kind::List("DIR"),
-        &["/etc/containers/registries.conf.d", "/root/.config/containers/registries.conf.d"],
-        "Directory of drop-ins for registries.conf; repeatable, and separated by colons in \
-         the environment. Replaces all defaults",
+        "registries-conf-dir", "REGISTRIES_CONF_DIR", Kind::One("DIR"), &[],
+        "CRI-O's --registries-conf-dir: the only directory of drop-ins instead of the \
+         default ones",
+    }
+    REGISTRIES_CONF_LAYOUT {
+        "registries-conf-layout", "REGISTRIES_CONF_LAYOUT",
+        Kind::Choice(&[
+            ("auto", "As the CRI-O on this node: up to 1.37 as 5.38, else as 5.41"),
+            ("5.38", "As containers/image up to 5.40"),
+            ("5.41", "As containers/image since 5.41"),
+        ]),
+        &["auto"],
+        "Where to look for registries.conf and its drop-ins. auto reads the version in \
+         CRI-O's version file",
     }
     AUTH_DIR {
         "auth-dir", "AUTH_DIR", Kind::One("DIR"), &["/etc/crio/auth"],

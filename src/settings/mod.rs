@@ -15,17 +15,18 @@ use std::io;
 use std::path::{Path, PathBuf, absolute};
 use std::time::Duration;
 
-use registries_conf::{Files, MissingMainFile};
+use registries_conf::{Environment, Layout, Options};
 
 use crate::cluster::{self, ProxySettings};
 use crate::logging::{Format, Level};
+use crate::registries::Lookup;
 
 pub use declared::{ALL, Kind, Setting, named};
 use declared::{
     API_SERVER, API_SERVER_ENV_FILE, AUTH_DIR, CERTIFICATE_AUTHORITY, CONFIG_FILE,
     GLOBAL_AUTH_FILE, INSECURE_SKIP_TLS_VERIFY, KUBECONFIG, LOCK_FILE, LOG_FORMAT, LOG_LEVEL,
     NO_EMPTY_LOGIN, NO_SANDBOX, PULL_INTENTS_DIR, REGISTRIES_CONF, REGISTRIES_CONF_DIR,
-    SECRET_NAME, SECRETS_ANNOTATION, STALE_AFTER, TIMEOUT, TLS_SERVER_NAME,
+    REGISTRIES_CONF_LAYOUT, SECRET_NAME, SECRETS_ANNOTATION, STALE_AFTER, TIMEOUT, TLS_SERVER_NAME,
 };
 use duration::parse_duration;
 pub use file::{FileError, UnknownKey};
@@ -34,8 +35,8 @@ pub use given::{ArgumentError, Given, Origin, Place};
 /// The settings of one run: every path absolute, every value checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// registries.conf and its drop-in directories.
-    pub registries: Files,
+    /// How to find registries.conf and its drop-ins.
+    pub registries: Lookup,
     /// Where auth files go.
     pub auth_dir: PathBuf,
     /// The node's own logins, first file first.
@@ -119,10 +120,14 @@ impl Settings {
             return Err(values.invalid(TIMEOUT, "must be longer than 0"));
         }
         Ok(Self {
-            registries: Files {
-                main: values.path(REGISTRIES_CONF)?,
-                drop_in_dirs: values.paths(REGISTRIES_CONF_DIR)?,
-                missing_main: MissingMainFile::Ignore,
+            registries: Lookup {
+                layout: values.choice(REGISTRIES_CONF_LAYOUT, layout)?,
+                options: Options {
+                    main: values.optional_path(REGISTRIES_CONF)?,
+                    drop_in_dir: values.optional_path(REGISTRIES_CONF_DIR)?,
+                },
+                environment: Environment::new(&variable),
+                root: PathBuf::from("/"),
             },
             auth_dir: values.path(AUTH_DIR)?,
             global_auth_files: values.paths(GLOBAL_AUTH_FILE)?,
@@ -136,7 +141,7 @@ impl Settings {
                 insecure_skip_tls_verify: given.is_given(INSECURE_SKIP_TLS_VERIFY),
                 env_file: values.path(API_SERVER_ENV_FILE)?,
                 kubelet_kubeconfig: None,
-                proxy: proxies(variable),
+                proxy: proxies(&variable),
                 root: PathBuf::from("/"),
             },
             timeout,
@@ -217,6 +222,20 @@ impl Values<'_> {
 
 fn absolute_path(path: &OsStr) -> Result<PathBuf, SettingsError> {
     absolute(Path::new(path)).map_err(SettingsError::WorkingDirectory)
+}
+
+/// `None`: that of the CRI-O on the node.
+#[expect(
+    clippy::option_option,
+    reason = "no layout, and no value of the setting"
+)]
+fn layout(text: &str) -> Option<Option<Layout>> {
+    match text {
+        "auto" => Some(None),
+        "5.38" => Some(Some(Layout::V5_38)),
+        "5.41" => Some(Some(Layout::V5_41)),
+        _ => None,
+    }
 }
 
 /// Proxies come from the environment, as for every client of Kubernetes.

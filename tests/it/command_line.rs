@@ -8,9 +8,10 @@ use test_cluster::{ConnectionFault, Fault};
 
 use crate::support::{Cluster, EMPTY, NGINX, Node, Outcome, Provider, docker_config, login, owned};
 
-const VALUES: [&str; 16] = [
+const VALUES: [&str; 17] = [
     "--registries-conf",
     "--registries-conf-dir",
+    "--registries-conf-layout",
     "--auth-dir",
     "--global-auth-file",
     "--secret-name",
@@ -40,20 +41,16 @@ fn run(arguments: &[&str]) -> Outcome {
 fn the_environment_serves_as_well_as_flags() {
     let node = Node::new();
     node.write(
-        "first.d/a.conf",
-        "[[registry]]\nlocation = \"docker.io\"\n[[registry.mirror]]\nlocation = \"mirror.example\"\n",
-    );
-    node.write(
-        "second.d/b.conf",
-        "[[registry]]\nlocation = \"quay.io\"\n[[registry.mirror]]\nlocation = \"mirror.example\"\n",
+        "another.d/a.conf",
+        "[[registry]]\nlocation = \"docker.io\"\n[[registry.mirror]]\nlocation = \"mirror.example\"\n\
+         [[registry]]\nlocation = \"quay.io\"\n[[registry.mirror]]\nlocation = \"mirror.example\"\n",
     );
     node.write("first.json", docker_config(&[("a.example", "u:p")]));
     node.write("second.json", docker_config(&[("b.example", "u:p")]));
     let cluster = cluster();
     let by_flags = node
         .provider(&cluster)
-        .flag("--registries-conf-dir", node.path("first.d"))
-        .another("--registries-conf-dir", node.path("second.d"))
+        .flag("--registries-conf-dir", node.path("another.d"))
         .flag("--global-auth-file", node.path("first.json"))
         .another("--global-auth-file", node.path("second.json"))
         .flag("--tls-server-name", "localhost")
@@ -131,7 +128,6 @@ fn an_empty_value_switches_a_list_off() {
     let outcome = node
         .provider(&cluster())
         .flag("--global-auth-file", "")
-        .flag("--registries-conf-dir", "")
         .pull(NGINX);
 
     outcome.answers(&owned(NGINX));
@@ -262,7 +258,7 @@ fn the_version_as_json_says_what_the_build_is_made_of() {
 #[test]
 fn a_path_that_must_be_given_and_is_empty_is_wrong_usage() {
     let node = Node::with_mirror();
-    for flag in ["--auth-dir", "--registries-conf", "--api-server-env-file"] {
+    for flag in ["--auth-dir", "--api-server-env-file"] {
         let by_flag = node.provider_without_cluster().flag(flag, "");
         for provider in [by_flag.clone(), by_flag.in_environment()] {
             let outcome = provider.pull(NGINX);

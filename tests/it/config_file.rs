@@ -15,7 +15,7 @@ fn configured(node: &Node, cluster: &Cluster, more: &str) -> Provider {
     node.write("a.json", docker_config(&[("a.example", "u:p")]));
     node.write("b.json", docker_config(&[("b.example", "u:p")]));
     let text = format!(
-        "registries-conf = {:?}\nregistries-conf-dir = []\nauth-dir = {:?}\n\
+        "registries-conf = {:?}\nregistries-conf-dir = \"/nowhere\"\nauth-dir = {:?}\n\
          global-auth-file = [{:?}, {:?}]\napi-server = {:?}\ncertificate-authority = {:?}\n{more}",
         path("etc/containers/registries.conf"),
         path("etc/crio/auth"),

@@ -15,6 +15,8 @@ mod requests;
 #[cfg(test)]
 mod mirrors;
 #[cfg(test)]
+mod registries_files;
+#[cfg(test)]
 mod resolve;
 #[cfg(test)]
 mod short_names;

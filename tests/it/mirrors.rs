@@ -68,18 +68,6 @@ fn without_anything_but_the_image_to_pull_from_no_request_leaves_the_node() {
 }
 
 #[test]
-fn without_any_registries_conf_the_response_is_empty() {
-    let node = Node::new();
-    node.leave_auth_file(NGINX);
-    let cluster = cluster();
-
-    node.provider(&cluster).pull(NGINX).answers(EMPTY);
-
-    assert_eq!(node.auth_file(NGINX), None);
-    assert_eq!(cluster.server.connections(), 0);
-}
-
-#[test]
 fn the_file_of_an_earlier_run_for_another_image_stays() {
     let node = Node::with_registries("");
     node.leave_auth_file("docker.io/library/redis");
@@ -90,7 +78,7 @@ fn the_file_of_an_earlier_run_for_another_image_stays() {
 }
 
 #[test]
-fn drop_ins_count_without_a_main_file() {
+fn drop_ins_count() {
     let node = Node::new();
     node.write(DROP_IN, MIRROR);
 
@@ -100,28 +88,6 @@ fn drop_ins_count_without_a_main_file() {
         "mirror.example/library/nginx": {"auth": base64("user:hunter2")},
         "docker.io/library/nginx": {"auth": base64("hub:hunter2")},
     }});
-    assert_eq!(node.auth_file(NGINX), Some(expected));
-}
-
-#[test]
-fn drop_in_directories_are_read_one_after_the_other() {
-    let node = Node::with_registries("");
-    node.write("one/10-a.conf", MIRROR);
-    node.write(
-        "two/05-a.conf",
-        MIRROR.replace("mirror.example", "later.example"),
-    );
-    let cluster = Cluster::with([login("later", "later.example", "user:hunter2")]);
-    let provider = node.provider(&cluster);
-
-    let outcome = provider
-        .flag("--registries-conf-dir", node.path("one"))
-        .another("--registries-conf-dir", node.path("two"))
-        .pull(NGINX);
-
-    outcome.answers(&owned(NGINX));
-    let entry = json!({"auth": base64("user:hunter2")});
-    let expected = json!({"auths": {"later.example/library/nginx": entry}});
     assert_eq!(node.auth_file(NGINX), Some(expected));
 }
 

@@ -13,7 +13,8 @@ use std::{
 use crate::{
     error::Error,
     file::{File, Role},
-    registry::Registry,
+    registry::{Origin, Registry},
+    search::V1Format,
     short_name::{Alias, ShortNameMode},
 };
 
@@ -33,6 +34,8 @@ pub struct Source {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     files: Vec<PathBuf>,
+    denied: Vec<PathBuf>,
+    v1: Option<Origin>,
     registries: Vec<Registry>,
     unqualified_search_registries: Vec<String>,
     credential_helpers: Vec<String>,
@@ -45,6 +48,7 @@ pub struct Config {
 #[derive(Debug, Default)]
 pub(crate) struct Draft {
     files: Vec<PathBuf>,
+    v1: Option<Origin>,
     registries: BTreeMap<String, Registry>,
     unqualified_search_registries: Vec<String>,
     credential_helpers: Vec<String>,
@@ -74,18 +78,30 @@ impl Config {
     pub fn parse(main: Option<&Source>, drop_ins: &[Source]) -> Result<Self, Error> {
         let mut draft = Draft::default();
         if let Some(main) = main {
-            draft.add(&main.path, &main.content, Role::Main)?;
+            draft.add(&main.path, &main.content, Role::Main(V1Format::Accept))?;
         }
         for drop_in in drop_ins {
             draft.add(&drop_in.path, &drop_in.content, Role::DropIn)?;
         }
-        Ok(draft.finish())
+        Ok(draft.finish(Vec::new()))
     }
 
     /// The files that were read, in the order they count; empty if there was
     /// none.
     pub fn files(&self) -> &[PathBuf] {
         &self.files
+    }
+
+    /// The default directories and main files that were left out because the process may
+    /// not look at them; see [`Denied::LeaveOut`](crate::Denied::LeaveOut).
+    pub fn denied(&self) -> &[PathBuf] {
+        &self.denied
+    }
+
+    /// Where the main file uses the first version of the format, which
+    /// containers/image refuses since 5.41.
+    pub fn v1(&self) -> Option<&Origin> {
+        self.v1.as_ref()
     }
 
     /// The registries, each prefix once, in byte order of their prefixes.
@@ -190,9 +206,12 @@ fn precedence(registry: &Registry) -> (Reverse<usize>, &str) {
 impl Draft {
     /// Adds a file that counts more than those before it.
     pub(crate) fn add(&mut self, path: &Path, content: &[u8], role: Role) -> Result<(), Error> {
-        let file =
-            File::parse(content, &Arc::from(path), role).map_err(|refusal| refusal.of(path))?;
+        let shared = Arc::from(path);
+        let file = File::parse(content, &shared, role).map_err(|refusal| refusal.of(path))?;
         self.files.push(path.to_owned());
+        if let Some(line) = file.v1_line {
+            self.v1 = Some(Origin { file: shared, line });
+        }
         self.registries.extend(
             file.registries
                 .into_iter()
@@ -214,13 +233,15 @@ impl Draft {
         Ok(())
     }
 
-    pub(crate) fn finish(self) -> Config {
+    pub(crate) fn finish(self, denied: Vec<PathBuf>) -> Config {
         let mut credential_helpers = self.credential_helpers;
         if credential_helpers.is_empty() {
             credential_helpers.push(AUTH_FILE_HELPER.to_owned());
         }
         Config {
             files: self.files,
+            denied,
+            v1: self.v1,
             registries: self.registries.into_values().collect(),
             unqualified_search_registries: self.unqualified_search_registries,
             credential_helpers,

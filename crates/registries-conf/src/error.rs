@@ -80,6 +80,11 @@ pub enum Invalid {
     /// A drop-in file uses the v1 format.
     #[error("a drop-in file must use the v2 format, not [registries.search], .insecure and .block")]
     V1DropIn,
+    /// The main file uses the v1 format, which containers/image 5.41 and later refuse.
+    #[error(
+        "the v1 format ([registries.search], .insecure and .block) is refused since containers/image 5.41: write unqualified-search-registries and [[registry]] instead"
+    )]
+    V1Main,
     /// One file uses both formats.
     #[error("[registries.search], .insecure and .block (v1) cannot be mixed with v2 keys")]
     MixedVersions,

@@ -8,6 +8,7 @@ use crate::{
     document::Document,
     error::{Invalid, Refusal},
     registry::{Origin, Registry},
+    search::V1Format,
     short_name::{Alias, ShortNameMode},
     tree::Text,
     validate,
@@ -16,15 +17,17 @@ use crate::{
 /// What a file is to the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// `registries.conf`, in either version of the format.
-    Main,
-    /// A file of `registries.conf.d`, in the second version only.
+    /// `registries.conf`, which may be in the first version of the format.
+    Main(V1Format),
+    /// A file that is read after it, in the second version only.
     DropIn,
 }
 
 /// The content of one file; `None` is what the file does not say.
 #[derive(Debug)]
 pub(crate) struct File {
+    /// The line in which the first version of the format shows itself.
+    pub(crate) v1_line: Option<usize>,
     pub(crate) registries: Vec<Registry>,
     pub(crate) unqualified_search_registries: Option<Vec<String>>,
     pub(crate) credential_helpers: Option<Vec<String>>,
@@ -36,17 +39,25 @@ pub(crate) struct File {
 impl File {
     pub(crate) fn parse(content: &[u8], path: &Arc<Path>, role: Role) -> Result<Self, Refusal> {
         let mut document = Document::parse(content)?;
+        let mut v1_line = None;
         if let Some(v1) = document.v1.take() {
-            if role == Role::DropIn {
-                return Err(Refusal::new(v1.line, Invalid::V1DropIn));
+            let refused = match role {
+                Role::DropIn => Some(Invalid::V1DropIn),
+                Role::Main(V1Format::Refuse) => Some(Invalid::V1Main),
+                Role::Main(V1Format::Accept) => None,
+            };
+            if let Some(reason) = refused {
+                return Err(Refusal::new(v1.line, reason));
             }
             if document.has_v2() {
                 return Err(Refusal::new(v1.line, Invalid::MixedVersions));
             }
             document.registries = Some(v1.registries());
+            v1_line = Some(v1.line);
             document.unqualified_search_registries = v1.search;
         }
         Ok(Self {
+            v1_line,
             registries: validate::registries(document.registries.unwrap_or_default(), path)?,
             unqualified_search_registries: document
                 .unqualified_search_registries

@@ -2,14 +2,17 @@
 //!
 //! # The modules, in reading order
 //!
-//! [`load`] reads the files, the only I/O. [`config`] puts them together and
+//! [`search`] says where files are looked for, [`load`] finds and reads them, the only
+//! I/O (with [`mod@root`] for files of another root directory). [`config`] puts them together and
 //! answers questions. One file is read in three steps: [`tree`] is the TOML
 //! with line numbers, [`document`] knows the keys (with the old format in
 //! [`v1`]), [`mod@file`] and [`validate`] refuse what containers/image refuses.
 //! [`registry`] and [`pull_source`] match and rewrite names; [`image_name`]
 //! is the type of those names.
 
+mod search;
 mod load;
+mod root;
 mod config;
 mod file;
 mod validate;
@@ -27,9 +30,12 @@ mod error;
 pub use crate::config::{Config, Source};
 pub use crate::error::{Error, Invalid};
 pub use crate::image_name::ImageName;
-pub use crate::load::{Files, MissingMainFile};
 pub use crate::nesting::too_deep;
 pub use crate::pull_source::{PullSource, PullSources, SourceKind, UnusableSource};
 pub use crate::reference::{ImageNameError, NameProblem};
 pub use crate::registry::{Mirror, Origin, PullFromMirror, Registry};
+pub use crate::root::resolve_below;
+pub use crate::search::{
+    Denied, Environment, Layout, MainFile, Options, Search, SearchPaths, V1Format,
+};
 pub use crate::short_name::{Alias, Candidate, ShortNameMode};

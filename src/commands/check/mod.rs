@@ -9,7 +9,6 @@ mod root;
 mod permissions;
 mod process;
 mod program;
-mod version;
 mod registries;
 mod auth_dir;
 mod crio;

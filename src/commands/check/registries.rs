@@ -18,8 +18,7 @@ const SHOWN: usize = 5;
 /// Checks the files; the configuration where there is one.
 pub(super) fn check(config: &Settings) -> (Vec<Finding>, Option<Registries>) {
     const NAME: &str = "registries.conf";
-    let main = config.registries.main.display();
-    let registries = match Registries::load(&config.registries) {
+    let registries = match config.registries.load() {
         Ok(registries) => registries,
         Err(error) => {
             let denied = matches!(&error, Error::Read { source, .. } if source.kind() == io::ErrorKind::PermissionDenied);
@@ -32,7 +31,7 @@ pub(super) fn check(config: &Settings) -> (Vec<Finding>, Option<Registries>) {
     let files = match registries.files() {
         [] => Finding::warn(
             NAME,
-            format!("there is neither {main} nor a drop-in: nothing is pulled from elsewhere"),
+            "there is neither a registries.conf nor a drop-in: nothing is pulled from elsewhere",
             "write the mirrors into a file of registries.conf.d, then: systemctl reload crio",
         ),
         [one] => Finding::pass(NAME, one.display().to_string()),

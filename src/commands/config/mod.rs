@@ -45,13 +45,12 @@ pub fn config(
     command: &ProviderConfig,
     mut stdout: impl Write,
 ) -> anyhow::Result<()> {
-    let registries = Registries::load(&config.registries)?;
+    let registries = config.registries.load_by_hand()?;
     let derived = derive(&registries);
     let annotation = annotation(config, command)?;
     anyhow::ensure!(
         !derived.patterns.is_empty(),
-        "{} and its drop-ins have no registry with a mirror that a login could be for, and kubelet takes no provider without matchImages",
-        config.registries.main.display()
+        "registries.conf and its drop-ins have no registry with a mirror that a login could be for, and kubelet takes no provider without matchImages"
     );
     let text = match &command.merge {
         Some(path) => {

@@ -16,7 +16,7 @@ use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
-use registries_conf::{Config as Registries, PullSource};
+use registries_conf::PullSource;
 
 use self::findings::Findings;
 use super::output::{Printer, finish};
@@ -67,7 +67,7 @@ pub fn explain(
 ) -> anyhow::Result<()> {
     let image = parse_image(&command.image)?;
     let namespace = &command.namespace;
-    let registries = Registries::load(&config.registries)?;
+    let registries = config.registries.load_by_hand()?;
     let sources = Sources::of(&image, &registries);
     let mut findings = Findings::default();
     let annotations = command.annotations.iter().cloned().collect();

@@ -25,7 +25,7 @@ pub fn resolve(
     command: &Resolve,
     stdout: impl Write + IsTerminal,
 ) -> anyhow::Result<()> {
-    let registries = Registries::load(&config.registries)?;
+    let registries = config.registries.load_by_hand()?;
     let images: Vec<ImageName> = command
         .images
         .iter()

@@ -77,8 +77,12 @@ impl Node {
             .flag("--certificate-authority", self.path(CA))
     }
 
-    /// The provider without any word of where the API server is.
+    /// The provider without any word of where the API server is. The main file that it
+    /// is given must exist, and is empty where the test wrote none.
     pub(crate) fn provider_without_cluster(&self) -> Provider {
+        if !self.path(REGISTRIES).exists() {
+            self.write(REGISTRIES, "");
+        }
         Provider::new(self.path(""))
             .flag("--config-file", "")
             .flag("--registries-conf", self.path(REGISTRIES))

@@ -1,146 +1,170 @@
-//! Which files are read, and what happens when one cannot be.
+//! What happens when a file cannot be read. Which files are read is in `search_paths`.
 
-use std::{error::Error, fs, os::unix::fs::symlink};
+use std::{
+    error::Error,
+    fs,
+    os::unix::{
+        fs::{PermissionsExt, symlink},
+        net::UnixListener,
+    },
+    path::{Path, PathBuf},
+};
 
-use registries_conf::{Config, MissingMainFile};
+use registries_conf::{Config, Denied, Invalid, Layout, V1Format};
 
 use crate::support::Node;
+
+const LAYOUTS: [Layout; 2] = [Layout::V5_38, Layout::V5_41];
+const V1: &str = "\n[registries.search]\nregistries = [\"docker.io\"]\n";
 
 fn registry(location: &str) -> String {
     format!("[[registry]]\nlocation = \"{location}\"\n")
 }
 
-fn read(node: &Node, config: &Config) -> Vec<String> {
-    let paths = config.files().iter();
-    paths
-        .map(|path| node.local(&path.display().to_string()))
-        .collect()
-}
-
 #[test]
-fn drop_ins_are_read_directory_by_directory_in_name_order() {
-    let names = [
-        "b/10.conf",
-        "a/9.conf",
-        "a/10.conf",
-        "a/10-a.conf",
-        "a/B.conf",
-        "a/.conf",
-    ];
-    let node = Node::new(names.map(|name| (name, registry("x.y"))));
-    node.write("registries.conf", "");
-    for ignored in [
-        "a/x.conf.bak",
-        "a/conf",
-        "a/x.CONF",
-        "a/sub/x.conf",
-        "a/dir.conf/x.conf",
-    ] {
-        node.write(ignored, "not TOML");
+fn a_named_main_file_must_exist_and_another_one_need_not() {
+    for layout in LAYOUTS {
+        let node = Node::new([("etc/containers/registries.conf.d/a.conf", registry("a.b"))]);
+        let mut search = node.as_root(layout);
+        let config = Config::load(&search).unwrap();
+        let drop_in = Path::new("/etc/containers/registries.conf.d/a.conf");
+        assert_eq!(config.files(), [drop_in]);
+        assert_eq!(
+            config.registries()[0].origin.to_string(),
+            format!("{}:1", drop_in.display())
+        );
+        search.options.main = Some("/etc/containers/registries.conf".into());
+        let error = Config::load(&search).unwrap_err();
+        assert_eq!(error.to_string(), "read /etc/containers/registries.conf");
+        assert!(error.source().is_some());
+        // An empty path names nothing, as an empty flag of CRI-O's.
+        search.options.main = Some(PathBuf::new());
+        search.options.drop_in_dir = Some(PathBuf::new());
+        assert_eq!(Config::load(&search).unwrap(), config);
+        search.options.drop_in_dir = Some("/nowhere".into());
+        assert!(Config::load(&search).unwrap().files().is_empty());
     }
-    let mut files = node.files();
-    files.drop_in_dirs = ["a", "missing", "b"].map(|dir| node.path(dir)).to_vec();
-    let config = Config::load(&files).unwrap();
-    let expected = [
-        "registries.conf",
-        "a/.conf",
-        "a/10-a.conf",
-        "a/10.conf",
-        "a/9.conf",
-        "a/B.conf",
-        "b/10.conf",
-    ];
-    assert_eq!(read(&node, &config), expected);
-    let origin = node.local(&config.registries()[0].origin.to_string());
-    assert_eq!(origin, "b/10.conf:1");
-}
-
-#[test]
-fn links_are_read_as_files_but_not_as_directories() {
-    let node = Node::new([
-        ("registries.conf", String::new()),
-        ("registries.conf.d/a.conf", registry("a.b")),
-        ("elsewhere/file", registry("c.d")),
-        ("elsewhere/x.conf", registry("e.f")),
-    ]);
-    symlink(
-        "../elsewhere/file",
-        node.path("registries.conf.d/link.conf"),
-    )
-    .unwrap();
-    symlink("nowhere", node.path("registries.conf.d/dangling.conf")).unwrap();
-    symlink("elsewhere", node.path("linked.d")).unwrap();
-    symlink("nowhere", node.path("dangling.d")).unwrap();
-    let mut files = node.files();
-    files.drop_in_dirs.push(node.path("linked.d"));
-    files.drop_in_dirs.push(node.path("dangling.d"));
-    let expected = [
-        "registries.conf",
-        "registries.conf.d/a.conf",
-        "registries.conf.d/link.conf",
-    ];
-    assert_eq!(read(&node, &Config::load(&files).unwrap()), expected);
-    // A walk that starts at a file visits that file.
-    files.drop_in_dirs = vec![node.path("elsewhere/x.conf"), node.path("elsewhere/file")];
-    let expected = ["registries.conf", "elsewhere/x.conf"];
-    assert_eq!(read(&node, &Config::load(&files).unwrap()), expected);
-}
-
-#[test]
-fn a_missing_main_file() {
-    let node = Node::new([("registries.conf.d/a.conf", registry("a.b"))]);
-    let mut files = node.files();
-    let error = Config::load(&files).unwrap_err();
-    assert_eq!(node.local(&error.to_string()), "read registries.conf");
-    assert!(error.source().is_some());
-    files.missing_main = MissingMainFile::Ignore;
-    let config = Config::load(&files).unwrap();
-    assert_eq!(read(&node, &config), ["registries.conf.d/a.conf"]);
-    files.drop_in_dirs.clear();
-    assert!(Config::load(&files).unwrap().files().is_empty());
 }
 
 #[test]
 fn what_cannot_be_read_is_an_error() {
-    let cases = [
-        (
-            "the main file is a directory",
-            "registries.conf/x",
-            "registries.d/x",
-            "read registries.conf",
-        ),
-        (
-            "a drop-in is a link to a directory",
-            "registries.conf",
-            "link",
-            "read registries.conf.d/dir.conf",
-        ),
-        (
-            "no directory can be there",
-            "registries.conf",
-            "file",
-            "read registries.conf.d/below",
-        ),
-    ];
-    for (case, main, kind, expected) in cases {
-        let node = Node::new([(main, "")]);
-        let mut files = node.files();
-        files.missing_main = MissingMainFile::Ignore;
-        match kind {
-            "link" => {
-                fs::create_dir(node.path("registries.conf.d")).unwrap();
-                symlink("..", node.path("registries.conf.d/dir.conf")).unwrap();
-            }
-            "file" => {
-                node.write("registries.conf.d", "");
-                files.drop_in_dirs = vec![node.path("registries.conf.d/below")];
-            }
-            _ => {}
+    let conf = "etc/containers/registries.conf";
+    let drop_in = "etc/containers/registries.conf.d/x.conf";
+    for layout in LAYOUTS {
+        for (case, at) in [
+            ("directory", conf),
+            ("link to a directory", drop_in),
+            ("socket", conf),
+            ("socket", drop_in),
+        ] {
+            let node = Node::new([("etc/containers/registries.conf.d/y", "")]);
+            let here = node.path(at);
+            let _listening = match case {
+                "directory" => fs::create_dir(here).map(|()| None).unwrap(),
+                "socket" => Some(UnixListener::bind(here).unwrap()),
+                _ => symlink("..", here).map(|()| None).unwrap(),
+            };
+            let error = Config::load(&node.as_root(layout)).expect_err(case);
+            assert_eq!(
+                error.to_string(),
+                format!("read /{at}"),
+                "{layout:?}: {case}"
+            );
+            assert!(error.source().is_some(), "{layout:?}: {case}");
         }
-        let error = Config::load(&files).expect_err(case);
-        assert_eq!(node.local(&error.to_string()), expected, "{case}");
-        assert!(error.source().is_some(), "{case}");
     }
+}
+
+/// Only who is not root can be denied anything; the suite runs as either.
+#[test]
+fn a_default_directory_that_may_not_be_seen_is_left_out_on_request() {
+    for layout in LAYOUTS {
+        let node = Node::new([
+            ("etc/containers/registries.conf", registry("a.b")),
+            ("root/.config/containers/registries.conf", registry("c.d")),
+        ]);
+        let home = node.path("root/.config");
+        let set_mode = |mode| fs::set_permissions(&home, fs::Permissions::from_mode(mode)).unwrap();
+        set_mode(0o000);
+        let is_root = fs::read_dir(&home).is_ok();
+        let mut search = node.as_root(layout);
+        let strict = Config::load(&search);
+        search.denied = Denied::LeaveOut;
+        let lenient = Config::load(&search);
+        search.options.main = Some("/root/.config/containers/registries.conf".into());
+        let named = Config::load(&search);
+        set_mode(0o700);
+        if is_root {
+            continue;
+        }
+        assert!(strict.is_err(), "{layout:?}");
+        let config = lenient.unwrap();
+        assert_eq!(config.registries()[0].prefix, "a.b", "{layout:?}");
+        let home = Path::new("/root/.config/containers");
+        let denied = ["registries.conf", "registries.conf.d"].map(|name| home.join(name));
+        assert_eq!(config.denied(), denied, "{layout:?}");
+        assert!(named.is_err(), "{layout:?}");
+    }
+}
+
+#[test]
+fn the_first_version_of_the_format_is_for_the_main_file_of_those_who_accept_it() {
+    let main = Node::new([("etc/containers/registries.conf", V1)]);
+    for (layout, v1, accepted) in [
+        (Layout::V5_38, None, true),
+        (Layout::V5_41, None, false),
+        (Layout::V5_38, Some(V1Format::Refuse), false),
+        (Layout::V5_41, Some(V1Format::Accept), true),
+    ] {
+        let mut search = main.as_root(layout);
+        search.v1 = v1.unwrap_or(search.v1);
+        match Config::load(&search) {
+            Ok(config) => {
+                let origin = config.v1().map(ToString::to_string);
+                assert!(accepted, "{layout:?} {v1:?}");
+                assert_eq!(origin.as_deref(), Some("/etc/containers/registries.conf:2"));
+            }
+            Err(registries_conf::Error::Invalid { line, reason, .. }) => {
+                assert!(!accepted, "{layout:?} {v1:?}");
+                assert_eq!((line, reason), (2, Invalid::V1Main));
+            }
+            Err(error) => panic!("{layout:?} {v1:?}: {error}"),
+        }
+    }
+    let drop_in = Node::new([("etc/containers/registries.conf.d/a.conf", V1)]);
+    for layout in LAYOUTS {
+        let mut search = drop_in.as_root(layout);
+        search.v1 = V1Format::Accept;
+        assert!(Config::load(&search).is_err(), "{layout:?}");
+    }
+}
+
+#[test]
+fn nothing_leads_out_of_the_root() {
+    let node = Node::new([("run/a/x", "")]);
+    for (link, target) in [
+        ("var", "/run"),
+        ("up", "../../../.."),
+        ("loop", "/loop"),
+        ("run/self", "a/../a"),
+    ] {
+        symlink(target, node.path(link)).unwrap();
+    }
+    let root = node.path("");
+    for (path, expected) in [
+        ("/var/a/b", "run/a/b"),
+        ("/up/etc/passwd", "etc/passwd"),
+        ("/../../etc", "etc"),
+        ("/run/self/x", "run/a/x"),
+        ("/missing/../x", "x"),
+        ("/loop", "loop"),
+        ("relative", "relative"),
+    ] {
+        let found = registries_conf::resolve_below(&root, Path::new(path));
+        assert_eq!(found, node.path(expected), "{path}");
+    }
+    let path = Path::new("../as/it/is");
+    assert_eq!(registries_conf::resolve_below(Path::new("/"), path), path);
 }
 
 #[test]

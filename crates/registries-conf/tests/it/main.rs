@@ -17,6 +17,9 @@ mod errors;
 mod load;
 
 #[cfg(test)]
+mod search_paths;
+
+#[cfg(test)]
 mod hostile;
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use registries_conf::{Config, Error, Files, MissingMainFile, PullSources};
+use registries_conf::{Config, Environment, Error, Layout, Options, PullSources, Search};
 use tempfile::TempDir;
 
 /// A directory that is laid out like `/etc/containers`.
@@ -38,16 +38,24 @@ impl Node {
         self.dir.path().join(name)
     }
 
-    pub(crate) fn files(&self) -> Files {
-        Files {
-            main: self.path("registries.conf"),
-            drop_in_dirs: vec![self.path("registries.conf.d")],
-            missing_main: MissingMainFile::Refuse,
-        }
+    /// `registries.conf` and `registries.conf.d` of the directory, by their names.
+    pub(crate) fn search(&self) -> Search {
+        let options = Options {
+            main: Some(self.path("registries.conf")),
+            drop_in_dir: Some(self.path("registries.conf.d")),
+        };
+        Search::new(Layout::V5_38, options, Environment::default())
+    }
+
+    /// The directory as the root of a node, with the files that nothing names.
+    pub(crate) fn as_root(&self, layout: Layout) -> Search {
+        let mut search = Search::new(layout, Options::default(), Environment::default());
+        search.root = self.dir.path().to_owned();
+        search
     }
 
     pub(crate) fn load(&self) -> Result<Config, Error> {
-        Config::load(&self.files())
+        Config::load(&self.search())
     }
 
     /// A message with the node's own directory taken out.

@@ -17,7 +17,7 @@ struct Case {
 }
 
 #[derive(Deserialize)]
-struct Answer {
+pub(crate) struct Answer {
     image: String,
     prefix: Option<String>,
     #[serde(default)]
@@ -137,7 +137,7 @@ fn image_names_parse_as_in_go() {
     }
 }
 
-fn check(case: &str, config: &Config, answer: &Answer) {
+pub(crate) fn check(case: &str, config: &Config, answer: &Answer) {
     let context = format!("{case}: {}", answer.image);
     let sources = config.pull_sources(&answer.image);
     let registry = sources.registry;

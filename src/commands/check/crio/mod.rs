@@ -1,41 +1,40 @@
 //! CRI-O's configuration: does it look for our file where we put it, and does it read
-//! the registries.conf that we read? `settings` reads the files; CRI-O's flags, each
-//! of which has an environment variable, count more (CRI-O: `mergeConfig`).
+//! the registries.conf that we read? CRI-O's flags, each of which has an environment
+//! variable, count more than its files (CRI-O: `mergeConfig`).
 
-mod settings;
+mod registries;
 
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
-use self::settings::{Settings as CrioSettings, settings};
 use super::process::Process;
-use super::report::Finding;
+use super::report::{Finding, chain};
 use super::root::Root;
-use super::version::Version;
-use crate::secret::read_file;
+use crate::crio::configuration::{Configuration, ConfigurationError, DEFAULT_VERSION_FILE, Reason};
+use crate::crio::version_in;
+use crate::node_version::Version;
+use crate::secret::ReadError;
 use crate::settings::Settings;
 
 const NAME: &str = "crio";
 const AUTH_DIR: &str = "/etc/crio/auth";
-/// `version_file`, and where it used to be kept over reboots.
-const VERSION_FILES: [&str; 2] = ["/var/run/crio/version", "/var/lib/crio/version"];
+/// `version_file_persist` where nothing says otherwise.
+const PERSISTENT_VERSION_FILE: &str = "/var/lib/crio/version";
 /// The first CRI-O with `namespaced_auth_dir`.
 const FIRST: Version = Version(1, 34, 3);
 /// The first one that keeps what namespaces pull apart.
 const ISOLATING: Version = Version(1, 36, 0);
-/// The largest version file that is read.
-const MAX_BYTES: usize = 1024;
 
 /// Checks what CRI-O was told.
 pub(super) fn check(root: &Root, config: &Settings, processes: &[Process]) -> Vec<Finding> {
     let process = processes.iter().find(|process| process.name() == "crio");
-    let told = |flag: &str, variable: &str| {
-        let process = process?;
-        let flag = process.flag(flag).map(str::to_owned);
-        flag.or_else(|| process.variable(variable))
-    };
-    let mut settings = match settings(root, &told) {
+    let told = |flag: &str, variable: &str| told(process?, flag, variable);
+    let main = told("config", "CONTAINER_CONFIG");
+    let directory = told("config-dir", "CONTAINER_CONFIG_DIR");
+    let read = Configuration::read(root.directory(), main.as_deref(), directory.as_deref());
+    let mut settings = match read {
         Ok(settings) => settings,
-        Err(finding) => return vec![finding],
+        Err(error) => return vec![refused(&error)],
     };
     if let Some(path) = told("global-auth-file", "CONTAINER_GLOBAL_AUTH_FILE") {
         settings.global_auth_file = Some(path);
@@ -50,23 +49,33 @@ pub(super) fn check(root: &Root, config: &Settings, processes: &[Process]) -> Ve
         return vec![Finding::warn(NAME, message, remedy)];
     }
     let mut findings = vec![
-        configuration(&settings, root, process),
+        configuration(&settings, process),
         auth_dir(root, config, &settings),
     ];
     findings.extend(global_auth_file(root, config, &settings));
-    findings.push(registries(root, config, &told));
+    findings.push(registries::check(config, process));
     findings.push(supported(version));
     findings
 }
 
-fn configuration(settings: &CrioSettings, root: &Root, process: Option<&Process>) -> Finding {
+/// The finding for a file that CRI-O would not take, or that cannot be read.
+fn refused(error: &ConfigurationError) -> Finding {
+    let denied = matches!(&error.reason, Reason::Read(ReadError::Io(error)) if error.kind() == io::ErrorKind::PermissionDenied);
+    let remedy = "correct it: CRI-O does not start with it";
+    Finding::unreadable(NAME, denied, chain(error), remedy)
+}
+
+/// What a flag of CRI-O's says, or its variable.
+fn told(process: &Process, flag: &str, variable: &str) -> Option<String> {
+    let flag = process.flag(flag).map(str::to_owned);
+    flag.or_else(|| process.variable(variable))
+}
+
+fn configuration(settings: &Configuration, process: Option<&Process>) -> Finding {
     let files = match settings.files.as_slice() {
         [] => "no configuration, all defaults".to_owned(),
-        [one] => root.shown(one).display().to_string(),
-        [first, others @ ..] => {
-            let first = root.shown(first);
-            format!("{} and {} more", first.display(), others.len())
-        }
+        [one] => one.display().to_string(),
+        [first, others @ ..] => format!("{} and {} more", first.display(), others.len()),
     };
     match process {
         Some(process) => Finding::pass(NAME, format!("{files}; process {}", process.id)),
@@ -78,7 +87,7 @@ fn configuration(settings: &CrioSettings, root: &Root, process: Option<&Process>
     }
 }
 
-fn auth_dir(root: &Root, config: &Settings, settings: &CrioSettings) -> Finding {
+fn auth_dir(root: &Root, config: &Settings, settings: &Configuration) -> Finding {
     const NAME: &str = "crio-auth-dir";
     let theirs = settings.auth_dir.as_deref().unwrap_or(AUTH_DIR);
     let ours = root.shown(&config.auth_dir);
@@ -96,7 +105,7 @@ fn auth_dir(root: &Root, config: &Settings, settings: &CrioSettings) -> Finding 
 }
 
 /// Where our file is used, CRI-O reads no other.
-fn global_auth_file(root: &Root, config: &Settings, settings: &CrioSettings) -> Option<Finding> {
+fn global_auth_file(root: &Root, config: &Settings, settings: &Configuration) -> Option<Finding> {
     const NAME: &str = "crio-global-auth-file";
     let theirs = settings.global_auth_file.as_deref();
     let theirs = theirs.filter(|path| !path.is_empty())?;
@@ -112,37 +121,6 @@ fn global_auth_file(root: &Root, config: &Settings, settings: &CrioSettings) -> 
         ),
         format!("give the provider --global-auth-file {theirs}"),
     ))
-}
-
-fn registries(
-    root: &Root,
-    config: &Settings,
-    told: &impl Fn(&str, &str) -> Option<String>,
-) -> Finding {
-    const NAME: &str = "crio-registries";
-    let main = told("registries-conf", "CONTAINER_REGISTRIES_CONF");
-    let main = main.unwrap_or_else(|| "/etc/containers/registries.conf".to_owned());
-    let ours = root.shown(&config.registries.main);
-    if !root.is_same(Path::new(&main), &ours) {
-        return Finding::fail(
-            NAME,
-            format!("CRI-O reads {main:?}, the provider {}", ours.display()),
-            format!("give the provider --registries-conf {main}"),
-        );
-    }
-    let directory = told("registries-conf-dir", "CONTAINER_REGISTRIES_CONF_DIR");
-    if let Some(directory) = directory {
-        let ours = &config.registries.drop_in_dirs;
-        let is_same = |ours: &PathBuf| root.is_same(&root.shown(ours), Path::new(&directory));
-        if ours.len() != 1 || !ours.iter().all(is_same) {
-            return Finding::fail(
-                NAME,
-                format!("CRI-O reads the drop-ins of {directory:?} alone, the provider others"),
-                format!("give the provider --registries-conf-dir {directory}"),
-            );
-        }
-    }
-    Finding::pass(NAME, format!("CRI-O and the provider read {main}"))
 }
 
 fn supported(version: Option<Version>) -> Finding {
@@ -169,12 +147,14 @@ fn supported(version: Option<Version>) -> Finding {
     }
 }
 
-/// What `semver` writes: a JSON string such as `"1.34.3+abcdef"`.
-fn version(root: &Root, settings: &CrioSettings) -> Option<Version> {
-    let told = settings.version_files.iter().map(String::as_str);
-    told.chain(VERSION_FILES).find_map(|path| {
-        let text = read_file(&root.path(Path::new(path)), MAX_BYTES).ok()?;
-        let text: String = serde_json::from_slice(&text).ok()?;
-        Version::parse(&text)
+/// The version in the first version file that has one.
+fn version(root: &Root, settings: &Configuration) -> Option<Version> {
+    let files = [
+        (&settings.version_file, DEFAULT_VERSION_FILE),
+        (&settings.version_file_persist, PERSISTENT_VERSION_FILE),
+    ];
+    let mut files = files.into_iter();
+    files.find_map(|(said, default)| {
+        version_in(root.directory(), said.as_deref().unwrap_or(default))
     })
 }

@@ -11,7 +11,7 @@ use crate::commands::check::permissions::loophole;
 use crate::commands::check::program;
 use crate::commands::check::report::Finding;
 use crate::commands::check::root::Root;
-use crate::commands::check::version::Version;
+use crate::node_version::Version;
 use crate::secret::read_file;
 
 const NAME: &str = "kubelet-version";

@@ -1,0 +1,67 @@
+//! Paths below a directory that stands for `/`, as after `chroot`.
+
+use std::{
+    borrow::Cow,
+    ffi::OsString,
+    fs,
+    path::{Component, Path},
+};
+
+/// The most symbolic links on the way to a file, as in Linux.
+const MAX_LINKS: usize = 40;
+
+/// Where a path that is seen below `root` is really.
+///
+/// Symbolic links are followed and stay below `root`, also absolute ones, and `..` does
+/// not lead out of it. Components that do not exist are appended as they are, and so is
+/// a link behind too many others. Below `/` the path is returned as it is.
+pub fn resolve_below<'p>(root: &Path, path: &'p Path) -> Cow<'p, Path> {
+    if root == Path::new("/") {
+        return Cow::Borrowed(path);
+    }
+    let mut rest = reversed(path);
+    let mut resolved = root.to_owned();
+    let mut links = 0;
+    while let Some(name) = rest.pop() {
+        if name == ".." {
+            if resolved != root {
+                resolved.pop();
+            }
+            continue;
+        }
+        let next = resolved.join(&name);
+        match fs::read_link(&next) {
+            Ok(target) if links < MAX_LINKS => {
+                links += 1;
+                if target.is_absolute() {
+                    root.clone_into(&mut resolved);
+                }
+                rest.extend(reversed(&target));
+            }
+            _ => resolved = next,
+        }
+    }
+    Cow::Owned(resolved)
+}
+
+/// Where a path that is seen below `root` is, with a symbolic link at its end as it is.
+pub(crate) fn unfollowed<'p>(root: &Path, path: &'p Path) -> Cow<'p, Path> {
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) if root != Path::new("/") => {
+            Cow::Owned(resolve_below(root, parent).join(name))
+        }
+        _ => resolve_below(root, path),
+    }
+}
+
+/// The components of a path, the last one first.
+fn reversed(path: &Path) -> Vec<OsString> {
+    let components = path.components().rev();
+    components
+        .filter_map(|component| match component {
+            Component::Normal(name) => Some(name.to_owned()),
+            Component::ParentDir => Some("..".into()),
+            Component::Prefix(_) | Component::RootDir | Component::CurDir => None,
+        })
+        .collect()
+}

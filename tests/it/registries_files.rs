@@ -1,0 +1,128 @@
+//! Which registries.conf files count (containers-registries.conf(5), and CRI-O's flags
+//! of the same names). The rules themselves are tested in the crate `registries-conf`.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::{Cluster, NGINX, Node, Outcome, Provider};
+
+const V1: &str = "[registries.block]\nregistries = [\"blocked.test\"]\n";
+
+fn registry(location: &str, mirror: &str) -> String {
+    format!(
+        "[[registry]]\nlocation = \"{location}\"\n[[registry.mirror]]\nlocation = \"{mirror}\"\n"
+    )
+}
+
+/// The first pull source of an image, as the provider on a node without any flag finds
+/// it with these variables.
+fn first_source(node: &Node, layout: &str, variables: &[(&str, &str)], image: &str) -> String {
+    let mut provider = Provider::new(node.path("")).flag("--registries-conf-layout", layout);
+    for (name, file) in variables {
+        provider = provider.env(name, node.path(file));
+    }
+    let outcome = provider.run_with(&["resolve", "-o", "json", image]);
+    let resolved: Value =
+        serde_json::from_str(&outcome.stdout).unwrap_or_else(|_| panic!("{outcome}"));
+    let name = &resolved[0]["sources"][0]["name"];
+    name.as_str().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn home_and_variables_are_those_of_the_environment() {
+    let node = Node::new();
+    let conf = ".config/containers/registries.conf";
+    node.write(format!("home/{conf}"), registry("a.test", "home.test"));
+    node.write(
+        "xdg/containers/registries.conf",
+        registry("a.test", "xdg.test"),
+    );
+    node.write("named.conf", registry("a.test", "named.test"));
+    node.write("override.conf", registry("a.test", "override.test"));
+    let home = ("HOME", "home");
+    let xdg = ("XDG_CONFIG_HOME", "xdg");
+    let named = ("CONTAINERS_REGISTRIES_CONF", "named.conf");
+    let last = ("CONTAINERS_REGISTRIES_CONF_OVERRIDE", "override.conf");
+    for (variables, older, newer) in [
+        (&[home][..], "home.test", "home.test"),
+        (&[home, xdg], "home.test", "xdg.test"),
+        (&[home, xdg, named], "home.test", "named.test"),
+        (&[home, xdg, named, last], "home.test", "override.test"),
+        (&[home, last], "home.test", "override.test"),
+    ] {
+        for (layout, expected) in [("5.38", older), ("5.41", newer)] {
+            let found = first_source(&node, layout, variables, "a.test/app");
+            assert_eq!(found, format!("{expected}/app"), "{layout} {variables:?}");
+        }
+    }
+}
+
+#[test]
+fn a_main_file_that_is_named_must_exist() {
+    let node = Node::with_mirror();
+    let missing = node.path("missing.conf");
+    let path = missing.to_str().unwrap();
+    let provider = node.provider(&Cluster::new());
+    let by_flag = provider.clone().flag("--registries-conf", path);
+    by_flag
+        .pull(NGINX)
+        .fails_with(&["read", path, "No such file"]);
+    let by_variable = provider
+        .without("--registries-conf")
+        .flag("--registries-conf-layout", "5.41")
+        .env("CONTAINERS_REGISTRIES_CONF", path);
+    by_variable
+        .pull(NGINX)
+        .fails_with(&["read", path, "No such file"]);
+}
+
+#[test]
+fn the_v1_format_is_refused_where_cri_o_refuses_it() {
+    let node = Node::with_registries(V1);
+    let resolve = |layout: &str| {
+        let provider = node.provider_without_cluster();
+        let provider = provider.flag("--registries-conf-layout", layout);
+        provider.run_with(&["resolve", "blocked.test/app"])
+    };
+    let words = ["registries.conf:1", "v1 format"];
+    let accepted = resolve("5.38");
+    assert_eq!(accepted.code, Some(0), "{accepted}");
+    accepted.warns_with(&words);
+    resolve("5.41").fails_with(&words);
+}
+
+/// By hand, people need not be root; the plugin is, and CRI-O fails as it does.
+#[test]
+fn by_hand_a_home_that_may_not_be_seen_is_a_warning() {
+    const NOBODY: u32 = 65534;
+    let node = Node::new();
+    node.write("home/.config/containers/registries.conf", "");
+    node.set_mode("home", 0o000);
+    node.set_mode("", 0o755);
+    let is_root = fs::read_dir(node.path("home")).is_ok();
+    // Where the program was built, somebody else may not look into either.
+    let program = node.path("program");
+    fs::copy(env!("CARGO_BIN_EXE_crio-credential-provider"), &program).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    for layout in ["5.38", "5.41"] {
+        let mut command = Command::new(&program);
+        command
+            .env_clear()
+            .env("HOME", node.path("home"))
+            .current_dir("/");
+        command.args(["resolve", "--registries-conf-layout", layout, "a.test/app"]);
+        if is_root {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        let outcome = Outcome::new(command.output().unwrap(), std::time::Duration::ZERO);
+        assert_eq!(outcome.code, Some(0), "{layout}: {outcome}");
+        for name in ["registries.conf\"", "registries.conf.d\""] {
+            outcome.warns_with(&[name, "permission denied", "root"]);
+        }
+    }
+    node.set_mode("home", 0o755);
+}
