@@ -34,14 +34,16 @@ pub(crate) fn at_once(provider: &Path) -> Result<Table> {
         .lay_out()?;
         let start = Instant::now();
         let runs: Vec<Result<_>> = thread::scope(|scope| {
-            let run = || {
-                let mut command = stage.command(provider);
+            let stage = &stage;
+            let run = move |node| {
+                let mut command = stage.command_of_node(provider, node);
                 feed(&mut command, &stage.request())?;
                 let start = Instant::now();
                 let status = command.status()?;
                 Ok((start.elapsed(), status.success()))
             };
-            let threads: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(run)).collect();
+            let threads = (0..AT_ONCE).map(|node| scope.spawn(move || run(node)));
+            let threads: Vec<_> = threads.collect();
             let joined = threads.into_iter().map(thread::ScopedJoinHandle::join);
             joined
                 .map(|run| run.unwrap_or_else(|_panic| bail!("a thread panicked")))

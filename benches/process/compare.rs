@@ -21,7 +21,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::counts::target;
 use crate::measure::{Figures, Subject, in_turn};
-use crate::scene::{SCENES, Stage};
+use crate::scene::{AUTH_DIR, SCENES, Stage};
 use crate::table::{Table, grouped, mebibytes, milliseconds, ratio};
 
 /// Set in the mount namespace.
@@ -138,7 +138,7 @@ fn peer(stage: &Stage, peer: &Path) -> Result<Subject> {
     let mut arguments = Vec::new();
     for word in env::var("PEER_ARGS").unwrap_or_default().split_whitespace() {
         if word == "{ours}" {
-            arguments.extend(stage.flags(&url));
+            arguments.extend(stage.flags(&url, AUTH_DIR));
         } else {
             arguments.push(word.replace("{root}", &root).replace("{url}", &url));
         }

@@ -13,7 +13,7 @@ use nix::sys::time::TimeVal;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use crate::scene::feed;
+use crate::scene::{feed, take_auth_files};
 
 /// How often a program that ends too soon is started again to see its memory.
 const ATTEMPTS: usize = 20;
@@ -173,10 +173,13 @@ pub(crate) fn spread(times: impl Iterator<Item = Duration>) -> Result<Spread> {
 /// `profile`, for `callgrind_annotate`. Without our sandbox, whose work is the
 /// kernel's, and whose system calls older versions of valgrind do not know.
 pub(crate) fn instructions(subject: &Subject, profile: &Path) -> Result<u64> {
+    take_auth_files(&subject.request)?;
     let log = profile.with_extension("log");
     let mut command = Command::new("valgrind");
+    let environment = subject.command.get_envs();
     command
         .env_clear()
+        .envs(environment.filter_map(|(name, value)| Some((name, value?))))
         .args(["--tool=callgrind", "--compress-strings=no"])
         .arg(format!("--callgrind-out-file={}", profile.display()))
         .arg(format!("--log-file={}", log.display()))

@@ -91,10 +91,12 @@ pub(crate) const ONE_SECRET: Scene = Scene {
     ..NO_MIRROR
 };
 
+/// Below a scene's root: where its runs leave their auth files.
+pub(crate) const AUTH_DIR: &str = "auth";
+
 /// A scene that is there: files below `root`, and a server that listens.
 pub(crate) struct Stage {
     pub(crate) server: ApiServer,
-    pub(crate) auth_dir: PathBuf,
     directory: TempDir,
 }
 
@@ -125,7 +127,7 @@ impl Scene {
         let directory = tempfile::tempdir()?;
         let root = directory.path();
         fs::create_dir_all(root.join("registries.conf.d"))?;
-        fs::create_dir_all(root.join("auth"))?;
+        fs::create_dir_all(root.join(AUTH_DIR))?;
         fs::write(root.join("registries.conf"), self.registries_conf()?)?;
         if self.short_names > 0 {
             let path = root.join("registries.conf.d/000-shortnames.conf");
@@ -134,11 +136,7 @@ impl Scene {
         fs::write(root.join("ca.crt"), server.ca_pem())?;
         let token = server.token("team-a", "default");
         fs::write(root.join("request.json"), request(&token))?;
-        Ok(Stage {
-            server,
-            auth_dir: root.join("auth"),
-            directory,
-        })
+        Ok(Stage { server, directory })
     }
 
     fn registries_conf(&self) -> Result<String> {
@@ -182,13 +180,13 @@ impl Stage {
     }
 
     /// Our flags, for what is in this scene.
-    pub(crate) fn flags(&self, url: &str) -> Vec<String> {
+    pub(crate) fn flags(&self, url: &str, auth_dir: &str) -> Vec<String> {
         let at = |name: &str| self.root().join(name).display().to_string();
         let flags = [
             ("--registries-conf", at("registries.conf")),
             ("--registries-conf-dir", at("registries.conf.d")),
             ("--global-auth-file", String::new()),
-            ("--auth-dir", self.auth_dir.display().to_string()),
+            ("--auth-dir", at(auth_dir)),
             ("--api-server", url.to_owned()),
             ("--certificate-authority", at("ca.crt")),
         ];
@@ -205,19 +203,50 @@ impl Stage {
 
     /// The same, with another way to the API server.
     pub(crate) fn command_at(&self, provider: &Path, url: &str) -> Command {
+        self.command_with(provider, self.flags(url, AUTH_DIR))
+    }
+
+    /// The same as on another node: runs of one node take turns.
+    pub(crate) fn command_of_node(&self, provider: &Path, node: usize) -> Command {
+        let auth_dir = format!("{AUTH_DIR}-{node}");
+        self.command_with(provider, self.flags(&self.server.url(), &auth_dir))
+    }
+
+    fn command_with(&self, provider: &Path, flags: Vec<String>) -> Command {
         let mut command = Command::new(provider);
-        command.env_clear().args(self.flags(url));
+        // Not as flags, which an older version that is compared with does not know.
+        command.env_clear().envs([
+            (
+                "CRIO_CREDENTIAL_PROVIDER_LOCK_FILE",
+                self.root().join("lock"),
+            ),
+            (
+                "CRIO_CREDENTIAL_PROVIDER_PULL_INTENTS_DIR",
+                self.root().join("pulling"),
+            ),
+        ]);
+        command.args(flags);
         command
     }
 }
 
-/// The request as kubelet writes it, and nothing kept of the answer.
+/// The request as kubelet writes it, and nothing kept of the answer. CRI-O has taken
+/// the auth file of the run before.
 pub(crate) fn feed(command: &mut Command, request: &Path) -> Result<()> {
+    take_auth_files(request)?;
     let file = File::open(request).with_context(|| request.display().to_string())?;
     command
         .stdin(file)
         .stdout(Stdio::null())
         .stderr(Stdio::null());
+    Ok(())
+}
+
+/// Removes the auth files of earlier runs in the scene of that request.
+pub(crate) fn take_auth_files(request: &Path) -> Result<()> {
+    for entry in fs::read_dir(request.with_file_name(AUTH_DIR))? {
+        fs::remove_file(entry?.path())?;
+    }
     Ok(())
 }
 

@@ -12,9 +12,6 @@ use crate::scene::{
 };
 use crate::table::{Table, float, grouped, mebibytes, milliseconds};
 
-/// A file system that has no disk to wait for.
-const MEMORY: &str = "/dev/shm";
-
 const ONE_OF_A_THOUSAND: Scene = Scene {
     other: 999,
     ..ONE_SECRET_AND_SHORT_NAMES
@@ -24,10 +21,7 @@ pub(crate) fn table(provider: &Path, runs: usize) -> Result<Table> {
     let empty = Empty::build(provider)?;
     let bare = NO_MIRROR.lay_out()?;
     let short_names = NO_MIRROR_BUT_SHORT_NAMES.lay_out()?;
-    let memory = tempfile::tempdir_in(MEMORY)?;
-    let mut in_memory = ONE_SECRET_AND_SHORT_NAMES.lay_out()?;
-    memory.path().clone_into(&mut in_memory.auth_dir);
-    let on_disk = ONE_SECRET_AND_SHORT_NAMES.lay_out()?;
+    let one = ONE_SECRET_AND_SHORT_NAMES.lay_out()?;
     let many = ONE_OF_A_THOUSAND.lay_out()?;
 
     let run = |name: &str, stage: &Stage, flags: &[&str]| {
@@ -45,8 +39,7 @@ pub(crate) fn table(provider: &Path, runs: usize) -> Result<Table> {
         run("no mirror, without the sandbox", &bare, &["--no-sandbox"]),
         run("no mirror", &bare, &[]),
         run("no mirror, with short names", &short_names, &[]),
-        run("1 Secret, auth file in memory", &in_memory, &[]),
-        run("1 Secret, auth file on disk", &on_disk, &[]),
+        run("1 Secret", &one, &[]),
         run("1 of 1,000 Secrets matches", &many, &[]),
     ];
     let mut table = Table::new(&[
