@@ -66,13 +66,14 @@ impl<'a> Logins<'a> {
             let origin = Origin::Secret(name.clone());
             observer.skipped(&Skipped::new(&origin, None, NotASubdomain));
         }
+        // Before the sandbox closes, in which a file that was replaced cannot be read.
+        let texts = auth_file::read_global(&config.global_auth_files, observer);
         if names.is_none_or(|names| !names.names().is_empty()) {
             secrets(names, &mut |secret| {
                 offer(secret, names, &mut selection, observer);
             })?;
         }
 
-        let texts = auth_file::read_global(&config.global_auth_files, observer);
         let decoded = texts.iter().map(|text| text.decode(observer));
         let globals: Vec<_> = decoded.flatten().collect();
         auth_file::offer_global(&globals, &mut selection, observer);
@@ -115,9 +116,9 @@ pub fn read_secrets(
         // From here on tenants write what is parsed.
         let port = endpoint.connects_to();
         let intents = config.pull_intents_dir.iter();
-        let read = config.global_auth_files.iter().chain(intents);
-        let read: Vec<_> = read.map(PathBuf::as_path).collect();
-        sandbox::restrict_reads_and_ports(&read, &config.auth_dir, port);
+        let intents: Vec<_> = intents.map(PathBuf::as_path).collect();
+        sandbox::restrict_reads_and_ports(&intents, &config.auth_dir, port);
+        sandbox::drop_capabilities();
     }
     let read = cluster::for_each_secret(&client, account, names, visit);
     let (server, why, trust) = (&endpoint.server, &endpoint.why, &endpoint.trust);

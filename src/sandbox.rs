@@ -1,25 +1,32 @@
 //! Gives up what the process does not need, with Landlock, as far as the kernel
-//! knows it (SPEC section 9).
+//! knows it.
 //!
 //! In two steps, since what may be read is only known once the API server is:
 //!
 //! 1. after the flags: nothing is executed any more, and nothing is written but
 //!    below the auth directory;
-//! 2. before the first byte from the network: nothing is read but the global auth
-//!    files and what resolves names, and no TCP port is connected to but the API
-//!    server's (or the proxy's in front of it) and DNS.
+//! 2. before the first byte from the network: nothing is read but the auth directory,
+//!    kubelet's records of pulls and what resolves names, no TCP port is connected to
+//!    but the API server's (or the proxy's in front of it) and DNS, and root's
+//!    capabilities are dropped.
+//!
+//! Landlock knows files by their inodes, so a file that is replaced by rename cannot be
+//! read any more. Whatever a run reads of the node's files is therefore read before the
+//! second step; of what names are resolved with, see [`resolver_directory`].
 //!
 //! Both hold for the calling thread and those it starts, and cannot be undone.
 //! `no_new_privs` comes with them. Best effort: an older kernel enforces less.
 //!
 //! <https://docs.kernel.org/userspace-api/landlock.html>
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, NetPort, PathBeneath, PathFd, Ruleset, RulesetAttr,
     RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
 };
+use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 use tracing::{debug, warn};
 
 /// Files, TCP ports, scopes: what kernel 6.12 knows. Later kernels take it too.
@@ -27,17 +34,10 @@ const KNOWN: ABI = ABI::V6;
 /// TCP, for answers that do not fit into UDP.
 const DNS: u16 = 53;
 
-/// What every C library reads to resolve a name, links included, and the root
-/// certificates for an `https://` proxy.
-const RESOLVER: [&str; 7] = [
-    "/etc/resolv.conf",
-    "/etc/hosts",
-    "/run/systemd/resolve",
-    "/etc/ssl/certs",
-    "/etc/pki/tls/certs",
-    "/etc/pki/ca-trust/extracted",
-    "/usr/share/ca-certificates",
-];
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+
+/// What every C library reads to resolve a name, links included.
+const RESOLVER: [&str; 3] = [RESOLV_CONF, "/etc/hosts", "/run/systemd/resolve"];
 
 /// What glibc reads beside that: its settings and its name service modules.
 #[cfg(target_env = "gnu")]
@@ -74,11 +74,29 @@ pub fn forbid_writes() {
     );
 }
 
-/// The second step: nothing is read but `files`, the auth directory and what
-/// resolves names, and nothing is connected to but `port` and DNS.
-pub fn restrict_reads_and_ports(files: &[&Path], auth_dir: &Path, port: u16) {
-    let confined = try_restrict_reads_and_ports(files, auth_dir, port);
+/// The second step: nothing is read but below `directories`, in the auth directory and
+/// what resolves names, and nothing is connected to but `port` and DNS.
+pub fn restrict_reads_and_ports(directories: &[&Path], auth_dir: &Path, port: u16) {
+    let confined = try_restrict_reads_and_ports(directories, auth_dir, port);
     report("reads and ports", confined);
+}
+
+/// With the second step: the capabilities of root, but for that which reads and writes
+/// files whatever their modes, as Landlock confines it already. What Landlock does not
+/// know, such as raw sockets, modules, mounts or tracing, needs one of the others.
+///
+/// Not a seccomp filter: `seccompiler` does not know s390x and ppc64le, and a list of
+/// system calls would have to follow each libc, on pain of failed pulls.
+pub fn drop_capabilities() {
+    let dropped = capabilities(None).and_then(|mut sets| {
+        sets.permitted &= CapabilitySet::DAC_OVERRIDE;
+        sets.effective &= sets.permitted;
+        sets.inheritable = CapabilitySet::empty();
+        set_capabilities(None, sets)
+    });
+    if let Err(errno) = dropped {
+        warn!("sandbox: capabilities are kept: {errno}");
+    }
 }
 
 /// A kernel or a seccomp filter that refuses is no reason not to pull.
@@ -114,14 +132,20 @@ fn try_restrict_writes(
 }
 
 fn try_restrict_reads_and_ports(
-    files: &[&Path],
+    directories: &[&Path],
     auth_dir: &Path,
     port: u16,
 ) -> Result<RulesetStatus, RulesetError> {
     let reads = AccessFs::ReadFile | AccessFs::ReadDir;
     let resolver = RESOLVER.iter().chain(NAME_SERVICES).map(Path::new);
     let auth_dir = auth_dir.ancestors().find(|path| path.exists());
-    let readable = files.iter().copied().chain(resolver).chain(auth_dir);
+    let resolver_directory = resolver_directory(Path::new(RESOLV_CONF));
+    let readable = directories
+        .iter()
+        .copied()
+        .chain(resolver)
+        .chain(resolver_directory.as_deref())
+        .chain(auth_dir);
     let status = Ruleset::default()
         .handle_access(reads)?
         .handle_access(AccessNet::from_all(ABI::V4))?
@@ -131,6 +155,19 @@ fn try_restrict_reads_and_ports(
         .add_rule(NetPort::new(DNS, AccessNet::ConnectTcp))?
         .restrict_self()?;
     Ok(status.ruleset)
+}
+
+/// The directory of the file that a linked resolv.conf leads to, such as
+/// `/run/NetworkManager`: the file may be replaced by rename during a run. Not that of a
+/// plain `/etc/resolv.conf`: all of `/etc` would be readable then, keys and hashed
+/// passwords included, for the sake of a run that meets the moment of a change, and that
+/// kubelet tries again.
+fn resolver_directory(resolv_conf: &Path) -> Option<PathBuf> {
+    let target = fs::canonicalize(resolv_conf).ok()?;
+    let directory = target.parent()?;
+    let holder = fs::canonicalize(resolv_conf.parent()?).ok()?;
+    let is_apart = !holder.starts_with(directory) && !directory.starts_with(holder);
+    is_apart.then(|| directory.to_owned())
 }
 
 /// A rule for each path that is there; a file takes no rights of directories.
@@ -153,139 +190,42 @@ fn beneath(
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::disallowed_methods, reason = "tries what is forbidden")]
-
-    use std::fs;
-    use std::io::ErrorKind;
-    use std::net::{TcpListener, TcpStream};
-    use std::process::Command;
-    use std::thread;
+    use std::os::unix::fs::symlink;
 
     use super::*;
 
-    /// Landlock holds for a thread, so each test has one of its own.
-    fn confined(test: impl FnOnce() + Send) {
-        thread::scope(|scope| scope.spawn(test).join()).unwrap();
-    }
-
-    fn denied<T>(result: std::io::Result<T>) -> bool {
-        result.is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
-    }
-
-    /// Whether the kernel here enforces anything; without that nothing can be seen.
-    fn supported() -> bool {
-        let probe = || {
-            let created = Ruleset::default()
-                .handle_access(AccessFs::MakeBlock)?
-                .create()?;
-            Ok::<_, RulesetError>(created.restrict_self()?.ruleset)
-        };
-        let status = thread::scope(|scope| scope.spawn(probe).join()).unwrap();
-        let enforced = matches!(status, Ok(RulesetStatus::FullyEnforced));
-        if !enforced {
-            eprintln!("skipped: this kernel does not enforce Landlock");
-        }
-        enforced
-    }
-
     #[test]
-    fn nothing_is_written_but_below_the_auth_directory() {
+    fn the_directory_of_a_linked_resolv_conf_is_readable_and_no_other() {
         let root = tempfile::tempdir().unwrap();
-        let auth_dir = root.path().join("auth");
-        fs::create_dir(&auth_dir).unwrap();
-        fs::write(root.path().join("other"), "kept").unwrap();
-        if !supported() {
-            return;
+        let base = fs::canonicalize(root.path()).unwrap();
+        for directory in ["etc/sub", "run/manager"] {
+            fs::create_dir_all(base.join(directory)).unwrap();
         }
-        confined(|| {
-            restrict_writes(&auth_dir);
-            fs::write(auth_dir.join("new"), "x").unwrap();
-            fs::rename(auth_dir.join("new"), auth_dir.join("renamed")).unwrap();
-            fs::remove_file(auth_dir.join("renamed")).unwrap();
-            assert!(denied(fs::write(root.path().join("new"), "x")));
-            assert!(denied(fs::write(root.path().join("other"), "x")));
-            assert!(denied(fs::remove_file(root.path().join("other"))));
-            assert!(denied(Command::new("/bin/true").status()));
-        });
-    }
-
-    #[test]
-    fn nothing_at_all_is_written_by_what_only_looks() {
-        let root = tempfile::tempdir().unwrap();
-        let file = root.path().join("file");
-        fs::write(&file, "kept").unwrap();
-        if !supported() {
-            return;
+        for file in ["etc/plain", "etc/sub/conf", "run/manager/conf", "top"] {
+            fs::File::create(base.join(file)).unwrap();
         }
-        confined(|| {
-            forbid_writes();
-            assert!(denied(fs::write(&file, "x")));
-            assert_eq!(fs::read_to_string(&file).unwrap(), "kept");
-            let run = |script: &str| {
-                let mut shell = Command::new("/bin/sh");
-                shell.args(["-c", script, "sh"]).arg(&file);
-                shell.status().unwrap().success()
-            };
-            assert!(run("true"));
-            assert!(!run("echo x 2>&- >\"$1\""));
-        });
-    }
-
-    #[test]
-    fn a_missing_auth_directory_can_still_be_created() {
-        let root = tempfile::tempdir().unwrap();
-        let auth_dir = root.path().join("crio/auth");
-        confined(|| {
-            restrict_writes(&auth_dir);
-            restrict_reads_and_ports(&[], &auth_dir, 6443);
-            fs::create_dir_all(&auth_dir).unwrap();
-            fs::write(auth_dir.join("new"), "x").unwrap();
-        });
-    }
-
-    #[test]
-    fn nothing_is_read_but_what_is_needed() {
-        let root = tempfile::tempdir().unwrap();
-        let auth_dir = root.path().join("auth");
-        fs::create_dir(&auth_dir).unwrap();
-        let (global, other) = (root.path().join("global.json"), root.path().join("other"));
-        fs::write(&global, "{}").unwrap();
-        fs::write(&other, "secret").unwrap();
-        if !supported() {
-            return;
+        for (link, target) in [
+            ("etc/to-run", "../run/manager/conf"),
+            ("etc/to-link", "to-run"),
+            ("etc/to-plain", "plain"),
+            ("etc/to-sub", "sub/conf"),
+            ("etc/to-top", "../top"),
+            ("etc/to-nothing", "../run/nothing"),
+        ] {
+            symlink(target, base.join(link)).unwrap();
         }
-        confined(|| {
-            let missing = root.path().join("missing.json");
-            restrict_reads_and_ports(&[&global, &missing], &auth_dir, 6443);
-            assert_eq!(fs::read_to_string(&global).unwrap(), "{}");
-            assert!(fs::read_dir(&auth_dir).is_ok());
-            assert!(denied(fs::read_to_string(&other)));
-            assert!(denied(fs::read_to_string("/etc/passwd")));
-            assert!(denied(fs::read_dir(root.path())));
-        });
-    }
-
-    #[test]
-    fn nothing_is_connected_to_but_the_api_server() {
-        let [api, other] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-        let [api, other] = [&api, &other].map(|listener| listener.local_addr().unwrap());
-        if !supported() {
-            return;
+        let manager = Some(base.join("run/manager"));
+        for (name, expected) in [
+            ("etc/to-run", &manager),
+            ("etc/to-link", &manager),
+            ("etc/plain", &None),
+            ("etc/to-plain", &None),
+            ("etc/to-sub", &None),
+            ("etc/to-top", &None),
+            ("etc/to-nothing", &None),
+            ("etc/missing", &None),
+        ] {
+            assert_eq!(resolver_directory(&base.join(name)), *expected, "{name}");
         }
-        confined(|| {
-            restrict_reads_and_ports(&[], Path::new("/nowhere"), api.port());
-            assert!(TcpStream::connect(api).is_ok());
-            // Before kernel 6.7 Landlock knew no ports.
-            assert!(denied(TcpStream::connect(other)) || !knows_ports());
-        });
-    }
-
-    fn knows_ports() -> bool {
-        let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-        let mut parts = release
-            .split(['.', '-'])
-            .map_while(|part| part.parse::<u32>().ok());
-        let version = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
-        version >= (6, 7)
     }
 }

@@ -12,13 +12,13 @@ use ureq::http::{HeaderValue, Response, StatusCode, Uri};
 use ureq::unversioned::transport::{
     ConnectProxyConnector, Connector, SocksConnector, TcpConnector,
 };
-use ureq::{Agent, Body, RequestBuilder, config::Config};
+use ureq::{Agent, Body, ProxyProtocol, RequestBuilder, config::Config};
 use zeroize::Zeroizing;
 
 use super::connector::{BUFFER, IpFirstResolver, TlsConnector};
 use super::discover::Endpoint;
 use super::retry::{Backoff, retry_after};
-use super::tls::{self, Identity, TlsError};
+use super::tls::{self, Identity, TlsError, Trust};
 use super::user::User;
 use crate::deadline::Deadline;
 use crate::excerpt::Excerpt;
@@ -59,6 +59,9 @@ pub enum ClientError {
     /// TLS cannot be set up.
     #[error("trust the API server")]
     Trust(#[source] TlsError),
+    /// TLS with the proxy cannot be set up.
+    #[error("trust the proxy")]
+    ProxyTrust(#[source] TlsError),
     /// The server's URL has no host.
     #[error("the API server's URL has no host")]
     NoHost,
@@ -168,6 +171,11 @@ impl Client {
     ) -> Result<Self, ClientError> {
         let server = endpoint.server.clone();
         let config = tls::client_config(&endpoint.trust, identity).map_err(ClientError::Trust)?;
+        // Read now: in the sandbox, what SSL_CERT_FILE names cannot be read.
+        let proxy = endpoint.proxy.as_ref();
+        let proxy = proxy.filter(|proxy| proxy.protocol() == ProxyProtocol::Https);
+        let proxy = proxy.map(|_| tls::client_config(&Trust::System, None));
+        let proxy = proxy.transpose().map_err(ClientError::ProxyTrust)?;
         // `discover` gives no server without a host.
         let authority = server.authority().cloned().ok_or(ClientError::NoHost)?;
         let connector = ().chain(ConnectProxyConnector::default());
@@ -178,6 +186,7 @@ impl Client {
                 authority,
                 server_name: endpoint.server_name.clone(),
                 config,
+                proxy,
             });
         let settings = Config::builder()
             .proxy(endpoint.proxy.clone())

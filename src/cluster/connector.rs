@@ -20,8 +20,6 @@ use ureq::unversioned::transport::{
     TransportAdapter,
 };
 
-use super::tls::{self, Trust};
-
 /// The size of a connection's buffers: one TLS record, the most one read gives.
 pub(crate) const BUFFER: usize = 16 * 1024;
 
@@ -34,6 +32,8 @@ pub(crate) struct TlsConnector {
     pub(crate) server_name: ServerName<'static>,
     /// Whom it trusts.
     pub(crate) config: Arc<ClientConfig>,
+    /// Whom an `https://` proxy is trusted by; `None` where there is no such proxy.
+    pub(crate) proxy: Option<Arc<ClientConfig>>,
 }
 
 impl TlsConnector {
@@ -43,8 +43,8 @@ impl TlsConnector {
             let name = self.server_name.clone();
             return ClientConnection::new(self.config.clone(), name).map_err(other);
         }
-        let config = tls::client_config(&Trust::System, None)
-            .map_err(|error| ureq::Error::Other(Box::new(error)))?;
+        let config = self.proxy.clone();
+        let config = config.ok_or(ureq::Error::Tls("TLS with neither server nor proxy"))?;
         let host = bare_host(uri).to_owned();
         let name = ServerName::try_from(host)
             .map_err(|_invalid| ureq::Error::Tls("the proxy's host is no valid name"))?;

@@ -67,6 +67,8 @@ mod journal;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod sandbox;
+#[cfg(test)]
 mod threats;
 #[cfg(test)]
 mod command_line;

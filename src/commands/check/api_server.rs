@@ -57,7 +57,8 @@ pub(super) fn check(
                 ClientError::Unreachable { .. } | ClientError::Unavailable { .. } => {
                     "see whether it runs and this node may connect to it; else say where it is with --kubeconfig or --api-server, here and in the entry's args"
                 }
-                ClientError::NoHost
+                ClientError::ProxyTrust(_)
+                | ClientError::NoHost
                 | ClientError::Token
                 | ClientError::Redirect(_)
                 | ClientError::Refused(_)

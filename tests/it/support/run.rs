@@ -1,7 +1,7 @@
 //! A provider that is running.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ExitStatus};
 use std::time::Instant;
@@ -47,10 +47,10 @@ impl Run {
     }
 
     /// The content of a file in the process's folder of `/proc`.
-    pub(crate) fn proc(&self, file: &str) -> String {
+    pub(crate) fn proc(&self, file: &str) -> io::Result<String> {
         let mut content = Vec::new();
         let path = format!("/proc/{}/{file}", self.child.id());
-        File::open(path).unwrap().read_to_end(&mut content).unwrap();
-        String::from_utf8_lossy(&content).into_owned()
+        File::open(path)?.read_to_end(&mut content)?;
+        Ok(String::from_utf8_lossy(&content).into_owned())
     }
 }

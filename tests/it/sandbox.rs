@@ -1,0 +1,204 @@
+//! What the process gives up, tried in this process: Landlock holds for a thread.
+
+#![expect(clippy::disallowed_methods, reason = "tries what is forbidden")]
+
+use std::fs;
+use std::io::ErrorKind;
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use crio_credential_provider::sandbox::{forbid_writes, restrict_reads_and_ports, restrict_writes};
+use landlock::{AccessFs, Ruleset, RulesetAttr, RulesetError, RulesetStatus};
+
+use test_cluster::{Fault, RetryAfter};
+
+use crate::support::{
+    Cluster, NGINX, Node, Outcome, Provider, base64, cannot_run, docker_config, login, owned,
+};
+
+/// Landlock holds for a thread, so each test has one of its own.
+fn confined(test: impl FnOnce() + Send) {
+    thread::scope(|scope| scope.spawn(test).join()).unwrap();
+}
+
+fn denied<T>(result: std::io::Result<T>) -> bool {
+    result.is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
+}
+
+/// Whether the kernel here enforces anything; without that nothing can be seen.
+fn supported() -> bool {
+    let probe = || {
+        let created = Ruleset::default()
+            .handle_access(AccessFs::MakeBlock)?
+            .create()?;
+        Ok::<_, RulesetError>(created.restrict_self()?.ruleset)
+    };
+    let status = thread::scope(|scope| scope.spawn(probe).join()).unwrap();
+    let enforced = matches!(status, Ok(RulesetStatus::FullyEnforced));
+    if !enforced {
+        cannot_run("this kernel does not enforce Landlock");
+    }
+    enforced
+}
+
+#[test]
+fn nothing_is_written_but_below_the_auth_directory() {
+    let root = tempfile::tempdir().unwrap();
+    let auth_dir = root.path().join("auth");
+    fs::create_dir(&auth_dir).unwrap();
+    fs::write(root.path().join("other"), "kept").unwrap();
+    if !supported() {
+        return;
+    }
+    confined(|| {
+        restrict_writes(&auth_dir);
+        fs::write(auth_dir.join("new"), "x").unwrap();
+        fs::rename(auth_dir.join("new"), auth_dir.join("renamed")).unwrap();
+        fs::remove_file(auth_dir.join("renamed")).unwrap();
+        assert!(denied(fs::write(root.path().join("new"), "x")));
+        assert!(denied(fs::write(root.path().join("other"), "x")));
+        assert!(denied(fs::remove_file(root.path().join("other"))));
+        assert!(denied(Command::new("/bin/true").status()));
+    });
+}
+
+#[test]
+fn nothing_at_all_is_written_by_what_only_looks() {
+    let root = tempfile::tempdir().unwrap();
+    let file = root.path().join("file");
+    fs::write(&file, "kept").unwrap();
+    if !supported() {
+        return;
+    }
+    confined(|| {
+        forbid_writes();
+        assert!(denied(fs::write(&file, "x")));
+        assert_eq!(fs::read_to_string(&file).unwrap(), "kept");
+        let run = |script: &str| {
+            let mut shell = Command::new("/bin/sh");
+            shell.args(["-c", script, "sh"]).arg(&file);
+            shell.status().unwrap().success()
+        };
+        assert!(run("true"));
+        assert!(!run("echo x 2>&- >\"$1\""));
+    });
+}
+
+#[test]
+fn a_missing_auth_directory_can_still_be_created() {
+    let root = tempfile::tempdir().unwrap();
+    let auth_dir = root.path().join("crio/auth");
+    confined(|| {
+        restrict_writes(&auth_dir);
+        restrict_reads_and_ports(&[], &auth_dir, 6443);
+        fs::create_dir_all(&auth_dir).unwrap();
+        fs::write(auth_dir.join("new"), "x").unwrap();
+    });
+}
+
+#[test]
+fn nothing_is_read_but_what_is_needed() {
+    let root = tempfile::tempdir().unwrap();
+    let auth_dir = root.path().join("auth");
+    fs::create_dir(&auth_dir).unwrap();
+    let other = root.path().join("other");
+    fs::write(&other, "secret").unwrap();
+    let records = root.path().join("records");
+    fs::create_dir(&records).unwrap();
+    if !supported() {
+        return;
+    }
+    confined(|| {
+        restrict_reads_and_ports(&[&records, Path::new("/nowhere")], &auth_dir, 6443);
+        assert!(fs::read_dir(&records).is_ok());
+        assert!(fs::read_dir(&auth_dir).is_ok());
+        assert!(denied(fs::read_to_string(&other)));
+        assert!(denied(fs::read_to_string("/etc/passwd")));
+        assert!(denied(fs::read_dir(root.path())));
+    });
+}
+
+/// A run whose API server is busy at first, so that something can be done in between.
+fn meanwhile(provider: &Provider, cluster: &Cluster, work: impl FnOnce()) -> Outcome {
+    let busy = Fault::too_many_requests(RetryAfter::Seconds(1));
+    cluster.server.fault(busy);
+    let run = provider.begin(NGINX);
+    while cluster.server.requests().is_empty() {
+        thread::sleep(Duration::from_millis(5));
+    }
+    work();
+    run.outcome()
+}
+
+#[test]
+fn the_nodes_logins_survive_a_rotation_during_the_run() {
+    let node = Node::with_mirror().and_global_auth(&docker_config(&[("own.example", "u:old")]));
+    let cluster = Cluster::with([login("pull", "mirror.example", "u:p")]);
+
+    let outcome = meanwhile(&node.provider(&cluster), &cluster, || {
+        node.write("new.json", docker_config(&[("own.example", "u:new")]));
+        fs::rename(
+            node.path("new.json"),
+            node.path("var/lib/kubelet/config.json"),
+        )
+        .unwrap();
+    });
+
+    outcome.answers(&owned(NGINX));
+    outcome.is_quiet();
+    let file = node.auth_file(NGINX).unwrap();
+    let own = &file["auths"]["own.example"]["auth"];
+    assert_eq!(*own, base64("u:old"), "{outcome}");
+}
+
+#[test]
+fn the_roots_for_an_https_proxy_are_read_before_the_sandbox_closes() {
+    let node = Node::with_mirror();
+    let cluster = Cluster::new();
+    let provider = node
+        .provider(&cluster)
+        .flag("--api-server", "https://api.example.test:6443")
+        .flag("--timeout", "2s")
+        .env("SSL_CERT_FILE", node.path("etc/kubernetes/pki/ca.crt"))
+        .env("HTTPS_PROXY", cluster.server.url());
+
+    let outcome = provider.pull(NGINX);
+
+    // The API server is not a proxy; what matters is that it was trusted, and asked.
+    assert_eq!(outcome.code, Some(1), "{outcome}");
+    let requests = cluster.server.requests();
+    assert!(
+        requests.iter().any(|request| request.method == "CONNECT"),
+        "{outcome}"
+    );
+}
+
+#[test]
+fn nothing_is_connected_to_but_the_api_server() {
+    let [api, other] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let [api, other] = [&api, &other].map(|listener| listener.local_addr().unwrap());
+    if !supported() {
+        return;
+    }
+    confined(|| {
+        restrict_reads_and_ports(&[], Path::new("/nowhere"), api.port());
+        assert!(TcpStream::connect(api).is_ok());
+        if knows_ports() {
+            assert!(denied(TcpStream::connect(other)));
+        } else {
+            cannot_run("before kernel 6.7 Landlock knew no ports");
+        }
+    });
+}
+
+fn knows_ports() -> bool {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut parts = release
+        .split(['.', '-'])
+        .map_while(|part| part.parse::<u32>().ok());
+    let version = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
+    version >= (6, 7)
+}
