@@ -74,15 +74,21 @@ $(BINARY): $(PROGRAM_SOURCES) $(COMMIT)
 	@test/buildable $@
 	@$(MAKE) --no-print-directory build
 
-$(MANUAL): $(PROGRAM_SOURCES) examples/manual.rs
+$(MANUAL): $(PROGRAM_SOURCES) $(wildcard examples/manual/*)
 	@test/buildable $@
 	@$(MAKE) --no-print-directory manual
 
 .PHONY: manual
 manual: ## Write man pages and shell completions: build/man, build/completions
 	@test/setup rust cc
-	@test/progress 'building the manual' $(CARGO) build --locked --example manual
-	@$(CARGO) run --quiet --locked --example manual -- $(BUILD_DIR)
+	@test/progress 'building the manual' $(CARGO) build --locked --bin $(NAME) --example manual
+	@rm -rf $(BUILD_DIR)/man $(BUILD_DIR)/completions
+	@$(CARGO) run --quiet --locked --example manual -- $(BUILD_DIR)/man
+	@mkdir -p $(BUILD_DIR)/completions
+	@for file in $(NAME).bash:bash _$(NAME):zsh $(NAME).fish:fish; do \
+		$(CARGO) run --quiet --locked --bin $(NAME) -- completion "$${file#*:}" \
+			>"$(BUILD_DIR)/completions/$${file%:*}"; \
+	done
 
 .PHONY: pictures
 pictures: ## Draw the pictures of the documents from their text

@@ -154,6 +154,7 @@ fn run(settings: &Settings, action: &Action, deadline: Deadline) -> anyhow::Resu
             Command::Check(command) => {
                 commands::check(settings, deadline, command, env::args_os(), stdout())
             }
+            Command::Completion(command) => commands::completion(command, stdout()),
         },
     }
 }

@@ -16,15 +16,18 @@ Examples:
   crio-credential-provider check
 
   # What keeps it from working, as JSON:
-  crio-credential-provider check -o json | jq '.checks[] | select(.status != \"PASS\")'
+  crio-credential-provider check -o json |
+      jq '.checks[] | select(.status != \"PASS\")'
 
   # A node whose files are below another directory, as in a debug pod:
   crio-credential-provider check --root /host
 
-  # May the pods of service account app read their Secrets? With a token of theirs, or as an administrator:
+  # May the pods of service account app read their Secrets? With a token
+  # of theirs, or as an administrator:
   kubectl -n team-a create token app > token
   crio-credential-provider check --token-file token
-  crio-credential-provider check -n team-a --service-account app --kubeconfig-for-review /etc/kubernetes/admin.conf
+  crio-credential-provider check -n team-a --service-account app \\
+      --kubeconfig-for-review /etc/kubernetes/admin.conf
 
 Exit codes: 0 no FAIL; 1 a FAIL, or nothing could be printed; 2 wrong usage.";
 

@@ -10,14 +10,24 @@ matchImages has every registry that may be pulled from elsewhere: with mirrors, 
 other than its prefix, unless all of that is blocked. A \"*\" of registries.conf stands for up to 4 labels \
 here. Registries without a port match images without one: add others by hand, they are kept.
 
+kubelet reads the file when it starts.
+
 Examples:
-  crio-credential-provider config > /etc/kubernetes/credential-providers.yaml
-  crio-credential-provider config --merge /etc/kubernetes/credential-providers.yaml | diff /etc/kubernetes/credential-providers.yaml -
-  crio-credential-provider config --merge /etc/kubernetes/credential-providers.yaml --write
+  # What kubelet's file would be, and what would be added to one there is:
+  crio-credential-provider config
+  crio-credential-provider config \\
+      --merge /etc/kubernetes/credential-providers.yaml |
+      diff /etc/kubernetes/credential-providers.yaml -
+
+  # Add it:
+  crio-credential-provider config \\
+      --merge /etc/kubernetes/credential-providers.yaml --write
+
+  # On OpenShift, whose operator writes the file:
   crio-credential-provider config -o openshift | oc apply -f -
 
-kubelet reads the file when it starts. Exit codes: 0 printed, written, or nothing to write; 1 a failure, \
-or a file that kubelet would refuse, with one line for each reason; 2 wrong usage.";
+Exit codes: 0 printed, written, or nothing to write; 1 a failure, or a file that kubelet would refuse, \
+with one line for each reason; 2 wrong usage.";
 
 /// The subcommand `config`.
 #[derive(Debug, Args)]

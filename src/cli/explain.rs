@@ -9,18 +9,25 @@ use crate::service_account::Namespace;
 
 const EXPLAIN_HELP: &str = "\
 Examples:
-  # With Secrets as kubectl prints them; needs no cluster and writes nothing:
-  kubectl -n team-a get secrets -o yaml | crio-credential-provider explain nginx -n team-a --secrets -
+  # With Secrets as kubectl prints them; needs no cluster, writes nothing:
+  kubectl -n team-a get secrets -o yaml |
+      crio-credential-provider explain nginx -n team-a --secrets -
 
   # What would change if this Secret was applied?
-  crio-credential-provider explain nginx -n team-a --secrets now.yaml --secrets new-secret.yaml
+  crio-credential-provider explain nginx -n team-a \\
+      --secrets now.yaml --secrets new-secret.yaml
 
   # For a service account that names its pull Secrets in an annotation:
-  kubectl -n team-a get secrets -o yaml | crio-credential-provider explain nginx -n team-a --secrets - --annotation 'credential-provider.crio.io/secrets=mirror'
+  kubectl -n team-a get secrets -o yaml |
+      crio-credential-provider explain nginx -n team-a --secrets - \\
+      --annotation 'credential-provider.crio.io/secrets=mirror'
 
-  # As kubelet would have it for a pod of service account app; on the node, whose API server is found:
+  # As kubelet would have it for a pod of service account app; on the
+  # node, whose API server is found:
   kubectl -n team-a create token app > token
-  crio-credential-provider explain nginx -n team-a --token-file token";
+  crio-credential-provider explain nginx -n team-a --token-file token
+
+Exit codes: 0 printed; 1 a failure, told in one line on stderr; 2 wrong usage.";
 
 /// The subcommand `explain`.
 #[derive(Debug, Args)]

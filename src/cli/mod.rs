@@ -4,8 +4,10 @@
 //! [`parse`] is the only place that reads the environment. It reads nothing else.
 
 mod check;
+mod completion;
 mod config;
 mod explain;
+mod help;
 mod options;
 mod resolve;
 
@@ -21,6 +23,7 @@ use crate::kubelet::provider_config::CredentialProvider;
 use crate::settings::{Given, Settings, SettingsError};
 
 pub use check::Check;
+pub use completion::{Completion, Shell};
 pub use config::{ConfigOutput, ProviderConfig};
 pub use explain::{Explain, SecretsFrom};
 use options::Options;
@@ -64,6 +67,8 @@ pub enum Command {
     /// Check whether this node is ready: registries.conf, CRI-O, kubelet and the API
     /// server; changes nothing.
     Check(Check),
+    /// Print a script with which a shell completes this command line.
+    Completion(Completion),
 }
 
 /// How a subcommand prints its result.
@@ -129,7 +134,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
     let (given, action) = match Given::from_arguments(plugin) {
         Ok(given) => (given, Action::Plugin),
         // A subcommand, help, or a mistake, which clap reports with all there is.
-        Err(_) => with_clap(arguments).map_err(UsageError::Clap)?,
+        Err(_) => with_clap(&arguments).map_err(UsageError::Clap)?,
     };
     let root = action.root().to_owned();
     match Settings::load(given, variable, &root) {
@@ -143,8 +148,9 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
     }
 }
 
-fn with_clap(arguments: Vec<OsString>) -> Result<(Given, Action), clap::Error> {
-    let cli = Cli::try_parse_from(arguments)?;
+fn with_clap(arguments: &[OsString]) -> Result<(Given, Action), clap::Error> {
+    let parsed = Cli::try_parse_from(arguments.iter());
+    let cli = parsed.map_err(|error| help::arranged(error, arguments))?;
     let action = match cli.command {
         _ if cli.version_json => Action::VersionJson,
         Some(command) => Action::Run(command),
@@ -237,6 +243,70 @@ mod tests {
         "--",
         "--auth",
     ];
+
+    /// Every help text, as a terminal of a width shows it.
+    fn help_texts(columns: usize) -> Vec<String> {
+        let command = help::command(Some(columns));
+        let mut texts = Vec::new();
+        let names = command
+            .get_subcommands()
+            .map(|sub| sub.get_name().to_owned());
+        for name in names.chain([String::new()]).filter(|name| name != "help") {
+            let arguments = ["crio-credential-provider", &name, "--help"];
+            let arguments = arguments
+                .into_iter()
+                .filter(|argument| !argument.is_empty());
+            let shown = command.clone().try_get_matches_from(arguments);
+            texts.push(shown.unwrap_err().to_string());
+        }
+        texts
+    }
+
+    #[test]
+    fn help_fits_the_terminal_and_breaks_no_word() {
+        let (narrow, wide) = (help_texts(80), help_texts(100));
+        assert!(narrow.len() > 4);
+        for (narrow, wide) in narrow.iter().zip(&wide) {
+            for line in narrow.lines().filter(|line| line.len() > 80) {
+                assert_eq!(line.split_whitespace().count(), 1, "{line:?}");
+            }
+            let words = |text: &str| -> Vec<String> {
+                text.split_whitespace().map(ToOwned::to_owned).collect()
+            };
+            assert_eq!(words(narrow), words(wide));
+        }
+    }
+
+    #[test]
+    fn a_subcommands_own_flags_and_examples_come_before_the_plugins() {
+        for text in help_texts(100) {
+            let plugin = text.find(&format!("{}:", options::HEADING)).unwrap();
+            let own = text.find("\nOptions:").unwrap();
+            assert!(own < plugin, "{text}");
+            if let Some(examples) = text.find("\nExamples:") {
+                assert!(own < examples && examples < plugin, "{text}");
+            }
+            for setting in crate::settings::ALL {
+                let flag = format!(" --{} ", setting.name);
+                let first = text.find(&flag).or_else(|| text.find(flag.trim_end()));
+                let last = text.rfind(flag.trim_end());
+                assert!(first.is_some() && last > Some(plugin), "{flag} {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn examples_are_typed_in_lines_that_fit_a_terminal() {
+        for command in Cli::command().get_subcommands() {
+            let help = command.get_after_help().unwrap().to_string();
+            let (_, examples) = help.split_once("Examples:\n").unwrap();
+            let (examples, codes) = examples.split_once("\n\nExit codes: ").unwrap();
+            for line in examples.lines() {
+                assert!(line.len() <= 75, "{line:?}");
+            }
+            assert!(codes.starts_with("0 ") && !codes.contains('\n'), "{codes}");
+        }
+    }
 
     proptest! {
         #[test]

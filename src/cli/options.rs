@@ -8,6 +8,9 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
 use crate::settings::{ALL, Given, Kind, Origin, Setting};
 
+/// Sets the plugin's flags apart from those of a subcommand.
+pub(super) const HEADING: &str = "Options of the plugin";
+
 /// The settings that were given as flags.
 #[derive(Debug)]
 pub(super) struct Options {
@@ -16,8 +19,9 @@ pub(super) struct Options {
 
 impl Args for Options {
     fn augment_args(command: Command) -> Command {
-        let heading = command.next_help_heading("Options of the plugin");
-        heading.args(ALL.iter().copied().map(argument))
+        let heading = command.next_help_heading(HEADING);
+        let with_flags = heading.args(ALL.iter().copied().map(argument));
+        with_flags.next_help_heading(None::<&str>)
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -54,6 +58,7 @@ fn argument(setting: &'static Setting) -> Arg {
     let argument = Arg::new(setting.name)
         .long(setting.name)
         .env(setting.variable)
+        .hide_env_values(true)
         .help(setting.help)
         .global(true)
         .default_values(setting.default.iter().map(OsStr::new));

@@ -9,11 +9,15 @@ Examples:
   # Where may CRI-O pull these from, and which rule of which file says so?
   crio-credential-provider resolve nginx quay.io/org/app:1.2
 
-  # The same for a registries.conf that is not in place yet, and no drop-ins:
-  crio-credential-provider resolve --registries-conf new.conf --registries-conf-dir /nowhere nginx
+  # The same for a registries.conf that is not in place yet:
+  crio-credential-provider resolve nginx \\
+      --registries-conf new.conf --registries-conf-dir /nowhere
 
   # Only the names, in the order in which CRI-O tries them:
-  crio-credential-provider resolve -o json nginx | jq -r '.[].sources[].name'";
+  crio-credential-provider resolve -o json nginx |
+      jq -r '.[].sources[].name'
+
+Exit codes: 0 printed; 1 a failure, told in one line on stderr; 2 wrong usage.";
 
 /// The subcommand `resolve`.
 #[derive(Debug, Args)]

@@ -1,12 +1,14 @@
 //! What the program can do by hand, for the administrator of a node.
 
 mod check;
+mod completion;
 mod explain;
 pub mod output;
 mod resolve;
 mod config;
 
 pub use check::check;
+pub use completion::completion;
 use config::{NAME, issuer, ours};
 pub use config::{config, written_directory};
 pub use explain::explain;

@@ -73,6 +73,8 @@ mod threats;
 #[cfg(test)]
 mod command_line;
 #[cfg(test)]
+mod completion;
+#[cfg(test)]
 mod documents;
 #[cfg(test)]
 mod readme;
