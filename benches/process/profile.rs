@@ -29,7 +29,7 @@ const PARTS: [(&str, &str); 10] = [
     ),
     (
         "- of that, checking the short names",
-        "registries_conf::short_name::Alias::parse",
+        "registries_conf::aliases::plain::PlainAliases>::scan",
     ),
     ("asking the API server", "cluster::secrets::for_each_secret"),
     (

@@ -42,6 +42,13 @@ pub(crate) const NO_MIRROR_BUT_SHORT_NAMES: Scene = Scene {
     ..NO_MIRROR
 };
 
+/// The same with as many as distributions with support contracts ship.
+pub(crate) const NO_MIRROR_BUT_MANY_SHORT_NAMES: Scene = Scene {
+    name: "no mirror, 500 short names",
+    short_names: 500,
+    ..NO_MIRROR
+};
+
 /// [`ONE_SECRET`], with the short names of a distribution.
 pub(crate) const ONE_SECRET_AND_SHORT_NAMES: Scene = Scene {
     short_names: SHORT_NAMES,
@@ -161,6 +168,12 @@ impl Scene {
     fn aliases(&self) -> Result<String> {
         let mut text = "[aliases]\n".to_owned();
         for number in 0..self.short_names {
+            if number % 5 == 0 {
+                writeln!(
+                    text,
+                    "  # Images of Team {number}: https://example.com/{number}"
+                )?;
+            }
             writeln!(
                 text,
                 "  \"image-{number}\" = \"registry.example.com/team-{number}/image-{number}\""

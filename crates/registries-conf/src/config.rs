@@ -11,11 +11,12 @@ use std::{
 };
 
 use crate::{
+    aliases::{Alias, Aliases},
     error::Error,
     file::{File, Role},
     registry::{Origin, Registry},
     search::V1Format,
-    short_name::{Alias, ShortNameMode},
+    short_name::ShortNameMode,
 };
 
 /// The credential helper that stands for auth files, and the default.
@@ -41,7 +42,8 @@ pub struct Config {
     credential_helpers: Vec<String>,
     short_name_mode: ShortNameMode,
     additional_layer_store_auth_helper: Option<String>,
-    aliases: BTreeMap<String, Alias>,
+    /// Of the files that have any, in the order they count.
+    aliases: Vec<Aliases>,
 }
 
 /// A configuration to which files are still added.
@@ -54,7 +56,7 @@ pub(crate) struct Draft {
     credential_helpers: Vec<String>,
     short_name_mode: ShortNameMode,
     additional_layer_store_auth_helper: Option<String>,
-    aliases: BTreeMap<String, Alias>,
+    aliases: Vec<Aliases>,
 }
 
 impl Source {
@@ -186,9 +188,21 @@ impl Config {
         self.additional_layer_store_auth_helper.as_deref()
     }
 
-    /// What short names stand for.
-    pub fn aliases(&self) -> &BTreeMap<String, Alias> {
-        &self.aliases
+    /// What a short name stands for.
+    pub fn alias(&self, short_name: &str) -> Option<Alias> {
+        self.aliases
+            .iter()
+            .rev()
+            .find_map(|file| file.get(short_name))
+    }
+
+    /// What all short names stand for.
+    pub fn aliases(&self) -> BTreeMap<String, Alias> {
+        self.aliases.iter().flat_map(Aliases::all).collect()
+    }
+
+    pub(crate) fn has_aliases(&self) -> bool {
+        self.aliases.iter().any(|file| !file.is_empty())
     }
 }
 
@@ -309,8 +323,8 @@ mod tests {
         assert_eq!(config.credential_helpers(), ["containers-auth.json"]);
         assert_eq!(config.short_name_mode(), ShortNameMode::Enforcing);
         assert_eq!(config.additional_layer_store_auth_helper(), Some("helper"));
-        let aliases: Vec<_> = config
-            .aliases()
+        let aliases = config.aliases();
+        let aliases: Vec<_> = aliases
             .iter()
             .map(|(name, alias)| {
                 let target = alias.target.as_ref().map(AsRef::as_ref);

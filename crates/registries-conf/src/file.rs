@@ -2,14 +2,15 @@
 //!
 //! Agrees with `loadConfigFile`.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use crate::{
+    aliases::{Aliases, PlainAliases},
     document::Document,
     error::{Invalid, Refusal},
-    registry::{Origin, Registry},
+    registry::Registry,
     search::V1Format,
-    short_name::{Alias, ShortNameMode},
+    short_name::ShortNameMode,
     tree::Text,
     validate,
 };
@@ -24,7 +25,7 @@ pub(crate) enum Role {
 }
 
 /// The content of one file; `None` is what the file does not say.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct File {
     /// The line in which the first version of the format shows itself.
     pub(crate) v1_line: Option<usize>,
@@ -33,11 +34,17 @@ pub(crate) struct File {
     pub(crate) credential_helpers: Option<Vec<String>>,
     pub(crate) short_name_mode: Option<ShortNameMode>,
     pub(crate) additional_layer_store_auth_helper: Option<String>,
-    pub(crate) aliases: BTreeMap<String, Alias>,
+    pub(crate) aliases: Option<Aliases>,
 }
 
 impl File {
     pub(crate) fn parse(content: &[u8], path: &Arc<Path>, role: Role) -> Result<Self, Refusal> {
+        if let Some(aliases) = PlainAliases::scan(content, path) {
+            return Ok(Self {
+                aliases: Some(Aliases::Plain(aliases)),
+                ..Self::default()
+            });
+        }
         let mut document = Document::parse(content)?;
         let mut v1_line = None;
         if let Some(v1) = document.v1.take() {
@@ -70,7 +77,10 @@ impl File {
             additional_layer_store_auth_helper: Some(document.additional_layer_store_auth_helper)
                 .map(|helper| helper.value)
                 .filter(|helper| !helper.is_empty()),
-            aliases: aliases(document.aliases.unwrap_or_default(), path)?,
+            aliases: document
+                .aliases
+                .map(|entries| Aliases::check(entries, path))
+                .transpose()?,
         })
     }
 }
@@ -86,22 +96,4 @@ fn short_name_mode(mode: Text) -> Result<Option<ShortNameMode>, Refusal> {
             Invalid::UnknownShortNameMode { value: mode.value },
         )),
     }
-}
-
-fn aliases(
-    entries: Vec<(Text, Text)>,
-    file: &Arc<Path>,
-) -> Result<BTreeMap<String, Alias>, Refusal> {
-    let mut aliases = BTreeMap::new();
-    for (name, target) in entries {
-        let line = name.line;
-        let origin = Origin {
-            file: Arc::clone(file),
-            line,
-        };
-        let alias = Alias::parse(&name.value, &target.value, origin)
-            .map_err(|reason| Refusal::new(line, reason))?;
-        aliases.insert(name.value, alias);
-    }
-    Ok(aliases)
 }

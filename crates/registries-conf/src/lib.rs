@@ -23,10 +23,12 @@ mod nesting;
 mod registry;
 mod pull_source;
 mod short_name;
+mod aliases;
 mod image_name;
 mod reference;
 mod error;
 
+pub use crate::aliases::Alias;
 pub use crate::config::{Config, Source};
 pub use crate::error::{Error, Invalid};
 pub use crate::image_name::ImageName;
@@ -38,4 +40,4 @@ pub use crate::root::resolve_below;
 pub use crate::search::{
     Denied, Environment, Layout, MainFile, Options, Search, SearchPaths, V1Format,
 };
-pub use crate::short_name::{Alias, Candidate, ShortNameMode};
+pub use crate::short_name::{Candidate, ShortNameMode};

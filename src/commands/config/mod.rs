@@ -120,11 +120,14 @@ fn short_names(registries: &Registries, patterns: &[String]) -> Vec<String> {
     };
     let mut searched = registries.unqualified_search_registries().iter();
     let all = searched.any(|registry| is_mirrored(registry));
-    let aliases = registries.aliases().iter().filter_map(|(name, alias)| {
-        let target = alias.target.as_ref()?;
-        let image = ImageName::parse(name).ok()?;
-        is_mirrored(target.as_str()).then(|| image.as_str().to_owned())
-    });
+    let aliases = registries
+        .aliases()
+        .into_iter()
+        .filter_map(|(name, alias)| {
+            let target = alias.target.as_ref()?;
+            let image = ImageName::parse(&name).ok()?;
+            is_mirrored(target.as_str()).then(|| image.as_str().to_owned())
+        });
     let of_all = all.then(|| DOCKER_HUB.to_owned());
     of_all.into_iter().chain(aliases).collect()
 }

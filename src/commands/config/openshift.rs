@@ -95,7 +95,7 @@ fn origin(registries: &Registries, derived: &Derived<'_>, pattern: &str) -> Stri
     }
     let alias = registries
         .aliases()
-        .iter()
+        .into_iter()
         .find(|(name, _)| ImageName::parse(name).is_ok_and(|image| image.as_str() == pattern));
     match alias {
         Some((name, alias)) => format!("alias {name:?} at {}", alias.origin),
