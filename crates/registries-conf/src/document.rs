@@ -13,6 +13,9 @@ use crate::{
     v1::V1,
 };
 
+/// What BurntSushi/toml skips at the beginning of a file, which is UTF-8 in any case.
+const BYTE_ORDER_MARKS: [&[u8]; 3] = [b"\xef\xbb\xbf", b"\xfe\xff", b"\xff\xfe"];
+
 /// The content of one file.
 #[derive(Debug)]
 pub(crate) struct Document {
@@ -49,12 +52,20 @@ pub(crate) struct MirrorTable {
 
 impl Document {
     pub(crate) fn parse(content: &[u8]) -> Result<Self, Refusal> {
-        let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
+        let mut marks = BYTE_ORDER_MARKS.iter();
+        let content = marks
+            .find_map(|mark| content.strip_prefix(*mark))
+            .unwrap_or(content);
         let text = str::from_utf8(content).map_err(|error| {
             let valid = content.get(..error.valid_up_to()).unwrap_or_default();
             let line = valid.split(|byte| *byte == b'\n').count();
             Refusal::new(line, Invalid::NotUtf8)
         })?;
+        // `toml` would skip a second one.
+        if text.starts_with('\u{feff}') {
+            let message = "two byte order marks".to_owned();
+            return Err(Refusal::new(1, Invalid::NotToml { message }));
+        }
         let lines = Lines::of(text);
         if let Some(offset) = too_deep(text) {
             return Err(Refusal::new(lines.at(offset), Invalid::NestedTooDeeply));
@@ -164,6 +175,11 @@ mod tests {
         let cases: &[(&str, &[u8])] = &[
             ("empty", b""),
             ("byte order mark", b"\xef\xbb\xbfshort-name-mode = \"x\""),
+            ("byte order mark of UTF-16, before UTF-8", b"\xff\xfex = 1"),
+            (
+                "the last second of a day",
+                b"x = [23:59:59, 1979-05-27T23:59:59.9+23:59]",
+            ),
             ("CRLF", b"[[registry]]\r\nlocation = \"a\"\r\n"),
             (
                 "unknown keys of any type",
@@ -193,7 +209,22 @@ mod tests {
         let range = |line, number: &str| (line, format!("number {number:?} is out of range"));
         let cases: &[(&[u8], (usize, String))] = &[
             (b"a = 1\n\xff", (2, "not valid UTF-8".to_owned())),
-            (b"\xff\xfea\0", (1, "not valid UTF-8".to_owned())),
+            (b"\xff\xff", (1, "not valid UTF-8".to_owned())),
+            (
+                b"\xef\xbb\xbf\xef\xbb\xbfx = 1",
+                (1, "not valid TOML: two byte order marks".to_owned()),
+            ),
+            (
+                b"x = 1\ny = [{z = 23:59:60}]",
+                (2, "time \"23:59:60\" has a leap second".to_owned()),
+            ),
+            (
+                b"x = 1990-12-31T23:59:60Z",
+                (
+                    1,
+                    "time \"1990-12-31T23:59:60Z\" has a leap second".to_owned(),
+                ),
+            ),
             (
                 b"registry = 1",
                 wrong(1, "registry", "an array of tables", "integer"),
@@ -278,6 +309,7 @@ mod tests {
             ("a = 1\n\n\u{1}", 3),
             ("a = 1979-02-31", 1),
             ("a = \"\\q\"", 1),
+            ("\u{feff}a = 1\n\u{feff}b = 1", 2),
         ];
         for (text, expected) in cases {
             let refusal = Document::parse(text.as_bytes()).unwrap_err();
@@ -295,6 +327,10 @@ mod tests {
         for (text, expected) in [
             ("[[registry]]\nLocation = \"other\"", "other"),
             (
+                "[[\"regi\u{17f}try\"]]\nlocation = \"folded\"\n\"bloc\u{212a}ed\" = true",
+                "folded",
+            ),
+            (
                 "[[REGISTRY]]\nLOCATION = \"other\"\nlocation = \"exact\"",
                 "exact",
             ),
@@ -306,6 +342,7 @@ mod tests {
             let document = Document::parse(text.as_bytes()).unwrap();
             let registries = document.registries.unwrap();
             assert_eq!(registries[0].location.value, expected, "{text:?}");
+            assert_eq!(registries[0].blocked, expected == "folded", "{text:?}");
         }
     }
 }

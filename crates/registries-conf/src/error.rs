@@ -67,6 +67,12 @@ pub enum Invalid {
         /// The digits.
         number: String,
     },
+    /// A time, of whatever key, has a leap second.
+    #[error("time {time:?} has a leap second")]
+    LeapSecond {
+        /// The time.
+        time: String,
+    },
     /// A known key has a value of the wrong type.
     #[error("key {key:?} must be {expected}, found {found}")]
     WrongType {

@@ -1,11 +1,12 @@
 //! TOML as a tree that knows its lines, read the way BurntSushi/toml decodes
 //! into a Go structure.
 //!
-//! - A key is looked up as it is spelled, else without regard to ASCII case.
+//! - A key is looked up as it is spelled, else folded as `strings.EqualFold` does.
 //!   Where both spellings stand in one table, Go takes either by chance; here
 //!   the exact one counts.
 //! - A known key of the wrong type is an error, an unknown key may be anything.
-//! - A number that does not fit 64 bits is an error everywhere.
+//! - A number that does not fit 64 bits is an error everywhere, and so is a leap
+//!   second.
 
 use toml::{
     Spanned,
@@ -13,6 +14,9 @@ use toml::{
 };
 
 use crate::error::{Invalid, Refusal};
+
+/// RFC 3339 and TOML have it, Go's `time` does not.
+const LEAP_SECOND: u8 = 60;
 
 /// The lines of a file: turns an offset into a line number, from 1.
 #[derive(Debug)]
@@ -57,14 +61,14 @@ impl Lines {
 }
 
 impl<'t> Table<'t> {
-    /// The table that is the whole file, once its numbers are checked.
+    /// The table that is the whole file, once its numbers and times are checked.
     pub(crate) fn root(entries: &'t DeTable<'t>, lines: &'t Lines) -> Result<Self, Refusal> {
         let root = Self {
             line: 1,
             entries,
             lines,
         };
-        root.nodes().try_for_each(check_numbers)?;
+        root.nodes().try_for_each(check_scalars)?;
         Ok(root)
     }
 
@@ -75,7 +79,7 @@ impl<'t> Table<'t> {
         decode: impl Fn(Node<'t>) -> Result<T, Refusal>,
     ) -> Result<Option<T>, Refusal> {
         let mut found = None;
-        for node in self.nodes().filter(|n| n.key.eq_ignore_ascii_case(key)) {
+        for node in self.nodes().filter(|n| is_folded(n.key, key)) {
             let decoded = decode(node)?;
             if found.is_none() || node.key == key {
                 found = Some(decoded);
@@ -186,7 +190,18 @@ impl<'t> Node<'t> {
     }
 }
 
-fn check_numbers(node: Node<'_>) -> Result<(), Refusal> {
+/// Whether two keys are the same under simple Unicode case folding, of which `known` is
+/// in lower-case ASCII: beyond ASCII, two letters fold to one of it.
+fn is_folded(key: &str, known: &str) -> bool {
+    let folded = key.chars().map(|letter| match letter {
+        '\u{17f}' => 's',
+        '\u{212a}' => 'k',
+        _ => letter.to_ascii_lowercase(),
+    });
+    folded.eq(known.chars())
+}
+
+fn check_scalars(node: Node<'_>) -> Result<(), Refusal> {
     let (in_range, number) = match node.value {
         DeValue::Integer(number) => (
             i64::from_str_radix(number.as_str(), number.radix()).is_ok(),
@@ -201,15 +216,24 @@ fn check_numbers(node: Node<'_>) -> Result<(), Refusal> {
         DeValue::Array(array) => {
             return array
                 .iter()
-                .try_for_each(|value| check_numbers(Node::new(node.key, value, node.lines)));
+                .try_for_each(|value| check_scalars(Node::new(node.key, value, node.lines)));
         }
         DeValue::Table(_) => {
             let Some(table) = node.as_table() else {
                 return Ok(());
             };
-            return table.nodes().try_for_each(check_numbers);
+            return table.nodes().try_for_each(check_scalars);
         }
-        DeValue::String(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => return Ok(()),
+        DeValue::Datetime(datetime) => {
+            let second = datetime.time.and_then(|time| time.second);
+            let time = datetime.to_string();
+            return if second == Some(LEAP_SECOND) {
+                Err(Refusal::new(node.line(), Invalid::LeapSecond { time }))
+            } else {
+                Ok(())
+            };
+        }
+        DeValue::String(_) | DeValue::Boolean(_) => return Ok(()),
     };
     if in_range {
         return Ok(());
