@@ -3,16 +3,24 @@
 //! kubelet kills a provider after a minute, without a word to the pod's owner; we
 //! end before that. What waits for others ends with a line that says so: stdin
 //! ([`Timed`]), and the API server, whose client gives each attempt what is left.
-//! Whatever else takes so long, such as a disk that hangs, the kernel ends
-//! ([`Deadline::enforce`]): nothing else can when the one thread is stuck.
+//! Loops that a tenant can lengthen ask as they go ([`Deadline::check`]). Whatever else
+//! takes so long, such as a disk that hangs, the kernel ends ([`Deadline::enforce`]):
+//! nothing else can when the one thread is stuck.
 
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{SigEvent, SigSet, SigevNotify, Signal};
+use nix::sys::timer::{Expiration, Timer, TimerSetTimeFlags};
+use nix::time::ClockId;
 use nix::unistd::alarm;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+
+/// Since SIGALRM may have been inherited as ignored, which only `unsafe` code could
+/// change, a signal that cannot be ignored follows it.
+const KILLED_AFTER: Duration = Duration::from_secs(4);
 
 /// The end of the time for one run.
 #[derive(Debug, Clone, Copy)]
@@ -48,10 +56,35 @@ impl Deadline {
         self.at.saturating_duration_since(Instant::now())
     }
 
-    /// Has the kernel end the process with SIGALRM, a moment after the deadline.
-    pub fn enforce(&self) {
+    /// # Errors
+    /// [`Elapsed`] when it has passed.
+    pub fn check(&self) -> Result<(), Elapsed> {
+        if self.remaining().is_zero() {
+            Err(self.elapsed())
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Has the kernel end the process with SIGALRM, a moment after the deadline, and
+    /// with SIGKILL where that signal is ignored; for as long as the result is kept.
+    #[must_use]
+    pub fn enforce(&self) -> Option<Timer> {
+        // Inherited as blocked, it would never come.
+        let alarm = SigSet::from(Signal::SIGALRM);
+        alarm.thread_unblock().unwrap_or_default();
         let moment_after = self.timeout.as_secs().saturating_add(2);
         alarm::set(u32::try_from(moment_after).unwrap_or(u32::MAX));
+
+        let kill = SigEvent::new(SigevNotify::SigevSignal {
+            signal: Signal::SIGKILL,
+            si_value: 0,
+        });
+        let mut timer = Timer::new(ClockId::CLOCK_MONOTONIC, kill).ok()?;
+        let after = self.timeout.saturating_add(KILLED_AFTER);
+        let once = Expiration::OneShot(after.into());
+        timer.set(once, TimerSetTimeFlags::empty()).ok()?;
+        Some(timer)
     }
 
     /// What to report when it has passed.

@@ -59,6 +59,7 @@ use std::env;
 use std::io::{self, IsTerminal, Write, stdin, stdout};
 use std::panic;
 use std::process::{ExitCode, exit};
+use std::time::Duration;
 
 use anyhow::Context;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
@@ -69,6 +70,8 @@ use crate::logging::{Format, Level};
 use crate::settings::Settings;
 
 const FAILURE: u8 = 1;
+/// When kubelet kills a provider (kubelet: `pluginExecTimeout`).
+const KUBELETS_TIMEOUT: Duration = Duration::from_secs(60);
 /// The most bytes of the message that says why a run failed; most have 300.
 const MAX_MESSAGE: usize = 4096;
 
@@ -134,7 +137,7 @@ fn guarded(settings: &Settings, action: &Action) -> anyhow::Result<()> {
         sandbox::restrict_writes(written.as_ref().unwrap_or(&settings.auth_dir));
     }
     let deadline = Deadline::new(settings.timeout);
-    deadline.enforce();
+    let _enforced = deadline.enforce();
     run(settings, action, deadline)
 }
 
@@ -144,7 +147,15 @@ fn run(settings: &Settings, action: &Action, deadline: Deadline) -> anyhow::Resu
         Action::Plugin if stdin().is_terminal() => anyhow::bail!(
             "stdin is a terminal: kubelet runs this program and writes a CredentialProviderRequest to its stdin; by hand, try \"resolve IMAGE\" or --help"
         ),
-        Action::Plugin => provider::run(settings, deadline, stdin(), stdout()),
+        Action::Plugin => {
+            if settings.timeout > KUBELETS_TIMEOUT {
+                let timeout = settings.timeout;
+                tracing::warn!(
+                    "--timeout {timeout:?} has no effect beyond 1m, when kubelet ends a provider"
+                );
+            }
+            provider::run(settings, deadline, stdin(), stdout())
+        }
         Action::Run(command) => match command {
             Command::Resolve(command) => commands::resolve(settings, command, stdout()),
             Command::Config(command) => commands::config(settings, command, stdout()),

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::auth_file;
 use crate::cluster::{self, Client, Listed, SecretDoc};
 use crate::credentials::{DockerConfig, Observer, Origin, Selection, Skipped, Text};
-use crate::deadline::Deadline;
+use crate::deadline::{Deadline, Elapsed};
 use crate::kubelet::Response;
 use crate::sandbox;
 use crate::secret::Secret;
@@ -43,9 +43,10 @@ impl<'a> Logins<'a> {
     /// happens on the way.
     ///
     /// # Errors
-    /// As `secrets` says, and where too many Secrets are named.
+    /// As `secrets` says, where too many Secrets are named, and when the time is up.
     pub fn find(
         config: &Settings,
+        deadline: Deadline,
         sources: Sources<'a>,
         annotations: &BTreeMap<String, String>,
         secrets: impl FnOnce(Option<&SecretNames>, Visit<'_>) -> anyhow::Result<()>,
@@ -69,9 +70,13 @@ impl<'a> Logins<'a> {
         // Before the sandbox closes, in which a file that was replaced cannot be read.
         let texts = auth_file::read_global(&config.global_auth_files, observer);
         if names.is_none_or(|names| !names.names().is_empty()) {
+            let mut in_time = Ok(());
             secrets(names, &mut |secret| {
-                offer(secret, names, &mut selection, observer);
+                if in_time.is_ok() {
+                    in_time = offer(secret, names, deadline, &mut selection, observer);
+                }
             })?;
+            in_time?;
         }
 
         let decoded = texts.iter().map(|text| text.decode(observer));
@@ -137,13 +142,15 @@ pub fn read_secrets(
 #[error("its docker config has no \"auths\"")]
 struct NoAuths;
 
-/// Offers the entries of one Secret; what cannot be used is skipped.
+/// Offers the entries of one Secret, until the time is up; what cannot be used is
+/// skipped.
 fn offer(
     secret: Listed,
     names: Option<&SecretNames>,
+    deadline: Deadline,
     selection: &mut Selection,
     observer: &mut impl Observer,
-) {
+) -> Result<(), Elapsed> {
     let SecretDoc {
         name,
         docker_config,
@@ -153,7 +160,7 @@ fn offer(
         Err(unusable) => {
             let origin = Origin::Secret(unusable.name);
             observer.skipped(&Skipped::new(&origin, None, unusable.problem));
-            return;
+            return Ok(());
         }
     };
     let place = names.and_then(|names| names.names().iter().position(|given| *given == name));
@@ -166,16 +173,18 @@ fn offer(
         Ok(config) => config,
         Err(error) => {
             observer.skipped(&Skipped::new(&origin, None, error));
-            return;
+            return Ok(());
         }
     };
     let Some(auths) = config.auths else {
         observer.skipped(&Skipped::new(&origin, None, NoAuths));
-        return;
+        return Ok(());
     };
     for (key, entry) in auths {
+        deadline.check()?;
         if let Err(error) = selection.offer(&origin, &key, entry, |_| true, observer) {
             observer.skipped(&Skipped::new(&origin, Some(&key), error));
         }
     }
+    Ok(())
 }

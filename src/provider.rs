@@ -91,6 +91,7 @@ fn serve(
     };
     let logins = Logins::find(
         config,
+        deadline,
         sources,
         &request.annotations,
         secrets,

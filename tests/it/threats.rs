@@ -222,6 +222,51 @@ fn a_file_that_never_ends_does_not_outlast_the_deadline() {
 }
 
 #[test]
+fn a_deadline_holds_where_its_signal_was_inherited_as_ignored_or_blocked() {
+    let node = Node::with_mirror();
+    let cluster = cluster();
+    let provider = node.provider(&cluster).flag("--timeout", "500ms");
+    // As above, this is never read to its end.
+    let provider = provider.flag("--registries-conf", "/dev/ptmx");
+    for script in [
+        r#"trap '' ALRM; exec "$PROVIDER""#,
+        r#"exec env --block-signal=ALRM "$PROVIDER""#,
+    ] {
+        let outcome = provider.pull_in_script(script, &[], NGINX);
+        assert_eq!(outcome.code, None, "ended by a signal: {outcome}");
+        assert!(outcome.elapsed < Duration::from_secs(15), "{outcome}");
+    }
+}
+
+#[test]
+fn entries_without_end_do_not_outlast_the_deadline() {
+    let mirrors: Vec<_> = (0..500).map(|n| format!("m{n}.example")).collect();
+    let mirrors: Vec<_> = mirrors.iter().map(String::as_str).collect();
+    let node = Node::with_mirrors(&mirrors);
+    let auths: serde_json::Map<_, _> = (0..10_000)
+        .map(|n| (format!("*{}.example/{n}", "*".repeat(n % 20)), json!({})))
+        .collect();
+    let config = json!({ "auths": auths }).to_string();
+    let cluster = Cluster::with([Secret::docker_config_json("many", &config)]);
+    let outcome = node.provider(&cluster).flag("--timeout", "1s").pull(NGINX);
+    outcome.fails_with(&["not done after 1s"]);
+    assert!(outcome.elapsed < Duration::from_secs(3), "{outcome}");
+    assert_eq!(node.auth_file(NGINX), None);
+}
+
+#[test]
+fn a_timeout_beyond_kubelets_own_is_a_warning() {
+    let node = Node::with_mirror();
+    for (timeout, warned) in [("60s", false), ("61s", true)] {
+        let outcome = node
+            .provider(&cluster())
+            .flag("--timeout", timeout)
+            .run(b"");
+        assert_eq!(outcome.stderr.contains("kubelet ends"), warned, "{outcome}");
+    }
+}
+
+#[test]
 fn a_resolver_that_hangs_does_not_outlast_the_deadline() {
     // An address of this machine's own on which nobody else listens.
     let Ok(silent) = UdpSocket::bind("127.0.0.99:53") else {

@@ -76,7 +76,7 @@ pub fn explain(
         let live = |names: Option<&SecretNames>, visit: Visit<'_>| {
             read_secrets(config, deadline, &account, &token, names, visit)
         };
-        Logins::find(config, sources, &annotations, live, &mut findings)?
+        Logins::find(config, deadline, sources, &annotations, live, &mut findings)?
     } else {
         let files = &command.secrets.secrets;
         let given = secrets::read(files, namespace, stdin, &mut findings)?;
@@ -84,7 +84,14 @@ pub fn explain(
             given.hand_over(names, visit);
             Ok(())
         };
-        Logins::find(config, sources, &annotations, hand_over, &mut findings)?
+        Logins::find(
+            config,
+            deadline,
+            sources,
+            &annotations,
+            hand_over,
+            &mut findings,
+        )?
     };
     let name = FileName::new(namespace, &image);
     let explained = Explained {
