@@ -49,6 +49,7 @@ prepare_node() {
     REGISTRIES_CONF_DIR=$HOME_DIR/.config/containers/registries.conf.d
     AUTH_DIR=$NODE/etc/crio/auth
     GLOBAL_AUTH_FILE=$NODE/var/lib/kubelet/config.json
+    LOCK_FILE=$NODE/run/lock
     CLUSTER=$NODE/cluster
     REGISTRY_LOG=$NODE/registry/log
     API_LOG=$NODE/api.log
@@ -185,7 +186,7 @@ provider() {
     env -i "$PROVIDER" \
         --registries-conf "$REGISTRIES_CONF_FILE" --registries-conf-dir "$REGISTRIES_CONF_DIR" \
         --auth-dir "$AUTH_DIR" --global-auth-file "$GLOBAL_AUTH_FILE" \
-        --kubeconfig "$CLUSTER/kubeconfig" "$@"
+        --lock-file "$LOCK_FILE" --kubeconfig "$CLUSTER/kubeconfig" "$@"
 }
 
 # Where CRI-O looks: auth_file NAMESPACE IMAGE.

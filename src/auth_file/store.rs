@@ -341,3 +341,32 @@ fn directory_error(operation: &'static str, path: &Path, errno: Errno) -> StoreE
         source: errno.into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use registries_conf::ImageName;
+
+    use super::*;
+    use crate::service_account::Namespace;
+
+    #[test]
+    fn every_file_of_every_directory_has_a_lock_of_its_own() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = |name: &str| AuthDir::create(&root.path().join(name)).unwrap();
+        let name = |namespace: &str, image: &str| {
+            let namespace = Namespace::parse(namespace).unwrap();
+            FileName::new(&namespace, &ImageName::parse(image).unwrap())
+        };
+        let byte = directory("a").lock_byte(&name("team-a", "nginx"));
+        assert!(byte >= 0);
+        assert_eq!(byte, directory("a").lock_byte(&name("team-a", "nginx")));
+        for (other, namespace, image) in [
+            ("b", "team-a", "nginx"),
+            ("a", "team-b", "nginx"),
+            ("a", "team-a", "redis"),
+        ] {
+            let other = directory(other).lock_byte(&name(namespace, image));
+            assert_ne!(byte, other, "{namespace}, {image}");
+        }
+    }
+}
