@@ -3,18 +3,16 @@
 //! this, so neither can say what the other does not do.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use anyhow::Context;
 use tracing::info;
 use zeroize::Zeroizing;
 
 use crate::auth_file;
-use crate::cluster::{self, Client, Listed, SecretDoc};
+use crate::cluster::{self, Client, Endpoint, Listed, SecretDoc};
 use crate::credentials::{DockerConfig, Observer, Origin, Selection, Skipped, Text};
 use crate::deadline::{Deadline, Elapsed};
 use crate::kubelet::Response;
-use crate::sandbox;
 use crate::secret::Secret;
 use crate::secret_names::{NotASubdomain, SecretNames};
 use crate::service_account::ServiceAccount;
@@ -102,39 +100,53 @@ impl<'a> Logins<'a> {
     }
 }
 
-/// Asks the API server for the namespace's Secrets, or those of these names, with the
-/// account's token.
-///
-/// # Errors
-/// Where the server cannot be found, reached or trusted, or refuses.
-pub fn read_secrets(
-    config: &Settings,
-    deadline: Deadline,
-    account: &ServiceAccount,
-    token: &Secret,
-    names: Option<&SecretNames>,
-    visit: Visit<'_>,
-) -> anyhow::Result<()> {
-    let endpoint = cluster::discover(&config.cluster)?;
-    let client = Client::new(&endpoint, token.clone(), deadline)?;
-    if config.sandbox {
-        // From here on tenants write what is parsed.
-        let port = endpoint.connects_to();
-        let intents = config.pull_intents_dir.iter();
-        let intents: Vec<_> = intents.map(PathBuf::as_path).collect();
-        sandbox::restrict_reads_and_ports(&intents, &config.auth_dir, port);
-        sandbox::drop_capabilities();
+/// The API server, found and ready to be asked with one token.
+#[derive(Debug)]
+pub struct Server {
+    endpoint: Endpoint,
+    client: Client,
+}
+
+impl Server {
+    /// Finds the API server, and reads what it is to be trusted by.
+    ///
+    /// # Errors
+    /// Where it cannot be found, or nothing says what to trust it by.
+    pub fn find(config: &Settings, token: &Secret, deadline: Deadline) -> anyhow::Result<Self> {
+        let endpoint = cluster::discover(&config.cluster)?;
+        let client = Client::new(&endpoint, token.clone(), deadline)?;
+        Ok(Self { endpoint, client })
     }
-    let read = cluster::for_each_secret(&client, account, names, visit);
-    let (server, why, trust) = (&endpoint.server, &endpoint.why, &endpoint.trust);
-    let verb = if names.is_some() { "get" } else { "list" };
-    read.with_context(|| {
-        let namespace = account.namespace.as_str();
-        format!("{verb} secrets in namespace {namespace:?} at API server {server} (from {why}; trusts {trust})")
-    })?;
-    // Only now: a failure is told in one line, which says all this too.
-    info!(%server, why, trust = trust.to_string(), "read secrets");
-    Ok(())
+
+    /// The TCP port that is connected to: the server's, or that of the proxy in front
+    /// of it.
+    pub fn port(&self) -> u16 {
+        self.endpoint.connects_to()
+    }
+
+    /// Asks for the Secrets of the account's namespace, or those of these names.
+    ///
+    /// # Errors
+    /// Where the server cannot be reached or trusted, or refuses.
+    pub fn read_secrets(
+        &self,
+        account: &ServiceAccount,
+        names: Option<&SecretNames>,
+        visit: Visit<'_>,
+    ) -> anyhow::Result<()> {
+        let Endpoint {
+            server, why, trust, ..
+        } = &self.endpoint;
+        let read = cluster::for_each_secret(&self.client, account, names, visit);
+        let verb = if names.is_some() { "get" } else { "list" };
+        read.with_context(|| {
+            let namespace = account.namespace.as_str();
+            format!("{verb} secrets in namespace {namespace:?} at API server {server} (from {why}; trusts {trust})")
+        })?;
+        // Only now: the line of a failure says all this too.
+        info!(%server, why, trust = trust.to_string(), "read secrets");
+        Ok(())
+    }
 }
 
 /// Why the docker config of a Secret has no entries.

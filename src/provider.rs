@@ -1,5 +1,5 @@
-//! The story of one request, start to end: each statement runs one
-//! stage on the result of the previous stage.
+//! The story of one request, start to end: each statement runs one stage on the result
+//! of the previous stage.
 
 use std::io::Read;
 use std::os::fd::AsFd;
@@ -13,7 +13,7 @@ use crate::auth_file::{AuthDir, AuthFile, FileName, Intents, Locks};
 use crate::cluster::SecretsError;
 use crate::deadline::{Deadline, Timed};
 use crate::kubelet::{Request, Response};
-use crate::logins::{Logins, Visit, read_secrets};
+use crate::logins::{Logins, Server, Visit};
 use crate::run_log::{RunLog, log_outcome};
 use crate::sandbox;
 use crate::secret::Secret;
@@ -87,7 +87,10 @@ fn serve(
     sources.warn_of_unusable();
 
     let secrets = |names: Option<&SecretNames>, visit: Visit<'_>| {
-        read_secrets(config, deadline, account, token, names, visit)
+        let server = Server::find(config, token, deadline)?;
+        // From here on tenants write what is parsed.
+        sandbox::close(config, server.port());
+        server.read_secrets(account, names, visit)
     };
     let logins = Logins::find(
         config,

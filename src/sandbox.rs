@@ -29,6 +29,8 @@ use landlock::{
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 use tracing::{debug, warn};
 
+use crate::settings::Settings;
+
 /// Files, TCP ports, scopes: what kernel 6.12 knows. Later kernels take it too.
 const KNOWN: ABI = ABI::V6;
 /// TCP, for answers that do not fit into UDP.
@@ -72,6 +74,15 @@ pub fn forbid_writes() {
         "writes",
         try_restrict_writes(None, AccessFs::from_write(KNOWN)),
     );
+}
+
+/// The second step, as the settings have it, for a run that connects to `port`.
+pub fn close(settings: &Settings, port: u16) {
+    if settings.sandbox {
+        let intents = settings.pull_intents_dir.as_deref();
+        restrict_reads_and_ports(intents.as_slice(), &settings.auth_dir, port);
+        drop_capabilities();
+    }
 }
 
 /// The second step: nothing is read but below `directories`, in the auth directory and

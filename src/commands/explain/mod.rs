@@ -25,7 +25,8 @@ use crate::auth_file::FileName;
 use crate::cli::{Explain, Output};
 use crate::credentials::Candidate;
 use crate::deadline::Deadline;
-use crate::logins::{Logins, Visit, read_secrets};
+use crate::logins::{Logins, Server, Visit};
+use crate::sandbox;
 use crate::secret::{Secret, read_bounded};
 use crate::secret_names::SecretNames;
 use crate::service_account::{Namespace, ServiceAccount};
@@ -74,7 +75,9 @@ pub fn explain(
     let logins = if let Some(path) = &command.secrets.token_file {
         let (account, token) = account(path, namespace)?;
         let live = |names: Option<&SecretNames>, visit: Visit<'_>| {
-            read_secrets(config, deadline, &account, &token, names, visit)
+            let server = Server::find(config, &token, deadline)?;
+            sandbox::close(config, server.port());
+            server.read_secrets(&account, names, visit)
         };
         Logins::find(config, deadline, sources, &annotations, live, &mut findings)?
     } else {
