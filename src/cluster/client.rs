@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use super::connector::{BUFFER, IpFirstResolver, TlsConnector};
 use super::discover::Endpoint;
 use super::retry::{Backoff, retry_after};
-use super::tls::{self, Identity, TlsError, Trust};
+use super::tls::{self, Identity, Refused, TlsError, Trust};
 use super::user::User;
 use crate::deadline::Deadline;
 use crate::excerpt::Excerpt;
@@ -68,6 +68,15 @@ pub enum ClientError {
     /// The token cannot be sent.
     #[error("serviceAccountToken has characters that no HTTP header may hold")]
     Token,
+    /// The server's certificate cannot be trusted; a retry would not help.
+    #[error("TLS with the API server as {name:?} (--certificate-authority names its CA)")]
+    Certificate {
+        /// The name its certificate should have.
+        name: String,
+        /// Which certificate, and why.
+        #[source]
+        source: Refused,
+    },
     /// The TLS handshake failed; a retry would not help.
     #[error(
         "TLS with the API server as {name:?} (wrong CA or name? --certificate-authority, --tls-server-name)"
@@ -387,9 +396,13 @@ impl Client {
     }
 
     fn tls(&self, source: rustls::Error) -> Failure {
-        Failure::Final(ClientError::Tls {
-            name: self.server_name.clone(),
-            source,
+        let name = self.server_name.clone();
+        Failure::Final(match Refused::of(&source) {
+            Some(refused) => ClientError::Certificate {
+                name,
+                source: refused.clone(),
+            },
+            None => ClientError::Tls { name, source },
         })
     }
 

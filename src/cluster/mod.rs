@@ -26,5 +26,5 @@ pub use secrets::{
     Listed, PageEnd, SECRET_TYPES, SecretDoc, SecretProblem, SecretType, SecretsError,
     UnusableSecret, data_key, for_each_secret, read_named, read_page, read_secret, secret_type,
 };
-pub use tls::{CaSource, TlsError, Trust};
+pub use tls::{CaSource, CertificateProblem, Refused, TlsError, Trust};
 pub use user::{User, UserError};

@@ -95,6 +95,49 @@ fn a_server_that_cannot_be_verified_never_sees_the_token() {
 }
 
 #[test]
+fn a_certificate_that_is_its_own_ca_is_trusted_as_it_is() {
+    let cluster = cluster(ApiServer::builder().certificate(CertificateKind::OwnCa));
+    let node = Node::with_mirror();
+    node.provider(&cluster).pull(NGINX).answers(&owned(NGINX));
+    let text = kubeconfig(&[server(&cluster), authority_data(&cluster)]);
+    pull_with_kubeconfig(&cluster, &text).answers(&owned(NGINX));
+
+    let other = ApiServer::start();
+    node.write("ca.crt", other.ca_pem());
+    let provider = node.provider(&cluster);
+    let provider = provider.flag("--certificate-authority", node.path("ca.crt"));
+    let outcome = provider.pull(NGINX);
+    outcome.fails_with(&["CN=kube-apiserver", "CA:TRUE", "--certificate-authority"]);
+}
+
+#[test]
+fn a_refusal_says_which_certificate_and_why() {
+    for (kind, words) in [
+        (
+            CertificateKind::ExpiredCa,
+            ["CA's", "CN=kubernetes", "expired on 2021-01-01"],
+        ),
+        (
+            CertificateKind::Expired,
+            ["server's", "CN=kube-apiserver", "expired on 2021-01-01"],
+        ),
+        (
+            CertificateKind::OtherCa,
+            ["server's", "CN=kubernetes", "another key"],
+        ),
+        (
+            CertificateKind::WrongName,
+            ["TLS", "some-other.example", "127.0.0.1"],
+        ),
+    ] {
+        let cluster = cluster(ApiServer::builder().certificate(kind));
+        let outcome = Node::with_mirror().provider(&cluster).pull(NGINX);
+        outcome.fails_with(&words);
+        assert!(cluster.server.requests().is_empty(), "{kind:?}");
+    }
+}
+
+#[test]
 fn a_kubeconfig_cannot_turn_verification_off() {
     let builder = ApiServer::builder().certificate(CertificateKind::OtherCa);
     let cluster = cluster(builder);

@@ -32,6 +32,12 @@ pub enum CertificateKind {
     Expired,
     /// For `some-other.example` alone.
     WrongName,
+    /// Its own CA, as `openssl req -x509` makes it; [`ApiServer::ca_pem`] returns it.
+    ///
+    /// [`ApiServer::ca_pem`]: crate::ApiServer::ca_pem
+    OwnCa,
+    /// Signed by an authority that ended in 2021.
+    ExpiredCa,
 }
 
 /// A serving certificate with its key, and the authority clients are told of.
@@ -45,15 +51,25 @@ pub(crate) struct Identity {
 impl Identity {
     /// Makes an authority and a certificate of that kind.
     pub(crate) fn issue(kind: CertificateKind) -> Result<Self, rcgen::Error> {
-        let (ca_pem, authority) = authority()?;
-        let signer = match kind {
-            CertificateKind::OtherCa => self::authority()?.1,
-            CertificateKind::Valid | CertificateKind::Expired | CertificateKind::WrongName => {
-                authority
+        let key = KeyPair::generate()?;
+        let (ca_pem, certificate) = match kind {
+            CertificateKind::OwnCa => {
+                let certificate = serving(kind)?.self_signed(&key)?;
+                (certificate.pem(), certificate)
+            }
+            CertificateKind::OtherCa => {
+                let (ca_pem, _) = authority(kind)?;
+                let (_, other) = authority(kind)?;
+                (ca_pem, serving(kind)?.signed_by(&key, &other)?)
+            }
+            CertificateKind::Valid
+            | CertificateKind::Expired
+            | CertificateKind::WrongName
+            | CertificateKind::ExpiredCa => {
+                let (ca_pem, authority) = authority(kind)?;
+                (ca_pem, serving(kind)?.signed_by(&key, &authority)?)
             }
         };
-        let key = KeyPair::generate()?;
-        let certificate = serving(kind)?.signed_by(&key, &signer)?;
         Ok(Self {
             ca_pem,
             chain: vec![certificate.der().clone()],
@@ -62,7 +78,7 @@ impl Identity {
     }
 }
 
-fn authority() -> Result<(String, Issuer<'static, KeyPair>), rcgen::Error> {
+fn authority(kind: CertificateKind) -> Result<(String, Issuer<'static, KeyPair>), rcgen::Error> {
     let mut params = CertificateParams::default();
     params
         .distinguished_name
@@ -72,6 +88,9 @@ fn authority() -> Result<(String, Issuer<'static, KeyPair>), rcgen::Error> {
         KeyUsagePurpose::KeyCertSign,
         KeyUsagePurpose::DigitalSignature,
     ];
+    if kind == CertificateKind::ExpiredCa {
+        params.not_after = date_time_ymd(2021, 1, 1);
+    }
     let key = KeyPair::generate()?;
     let pem = params.self_signed(&key)?.pem();
     Ok((pem, Issuer::new(params, key)))
@@ -80,7 +99,11 @@ fn authority() -> Result<(String, Issuer<'static, KeyPair>), rcgen::Error> {
 fn serving(kind: CertificateKind) -> Result<CertificateParams, rcgen::Error> {
     let names: &[&str] = match kind {
         CertificateKind::WrongName => &["some-other.example"],
-        CertificateKind::Valid | CertificateKind::OtherCa | CertificateKind::Expired => &NAMES,
+        CertificateKind::Valid
+        | CertificateKind::OtherCa
+        | CertificateKind::Expired
+        | CertificateKind::OwnCa
+        | CertificateKind::ExpiredCa => &NAMES,
     };
     let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
     let mut params = CertificateParams::new(names)?;
@@ -90,6 +113,11 @@ fn serving(kind: CertificateKind) -> Result<CertificateParams, rcgen::Error> {
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.not_before = date_time_ymd(2020, 1, 1);
+    if kind == CertificateKind::OwnCa {
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.extended_key_usages.clear();
+        params.key_usages.clear();
+    }
     if kind == CertificateKind::Expired {
         params.not_after = date_time_ymd(2021, 1, 1);
     }

@@ -51,7 +51,9 @@ pub(super) fn check(
         Ok(_) => reached(&what, trust),
         Err(error) => {
             let remedy = match &error {
-                ClientError::Tls { .. } | ClientError::Trust(_) => {
+                ClientError::Certificate { .. }
+                | ClientError::Tls { .. }
+                | ClientError::Trust(_) => {
                     "name the API server's CA with --certificate-authority, or the name in its certificate with --tls-server-name, here and in the entry's args"
                 }
                 ClientError::Unreachable { .. } | ClientError::Unavailable { .. } => {

@@ -4,20 +4,26 @@
 //! is sent over the finished handshake only, so never before the certificate is
 //! verified.
 
+mod certificate;
+mod verifier;
+
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::{
-    ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme, SupportedCipherSuite,
-};
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme, SupportedCipherSuite};
+use rustls_native_certs::load_native_certs;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 
+use self::verifier::Verifier;
 use crate::secret::{ReadError, read_file};
+
+pub use certificate::CertificateProblem;
+pub use verifier::Refused;
 
 /// The largest CA bundle that is read: 8 MiB.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
@@ -29,6 +35,15 @@ pub enum CaSource {
     File(PathBuf),
     /// PEM inside another file, which is named for messages.
     Inline(PathBuf, Vec<u8>),
+}
+
+impl CaSource {
+    /// The file.
+    fn path(&self) -> &Path {
+        match self {
+            Self::File(path) | Self::Inline(path, _) => path,
+        }
+    }
 }
 
 /// How the server's certificate is verified.
@@ -47,9 +62,7 @@ impl fmt::Display for Trust {
         match self {
             Self::Nothing => f.write_str("anybody"),
             Self::System => f.write_str("the system's roots"),
-            Self::Ca(CaSource::File(path) | CaSource::Inline(path, _)) => {
-                write!(f, "the CA in {}", path.display())
-            }
+            Self::Ca(source) => write!(f, "the CA in {}", source.path().display()),
         }
     }
 }
@@ -107,13 +120,33 @@ pub(crate) fn client_config(
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Setup)?;
-    let builder = match trust {
-        Trust::Ca(source) => builder.with_root_certificates(roots(source)?),
-        Trust::System => builder.with_root_certificates(system_roots()?),
-        Trust::Nothing => builder
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(AcceptAnyone(provider))),
+    let trusting = |certificates: Vec<_>| {
+        let algorithms = provider.signature_verification_algorithms;
+        Verifier::new(certificates.into_iter(), algorithms)
     };
+    let verifier: Arc<dyn ServerCertVerifier> = match trust {
+        Trust::Ca(source) => {
+            let verifier = trusting(certificates(source)?);
+            let path = source.path().to_owned();
+            Arc::new(
+                Some(verifier)
+                    .filter(|roots| !roots.is_empty())
+                    .ok_or(TlsError::NoCertificate { path })?,
+            )
+        }
+        Trust::System => {
+            let verifier = trusting(load_native_certs().certs);
+            Arc::new(
+                Some(verifier)
+                    .filter(|roots| !roots.is_empty())
+                    .ok_or(TlsError::NoSystemRoots)?,
+            )
+        }
+        Trust::Nothing => Arc::new(AcceptAnyone(provider.clone())),
+    };
+    let builder = builder
+        .dangerous()
+        .with_custom_certificate_verifier(verifier);
     let mut config = match identity {
         None => builder.with_no_client_auth(),
         Some(Identity { chain, key }) => builder
@@ -133,39 +166,19 @@ fn is_of_sha256(suite: &SupportedCipherSuite) -> bool {
         .is_some_and(|name| name.ends_with("_SHA256"))
 }
 
-fn roots(source: &CaSource) -> Result<RootCertStore, TlsError> {
+fn certificates(source: &CaSource) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    // One odd certificate in a bundle does not spoil the others.
+    let parse = |pem: &[u8]| CertificateDer::pem_slice_iter(pem).flatten().collect();
     match source {
-        CaSource::Inline(path, pem) => parse_roots(path, pem),
+        CaSource::Inline(_, pem) => Ok(parse(pem)),
         CaSource::File(path) => {
             let read = |source| TlsError::Read {
                 path: path.clone(),
                 source,
             };
-            parse_roots(path, &read_file(path, MAX_BYTES).map_err(read)?)
+            Ok(parse(&read_file(path, MAX_BYTES).map_err(read)?))
         }
     }
-}
-
-fn parse_roots(path: &std::path::Path, pem: &[u8]) -> Result<RootCertStore, TlsError> {
-    let mut store = RootCertStore::empty();
-    // One odd certificate in a bundle does not spoil the others.
-    let certificates = CertificateDer::pem_slice_iter(pem).flatten();
-    let (usable, _) = store.add_parsable_certificates(certificates);
-    if usable == 0 {
-        let path = path.to_owned();
-        return Err(TlsError::NoCertificate { path });
-    }
-    Ok(store)
-}
-
-fn system_roots() -> Result<RootCertStore, TlsError> {
-    let mut store = RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
-    let (usable, _) = store.add_parsable_certificates(found.certs);
-    if usable == 0 {
-        return Err(TlsError::NoSystemRoots);
-    }
-    Ok(store)
 }
 
 /// Accepts every certificate, as `--insecure-skip-tls-verify` demands; that the

@@ -1,0 +1,214 @@
+//! What Go's `crypto/x509` asks of a certificate and webpki does not: webpki takes a
+//! trust anchor for no more than a name with a key.
+
+use rustls_pki_types::{CertificateDer, UnixTime};
+use x509_cert::certificate::{Certificate, Version};
+use x509_cert::der::asn1::{ObjectIdentifier, UintRef};
+use x509_cert::der::oid::AssociatedOid;
+use x509_cert::der::oid::db::rfc5280::{ANY_EXTENDED_KEY_USAGE, ID_KP_SERVER_AUTH};
+use x509_cert::der::oid::db::rfc5912::{
+    ECDSA_WITH_SHA_512, ID_EC_PUBLIC_KEY, RSA_ENCRYPTION, SECP_521_R_1,
+};
+use x509_cert::der::{Decode, Reader, SliceReader};
+use x509_cert::ext::pkix::{
+    AuthorityInfoAccessSyntax, AuthorityKeyIdentifier, BasicConstraints, CertificatePolicies,
+    CrlDistributionPoints, ExtendedKeyUsage, InhibitAnyPolicy, KeyUsage, NameConstraints,
+    PolicyConstraints, PolicyMappings, SubjectAltName, SubjectKeyIdentifier,
+};
+
+/// The part of a certificate's name that a message holds, in characters.
+const MAX_NAME: usize = 128;
+/// The smallest RSA key that ring verifies with.
+const MIN_RSA_BITS: usize = 2048;
+
+/// The extensions that Go knows, so that they may be critical.
+const KNOWN: [ObjectIdentifier; 13] = [
+    AuthorityInfoAccessSyntax::OID,
+    AuthorityKeyIdentifier::OID,
+    BasicConstraints::OID,
+    CertificatePolicies::OID,
+    CrlDistributionPoints::OID,
+    ExtendedKeyUsage::OID,
+    InhibitAnyPolicy::OID,
+    KeyUsage::OID,
+    NameConstraints::OID,
+    PolicyConstraints::OID,
+    PolicyMappings::OID,
+    SubjectAltName::OID,
+    SubjectKeyIdentifier::OID,
+];
+
+/// Why a certificate is not good enough.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CertificateProblem {
+    /// It is not a certificate of RFC 5280.
+    #[error("it cannot be decoded")]
+    Malformed,
+    /// Its time has not come.
+    #[error("it is not valid before {0}")]
+    NotYetValid(String),
+    /// Its time is over.
+    #[error("it expired on {0}")]
+    Expired(String),
+    /// A CA that is not one.
+    #[error("it is not a CA's: it has no basicConstraints with CA:TRUE")]
+    NotCa,
+    /// A CA that may not sign certificates.
+    #[error("its keyUsage lacks keyCertSign")]
+    NoCertSign,
+    /// It is for clients, code or mail alone.
+    #[error("its extendedKeyUsage lacks serverAuth")]
+    Purpose,
+    /// It demands something that is not known here.
+    #[error("its critical extension {0} is not supported")]
+    Extension(String),
+    /// Its key is too short.
+    #[error("its RSA key has {0} bits, at least {MIN_RSA_BITS} are needed")]
+    ShortRsa(usize),
+    /// Its key is on a curve that ring does not have.
+    #[error("its key is on the curve P-521, only P-256 and P-384 are supported")]
+    P521,
+    /// Its signature is of a kind that ring does not have.
+    #[error("it is signed by ECDSA with SHA-512, only SHA-256 and SHA-384 are supported")]
+    EcdsaSha512,
+    /// No root has the name of its issuer.
+    #[error("it is signed by {0:?}, which is not among the trusted CA certificates")]
+    UnknownIssuer(String),
+    /// A CA's certificate, shown by a server.
+    #[error("it is a CA's (basicConstraints with CA:TRUE), and not itself among the trusted ones")]
+    CaAsServer,
+    /// Its issuer's key did not sign it.
+    #[error("it is signed by another key than that of the trusted {0:?}")]
+    OtherKey(String),
+    /// Anything else.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// A certificate that was taken apart.
+pub(super) struct Parsed(Certificate);
+
+impl Parsed {
+    pub(super) fn new(der: &CertificateDer<'_>) -> Result<Self, CertificateProblem> {
+        let certificate =
+            Certificate::from_der(der).map_err(|_error| CertificateProblem::Malformed)?;
+        Ok(Self(certificate))
+    }
+
+    /// The subject, as in RFC 4514.
+    pub(super) fn subject(&self) -> String {
+        shortened(&self.0.tbs_certificate().subject().to_string())
+    }
+
+    /// The issuer, as in RFC 4514.
+    pub(super) fn issuer(&self) -> String {
+        shortened(&self.0.tbs_certificate().issuer().to_string())
+    }
+
+    /// Whether Go takes it for the root of a chain.
+    ///
+    /// # Errors
+    /// What Go's `CheckSignatureFrom` and `Verify` have against it.
+    pub(super) fn may_be_root(&self, now: UnixTime) -> Result<(), CertificateProblem> {
+        let tbs = self.0.tbs_certificate();
+        let constraints = self.extension::<BasicConstraints>()?;
+        let is_ca = match constraints {
+            Some(constraints) => constraints.ca,
+            None => tbs.version() != Version::V3,
+        };
+        if !is_ca {
+            return Err(CertificateProblem::NotCa);
+        }
+        if self
+            .extension::<KeyUsage>()?
+            .is_some_and(|usage| !usage.key_cert_sign())
+        {
+            return Err(CertificateProblem::NoCertSign);
+        }
+        self.may_be_used(now)
+    }
+
+    /// Whether Go takes it for a server that is trusted by its own certificate.
+    ///
+    /// # Errors
+    /// What Go's `Verify` has against it.
+    pub(super) fn may_be_used(&self, now: UnixTime) -> Result<(), CertificateProblem> {
+        let tbs = self.0.tbs_certificate();
+        self.is_in_time(now)?;
+        let purposes = self.extension::<ExtendedKeyUsage>()?;
+        let serves = |purpose: &ObjectIdentifier| {
+            [ANY_EXTENDED_KEY_USAGE, ID_KP_SERVER_AUTH].contains(purpose)
+        };
+        if purposes.is_some_and(|ExtendedKeyUsage(purposes)| !purposes.iter().any(serves)) {
+            return Err(CertificateProblem::Purpose);
+        }
+        let mut extensions = tbs.extensions().into_iter().flatten();
+        match extensions.find(|extension| extension.critical && !KNOWN.contains(&extension.extn_id))
+        {
+            Some(extension) => Err(CertificateProblem::Extension(extension.extn_id.to_string())),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn is_in_time(&self, now: UnixTime) -> Result<(), CertificateProblem> {
+        let validity = self.0.tbs_certificate().validity();
+        let (from, until) = (validity.not_before, validity.not_after);
+        if now.as_secs() < from.to_unix_duration().as_secs() {
+            return Err(CertificateProblem::NotYetValid(from.to_string()));
+        }
+        if now.as_secs() > until.to_unix_duration().as_secs() {
+            return Err(CertificateProblem::Expired(until.to_string()));
+        }
+        Ok(())
+    }
+
+    /// Whether ring knows the key and the signature.
+    ///
+    /// # Errors
+    /// What it does not know.
+    pub(super) fn is_supported(&self) -> Result<(), CertificateProblem> {
+        let key = self.0.tbs_certificate().subject_public_key_info();
+        if key.algorithm.oid == ID_EC_PUBLIC_KEY {
+            let curve = key.algorithm.parameters.as_ref();
+            let curve = curve.and_then(|curve| curve.decode_as::<ObjectIdentifier>().ok());
+            if curve == Some(SECP_521_R_1) {
+                return Err(CertificateProblem::P521);
+            }
+        }
+        if key.algorithm.oid == RSA_ENCRYPTION {
+            let bits = rsa_bits(key.subject_public_key.raw_bytes());
+            let bits = bits.ok_or(CertificateProblem::Malformed)?;
+            if bits < MIN_RSA_BITS {
+                return Err(CertificateProblem::ShortRsa(bits));
+            }
+        }
+        if self.0.signature_algorithm().oid == ECDSA_WITH_SHA_512 {
+            return Err(CertificateProblem::EcdsaSha512);
+        }
+        Ok(())
+    }
+
+    fn extension<T: for<'a> Decode<'a> + AssociatedOid>(
+        &self,
+    ) -> Result<Option<T>, CertificateProblem> {
+        let found = self.0.tbs_certificate().get_extension::<T>();
+        let found = found.map_err(|_error| CertificateProblem::Malformed)?;
+        Ok(found.map(|(_critical, extension)| extension))
+    }
+}
+
+fn rsa_bits(key: &[u8]) -> Option<usize> {
+    let mut reader = SliceReader::new(key).ok()?;
+    let modulus = reader.sequence(|fields| {
+        let modulus = UintRef::decode(fields)?;
+        let _exponent = UintRef::decode(fields)?;
+        Ok::<_, x509_cert::der::Error>(modulus)
+    });
+    let modulus = modulus.ok()?.as_bytes();
+    let unused = modulus.first()?.leading_zeros();
+    Some(modulus.len() * 8 - usize::try_from(unused).ok()?)
+}
+
+fn shortened(name: &str) -> String {
+    name.chars().take(MAX_NAME).collect()
+}
