@@ -1,5 +1,6 @@
 //! `credentials::DockerConfig` and `credentials::Selection`.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -169,7 +170,12 @@ pub(crate) fn selection(entries: &[(&str, RawEntry<'_>)]) {
             .filter(|((key, _), _)| Key::parse(key).is_ok_and(|key| key.matches(source)))
             .max_by_key(|((key, _), (origin, late))| {
                 let specificity = Key::parse(key).map(|key| key.specificity()).ok();
-                (origin.is_namespaced(), specificity, late, key)
+                (
+                    origin.is_namespaced(),
+                    specificity,
+                    late,
+                    spelling(key, source),
+                )
             });
         let chosen = forwards.chosen().find(|(name, _)| *name == source);
         let chosen = chosen.map(|(_, candidate)| candidate);
@@ -184,6 +190,30 @@ pub(crate) fn selection(entries: &[(&str, RawEntry<'_>)]) {
             login.as_ref()
         );
     }
+}
+
+/// How well a key is spelt for a source, the greater the better: letter by letter a
+/// parent of it; then what containers/image takes for its registry; then without a
+/// scheme, then with https; then the shorter; then what sorts first.
+fn spelling<'a>(key: &'a str, source: &ImageName) -> impl Ord + 'a {
+    let mut parents = source.as_str().to_owned();
+    parents.push('/');
+    let is_literal = parents.starts_with(&format!("{key}/"));
+    let mut registry = key;
+    for scheme in ["http://", "https://"] {
+        registry = registry.strip_prefix(scheme).unwrap_or(registry);
+    }
+    if registry != key {
+        registry = registry.split('/').next().unwrap_or_default();
+    }
+    let hub = |host| ["docker.io", "index.docker.io", "registry-1.docker.io"].contains(&host);
+    let is_registry = registry == source.host() || (hub(registry) && hub(source.host()));
+    let scheme = match key {
+        key if key.starts_with("https://") => 1,
+        key if key.starts_with("http://") => 2,
+        _ => 0,
+    };
+    (is_literal, is_registry, Reverse((scheme, key.len(), key)))
 }
 
 fn offer(selection: &mut Selection, origin: &Origin, key: &str, entry: RawEntry<'_>) {

@@ -12,9 +12,8 @@ use registries_conf::ImageName;
 
 use super::schemeless_url::{SchemelessUrl, UrlError, glob, split_port};
 
-/// Docker Hub's canonical host.
-const DOCKER_HUB: &str = "docker.io";
-const DOCKER_HUB_ALIASES: [&str; 2] = ["index.docker.io", "registry-1.docker.io"];
+/// The names of Docker Hub, which are one host.
+const DOCKER_HUB: [&str; 3] = ["docker.io", "index.docker.io", "registry-1.docker.io"];
 
 /// A normalised key: scheme, user info, query, fragment, a leading `/v1/` or
 /// `/v2/` and trailing slashes are gone, escapes are decoded.
@@ -84,21 +83,36 @@ impl<'a> Key<'a> {
         self.name().contains('*')
     }
 
-    fn name(&self) -> &str {
-        split_port(&self.host).0
+    /// The path, without slashes at its ends.
+    pub fn path(&self) -> &[u8] {
+        &self.path
     }
 
-    fn matches_host(&self, host: &str) -> bool {
+    /// The hosts, with their ports, that match where the key is not a glob: its own, or
+    /// all of Docker Hub.
+    pub fn hosts(&self) -> impl Iterator<Item = &str> {
+        let host = self.host.strip_suffix(':').unwrap_or(&self.host);
+        let (own, hub) = match host {
+            "" => (None, &[][..]),
+            host if is_hub(host) => (None, &DOCKER_HUB[..]),
+            host => (Some(host), &[][..]),
+        };
+        own.into_iter().chain(hub.iter().copied())
+    }
+
+    /// Whether a source's host, with its port, matches.
+    pub fn matches_host(&self, host: &str) -> bool {
         let (name, port) = split_port(&self.host);
         let (of_source, its_port) = split_port(host);
-        if port != its_port || name.is_empty() {
-            return false;
-        }
         if self.is_glob() {
-            glob::host_matches(name, of_source)
+            port == its_port && glob::host_matches(name, of_source)
         } else {
-            canonical(name, port) == canonical(of_source, port)
+            self.hosts().any(|own| own == host)
         }
+    }
+
+    fn name(&self) -> &str {
+        split_port(&self.host).0
     }
 
     fn is_parent_of(&self, path: &str) -> bool {
@@ -126,12 +140,26 @@ fn trimmed(path: &[u8]) -> &[u8] {
     path
 }
 
-fn canonical<'n>(name: &'n str, port: &str) -> &'n str {
-    if port.is_empty() && DOCKER_HUB_ALIASES.contains(&name) {
-        DOCKER_HUB
-    } else {
-        name
-    }
+fn is_hub(host: &str) -> bool {
+    DOCKER_HUB.contains(&host)
+}
+
+/// The registry for which containers/image takes a key that is none of a source's
+/// parents (`pkg/docker/config`, `normalizeAuthFileKey`).
+pub(super) fn registry_of(raw_key: &str) -> &str {
+    let rest = raw_key.strip_prefix("http://").unwrap_or(raw_key);
+    let rest = rest.strip_prefix("https://").unwrap_or(rest);
+    let is_url = rest.len() < raw_key.len();
+    hub_registry(match rest.split_once('/') {
+        Some((host, _)) if is_url => host,
+        _ => rest,
+    })
+}
+
+/// A registry, by one name where it is Docker Hub, as in containers/image
+/// (`normalizeRegistry`).
+pub(super) fn hub_registry(host: &str) -> &str {
+    if is_hub(host) { "docker.io" } else { host }
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Collects what the provider would log. Unlike the provider it remembers every
 //! entry, not only the best ones: its memory grows with what the namespace holds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use registries_conf::ImageName;
 
@@ -15,15 +16,19 @@ pub(super) struct Findings {
     pub(super) skipped: BTreeSet<(String, String)>,
     /// Entries that match no pull source: where they are, and their keys.
     pub(super) unmatched: BTreeSet<(Origin, String)>,
-    matching: BTreeSet<Matching>,
+    /// The entries that match a pull source, by its name.
+    matching: BTreeMap<String, BTreeSet<Matching>>,
+    /// The entry that was compared last, most often also the next one.
+    last: Option<Rc<Entry>>,
 }
+
+/// Where an entry is, and its key.
+type Entry = (Origin, String);
 
 /// An entry that matches a pull source.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Matching {
-    source: String,
-    origin: Origin,
-    key: String,
+    entry: Rc<Entry>,
     helper: bool,
 }
 
@@ -43,27 +48,29 @@ impl Findings {
     }
 
     /// Every entry but the chosen one that matches a source, Secrets first.
-    pub(super) fn losers(
-        &self,
-        source: &ImageName,
-        chosen: Option<&Candidate>,
-    ) -> impl Iterator<Item = Loser<'_>> {
-        let of_source = self
-            .matching
-            .iter()
-            .filter(move |entry| entry.source == source.as_str());
-        of_source.filter_map(move |entry| {
-            let why = if entry.helper {
+    pub(super) fn losers<'f>(
+        &'f self,
+        source: &'f ImageName,
+        chosen: Option<&'f Candidate>,
+    ) -> impl Iterator<Item = Loser<'f>> {
+        let of_source = self.matching.get(source.as_str()).into_iter().flatten();
+        of_source.filter_map(move |matching| {
+            let (origin, key) = &*matching.entry;
+            let why = if matching.helper {
                 Verdict::Helper.to_string()
             } else {
-                chosen?.beats(&entry.origin, &entry.key)?.to_string()
+                chosen?.beats(origin, key, source)?.to_string()
             };
-            Some(Loser {
-                origin: &entry.origin,
-                key: &entry.key,
-                why,
-            })
+            Some(Loser { origin, key, why })
         })
+    }
+
+    /// The entry as it is kept, once for all sources that it matches.
+    fn kept(&mut self, origin: &Origin, key: &str) -> Rc<Entry> {
+        let is_it = |entry: &Rc<Entry>| entry.0 == *origin && entry.1 == key;
+        let last = self.last.take().filter(is_it);
+        let entry = last.unwrap_or_else(|| Rc::new((origin.clone(), key.to_owned())));
+        Rc::clone(self.last.insert(entry))
     }
 }
 
@@ -77,12 +84,10 @@ impl Observer for Findings {
     }
 
     fn compared(&mut self, comparison: &Comparison<'_>) {
-        self.matching.insert(Matching {
-            source: comparison.source.to_string(),
-            origin: comparison.origin.clone(),
-            key: comparison.key.to_owned(),
-            helper: matches!(comparison.verdict, Verdict::Helper),
-        });
+        let entry = self.kept(comparison.origin, comparison.key);
+        let helper = matches!(comparison.verdict, Verdict::Helper);
+        let of_source = self.matching.entry(comparison.source.to_string());
+        of_source.or_default().insert(Matching { entry, helper });
     }
 
     fn unmatched(&mut self, origin: &Origin, key: &str) {

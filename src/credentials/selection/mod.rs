@@ -1,25 +1,30 @@
-//! The one documented rule by which a pull source gets its credential (SPEC
-//! section 5):
+//! The one documented rule by which a pull source gets its credential:
 //!
 //! 1. entries from the namespace's Secrets before entries from global auth files;
-//! 2. then the more specific key ([`Specificity`](super::Specificity));
+//! 2. then the more specific key ([`Specificity`]);
 //! 3. then the Secret whose name sorts last, or that is named first where Secrets are
 //!    named ([`SecretNames`](crate::secret_names::SecretNames)), or the global file
-//!    that is named first; within one of them the key that sorts last.
+//!    that is named first;
+//! 4. within one of them, of several spellings of a key, the one that containers/image
+//!    would take, where that does not pick at random ([`Rule::LiteralKey`] and on).
 //!
-//! Only the best candidate of each source is kept, so memory does not grow with
-//! what a tenant puts into a namespace.
+//! Only the best candidate of each source is kept, and shared between sources, so memory does not grow with what a tenant puts into a namespace.
 
+mod index;
 mod rule;
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use registries_conf::ImageName;
 
+use self::index::Index;
+use self::rule::Place;
 use super::entry::{Credential, EntryError, RawEntry};
-use super::key::Key;
+use super::key::{Key, Specificity};
 use super::observer::Observer;
 use crate::excerpt::Excerpt;
 
@@ -47,18 +52,27 @@ pub struct Candidate {
     pub key: String,
     /// The login.
     pub credential: Credential,
+    specificity: Specificity,
 }
 
 /// The best candidate so far of every pull source.
 #[derive(Debug)]
 pub struct Selection {
-    sources: Vec<Chosen>,
+    sources: Vec<Source>,
+    index: Index,
 }
 
 #[derive(Debug)]
-struct Chosen {
-    source: ImageName,
-    best: Option<Candidate>,
+struct Source {
+    name: ImageName,
+    best: Option<Arc<Candidate>>,
+}
+
+/// An entry that is offered; it is decoded only where it would win.
+struct Offer<'a> {
+    place: Place<'a>,
+    entry: RawEntry<'a>,
+    decoded: Option<Arc<Candidate>>,
 }
 
 impl Origin {
@@ -105,25 +119,49 @@ impl fmt::Display for Origin {
 }
 
 impl Candidate {
-    /// The rule by which this candidate stands before another entry for the same
-    /// source; `None` where it does not.
-    pub fn beats(&self, origin: &Origin, key: &str) -> Option<Rule> {
-        match rule::compare((&self.origin, &self.key), (origin, key)) {
-            Some((rule, Ordering::Greater)) => Some(rule),
-            Some(_) | None => None,
+    /// The rule by which this entry wins over another one for `source`; `None` where it
+    /// does not.
+    pub fn beats(&self, origin: &Origin, key: &str, source: &ImageName) -> Option<Rule> {
+        let specificity = Key::parse(key).ok()?.specificity();
+        let other = Place {
+            origin,
+            key,
+            specificity,
+        };
+        let (rule, order) = rule::compare(self.place(), other, source)?;
+        order.is_gt().then_some(rule)
+    }
+
+    fn place(&self) -> Place<'_> {
+        Place {
+            origin: &self.origin,
+            key: &self.key,
+            specificity: self.specificity,
         }
     }
 }
 
-impl Chosen {
-    fn verdict(&self, origin: &Origin, key: &str, served: bool) -> Verdict<'_> {
-        if !served {
-            return Verdict::Helper;
+impl Offer<'_> {
+    fn candidate(&mut self) -> Result<Arc<Candidate>, EntryError> {
+        if let Some(decoded) = &self.decoded {
+            return Ok(Arc::clone(decoded));
         }
+        let decoded = Arc::new(Candidate {
+            origin: self.place.origin.clone(),
+            key: self.place.key.to_owned(),
+            credential: self.entry.credential()?,
+            specificity: self.place.specificity,
+        });
+        Ok(Arc::clone(self.decoded.insert(decoded)))
+    }
+}
+
+impl Source {
+    fn verdict(&self, offered: Place<'_>) -> Verdict<'_> {
         let Some(best) = &self.best else {
             return Verdict::First;
         };
-        match rule::compare((origin, key), (&best.origin, &best.key)) {
+        match rule::compare(offered, best.place(), &self.name) {
             None => Verdict::Again,
             Some((rule, Ordering::Greater)) => Verdict::Wins { over: best, rule },
             Some((rule, _)) => Verdict::Loses { to: best, rule },
@@ -135,76 +173,79 @@ impl Selection {
     /// Nothing chosen yet, for sources in pull order; a name that occurs twice
     /// counts once.
     pub fn new(sources: impl IntoIterator<Item = ImageName>) -> Self {
-        let mut unique: Vec<Chosen> = Vec::new();
-        for source in sources {
-            if unique.iter().all(|chosen| chosen.source != source) {
-                unique.push(Chosen { source, best: None });
-            }
+        let mut seen = HashSet::new();
+        let mut sources: Vec<_> = sources.into_iter().collect();
+        sources.retain(|source| seen.insert(source.clone()));
+        let index = Index::new(&sources);
+        let sources = sources.into_iter().map(|name| Source { name, best: None });
+        Self {
+            sources: sources.collect(),
+            index,
         }
-        Self { sources: unique }
     }
 
-    /// Offers one entry to every source it matches; it is decoded only where it
-    /// would win. `served` narrows the sources further: not those whose host has a
-    /// credential helper. The same entry once more, from a list that had to start
-    /// again, replaces itself. `observer` is told of every comparison.
+    /// Offers one entry to every source it matches. `served` narrows the sources
+    /// further: not those whose host has a credential helper. The same entry once
+    /// more, from a list that had to start again, replaces itself. `observer` is told
+    /// of every comparison.
     ///
     /// # Errors
-    /// [`EntryError`] where the entry matches a source and cannot be used; the
-    /// selection is then as it was.
+    /// [`EntryError`] where the entry would win and cannot be used; the selection is
+    /// then as it was.
     pub fn offer(
         &mut self,
         origin: &Origin,
-        raw_key: &str,
+        key: &str,
         entry: RawEntry<'_>,
         served: impl Fn(&ImageName) -> bool,
         observer: &mut impl Observer,
     ) -> Result<(), EntryError> {
-        let Ok(key) = Key::parse(raw_key) else {
-            observer.unmatched(origin, raw_key);
+        let parsed = Key::parse(key);
+        let mut places = parsed
+            .iter()
+            .flat_map(|key| self.index.matching(key))
+            .peekable();
+        let (Ok(parsed), Some(_)) = (&parsed, places.peek()) else {
+            observer.unmatched(origin, key);
             return Ok(());
         };
-        let mut matched = false;
-        let mut candidate: Option<Candidate> = None;
-        for chosen in &mut self.sources {
-            if !key.matches(&chosen.source) {
+        let place = Place {
+            origin,
+            key,
+            specificity: parsed.specificity(),
+        };
+        let mut offer = Offer {
+            place,
+            entry,
+            decoded: None,
+        };
+        for at in places {
+            let Some(source) = self.sources.get_mut(at) else {
                 continue;
-            }
-            matched = true;
-            let verdict = chosen.verdict(origin, raw_key, served(&chosen.source));
-            let winner = match &mut candidate {
-                _ if !verdict.is_win() => None,
-                Some(candidate) => Some(candidate.clone()),
-                none => Some(
-                    none.insert(Candidate {
-                        origin: origin.clone(),
-                        key: raw_key.to_owned(),
-                        credential: entry.credential()?,
-                    })
-                    .clone(),
-                ),
             };
+            let verdict = if served(&source.name) {
+                source.verdict(place)
+            } else {
+                Verdict::Helper
+            };
+            let winner = verdict.is_win().then(|| offer.candidate()).transpose()?;
             observer.compared(&Comparison {
-                source: &chosen.source,
+                source: &source.name,
                 origin,
-                key: raw_key,
+                key,
                 verdict,
             });
             if winner.is_some() {
-                chosen.best = winner;
+                source.best = winner;
             }
-        }
-        if !matched {
-            observer.unmatched(origin, raw_key);
         }
         Ok(())
     }
 
     /// The sources that have a credential, in pull order.
     pub fn chosen(&self) -> impl Iterator<Item = (&ImageName, &Candidate)> {
-        self.sources
-            .iter()
-            .filter_map(|chosen| Some((&chosen.source, chosen.best.as_ref()?)))
+        let sources = self.sources.iter();
+        sources.filter_map(|source| Some((&source.name, source.best.as_deref()?)))
     }
 
     /// Whether a credential of the namespace was chosen for any source.

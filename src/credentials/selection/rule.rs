@@ -6,7 +6,7 @@ use std::fmt;
 use registries_conf::ImageName;
 
 use super::{Candidate, Origin};
-use crate::credentials::key::Key;
+use crate::credentials::key::{Specificity, hub_registry, registry_of};
 use crate::excerpt::Excerpt;
 
 /// The part of the rule that decides between two entries, in the order in which
@@ -27,8 +27,14 @@ pub enum Rule {
     SecretName,
     /// The global auth file that is named first.
     FileOrder,
-    /// The key that sorts last, within one Secret or file.
-    KeyOrder,
+    /// Within one Secret or file, the key that is, letter by letter, the source's name
+    /// or a parent of it.
+    LiteralKey,
+    /// The key that containers/image takes for the source's registry.
+    RegistryKey,
+    /// The key without a scheme, then the one with `https://`, then the shorter one,
+    /// then the one that sorts first.
+    Spelling,
 }
 
 /// An entry at a pull source that its key matches.
@@ -90,7 +96,11 @@ impl fmt::Display for Rule {
             Self::SecretOrder => "is in a Secret that is named later",
             Self::SecretName => "is in a Secret whose name sorts before",
             Self::FileOrder => "is in a file that is named later",
-            Self::KeyOrder => "has a key that sorts before",
+            Self::LiteralKey => "has a key that is spelt otherwise than the source",
+            Self::RegistryKey => "has a key that containers/image does not take for the registry",
+            Self::Spelling => {
+                "has a key with a scheme, with a less secure one, a longer key, or one that sorts later"
+            }
         })
     }
 }
@@ -117,48 +127,76 @@ impl fmt::Display for Verdict<'_> {
     }
 }
 
-/// Where an entry is: its origin and its key.
-type Place<'a> = (&'a Origin, &'a str);
+/// Where an entry is, and how specific its key is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) origin: &'a Origin,
+    pub(super) key: &'a str,
+    pub(super) specificity: Specificity,
+}
 
-/// How `one` stands to `other`, where both match the same source, and what decides;
-/// `None` where they are the same. The greater one wins.
+/// How `one` stands to `other`, where both match `source`, and what decides; `None`
+/// where they are the same. The greater one wins.
 ///
 /// The tie breakers only ever meet their own kind: the first part tells Secrets
 /// from files.
-pub(super) fn compare(one: Place<'_>, other: Place<'_>) -> Option<(Rule, Ordering)> {
-    let of_key = |key| Key::parse(key).map(|key| key.specificity()).ok();
-    let (a, b) = (of_key(one.1), of_key(other.1));
+pub(super) fn compare(
+    one: Place<'_>,
+    other: Place<'_>,
+    source: &ImageName,
+) -> Option<(Rule, Ordering)> {
+    let (a, b) = (one.specificity, other.specificity);
+    let (from, others) = (one.origin, other.origin);
     let parts = [
         (
             Rule::Namespace,
-            one.0.is_namespaced().cmp(&other.0.is_namespaced()),
+            from.is_namespaced().cmp(&others.is_namespaced()),
         ),
         (
             Rule::PathComponents,
-            a.map(|a| a.path_components)
-                .cmp(&b.map(|b| b.path_components)),
+            a.path_components.cmp(&b.path_components),
         ),
-        (
-            Rule::ExactHost,
-            a.map(|a| a.exact_host).cmp(&b.map(|b| b.exact_host)),
-        ),
-        (
-            Rule::GlobLength,
-            a.map(|a| a.glob_length).cmp(&b.map(|b| b.glob_length)),
-        ),
+        (Rule::ExactHost, a.exact_host.cmp(&b.exact_host)),
+        (Rule::GlobLength, a.glob_length.cmp(&b.glob_length)),
         (
             Rule::SecretOrder,
-            other.0.secret_place().cmp(&one.0.secret_place()),
+            others.secret_place().cmp(&from.secret_place()),
         ),
         (
             Rule::SecretName,
-            one.0.secret_name().cmp(&other.0.secret_name()),
+            from.secret_name().cmp(&others.secret_name()),
+        ),
+        (Rule::FileOrder, others.file_index().cmp(&from.file_index())),
+    ];
+    let decisive = parts.into_iter().find(|(_, order)| order.is_ne());
+    decisive.or_else(|| compare_spelling(one.key, other.key, source))
+}
+
+/// Several spellings of one key in one document: as containers/image decides, where it
+/// does not pick at random (`pkg/docker/config`, `findCredentialsInFile`).
+fn compare_spelling(one: &str, other: &str, source: &ImageName) -> Option<(Rule, Ordering)> {
+    let is_literal = |key| {
+        let rest = source.as_str().strip_prefix(key);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let is_for_registry = |key| registry_of(key) == hub_registry(source.host());
+    let spelling = |key: &str| {
+        let mut schemes = ["https://", "http://"].into_iter();
+        (
+            schemes.position(|scheme| key.starts_with(scheme)),
+            key.len(),
+        )
+    };
+    let parts = [
+        (Rule::LiteralKey, is_literal(one).cmp(&is_literal(other))),
+        (
+            Rule::RegistryKey,
+            is_for_registry(one).cmp(&is_for_registry(other)),
         ),
         (
-            Rule::FileOrder,
-            other.0.file_index().cmp(&one.0.file_index()),
+            Rule::Spelling,
+            (spelling(other), other).cmp(&(spelling(one), one)),
         ),
-        (Rule::KeyOrder, one.1.cmp(other.1)),
     ];
     parts.into_iter().find(|(_, order)| order.is_ne())
 }

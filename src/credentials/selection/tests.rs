@@ -56,6 +56,18 @@ impl Observer for Lost {
     }
 }
 
+/// The first of two entries wins by that rule, in whatever order they are offered.
+fn assert_wins(name: &str, rule: Rule, offers: &mut [(Origin, &str, &str)]) {
+    for _ in 0..2 {
+        let mut lost = Lost::default();
+        let chosen = choose_and_tell(&["quay.io/org/app"], offers, &mut lost);
+        let expected = vec![("quay.io/org/app".to_owned(), "winner".to_owned())];
+        assert_eq!(chosen, expected, "{name}: {offers:?}");
+        assert_eq!(lost.0, [rule], "{name}: {offers:?}");
+        offers.reverse();
+    }
+}
+
 #[test]
 fn one_rule_decides_between_candidates() {
     let winner = "winner";
@@ -127,14 +139,6 @@ fn one_rule_decides_between_candidates() {
             vec![(named(9, "a"), "*.io", winner), (file(0), "quay.io", "x")],
         ),
         (
-            "the key that sorts last, within a Secret",
-            Rule::KeyOrder,
-            vec![
-                (secret("a"), "quay.io", winner),
-                (secret("a"), "https://quay.io", "x"),
-            ],
-        ),
-        (
             "the first global file",
             Rule::FileOrder,
             vec![(file(0), "quay.io", winner), (file(1), "quay.io", "x")],
@@ -145,14 +149,56 @@ fn one_rule_decides_between_candidates() {
             vec![(file(1), "quay.io/org", winner), (file(0), "quay.io", "x")],
         ),
     ] {
-        for _ in 0..2 {
-            let mut lost = Lost::default();
-            let chosen = choose_and_tell(&["quay.io/org/app"], &offers, &mut lost);
-            let expected = vec![("quay.io/org/app".to_owned(), winner.to_owned())];
-            assert_eq!(chosen, expected, "{name}: {offers:?}");
-            assert_eq!(lost.0, [rule], "{name}: {offers:?}");
-            offers.reverse();
-        }
+        assert_wins(name, rule, &mut offers);
+    }
+}
+
+#[test]
+fn of_several_spellings_of_a_key_the_plainest_wins() {
+    let winner = "winner";
+    for (name, rule, mut offers) in [
+        (
+            "within a Secret, the key that is a parent of the source as it stands",
+            Rule::LiteralKey,
+            vec![
+                (secret("a"), "quay.io", winner),
+                (secret("a"), "https://quay.io", "x"),
+            ],
+        ),
+        (
+            "the only key that containers/image takes for the registry",
+            Rule::RegistryKey,
+            vec![
+                (named(0, "a"), "https://quay.io", winner),
+                (named(0, "a"), "quay.io/", "x"),
+            ],
+        ),
+        (
+            "https before http",
+            Rule::Spelling,
+            vec![
+                (file(0), "https://quay.io/v1/", winner),
+                (file(0), "http://quay.io", "x"),
+            ],
+        ),
+        (
+            "the shorter key",
+            Rule::Spelling,
+            vec![
+                (secret("a"), "quay.io/", winner),
+                (secret("a"), "quay.io/v2/", "x"),
+            ],
+        ),
+        (
+            "the key that sorts first",
+            Rule::Spelling,
+            vec![
+                (secret("a"), "q*y.io", winner),
+                (secret("a"), "qu*.io", "x"),
+            ],
+        ),
+    ] {
+        assert_wins(name, rule, &mut offers);
     }
 }
 
@@ -277,6 +323,31 @@ fn origins() -> impl Strategy<Value = Origin> {
         (0..3_usize).prop_map(|place| named(place, "n")),
         (0..2_usize).prop_map(file)
     ]
+}
+
+#[test]
+fn a_login_is_kept_once_for_all_sources_and_an_entry_that_repeats_replaces_itself() {
+    let sources = ["a.x/i", "b.x/i", "c.x/i"].map(|name| ImageName::parse(name).unwrap());
+    let mut selection = Selection::new(sources);
+    for password in ["old", "new"] {
+        let text = serde_json::json!({
+            "*.x": {"username": "u", "password": password},
+            "x*.y": {"username": "u", "password": "p"},
+        });
+        let text = text.to_string();
+        let text = Text::of_json(text.as_bytes());
+        let config = DockerConfig::parse(&text, Format::DockerCfg).unwrap();
+        for (key, entry) in config.auths.unwrap() {
+            selection
+                .offer(&secret("s"), &key, entry, |_| true, &mut ())
+                .unwrap();
+        }
+    }
+    let mut chosen: Vec<_> = selection.chosen().map(|(_, candidate)| candidate).collect();
+    assert_eq!(chosen.len(), 3);
+    chosen.dedup_by(|one, other| std::ptr::eq(*one, *other));
+    assert_eq!(chosen.len(), 1);
+    assert_eq!(chosen[0].credential.password.expose(), b"new");
 }
 
 proptest! {
