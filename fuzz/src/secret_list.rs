@@ -11,6 +11,7 @@ use crio_credential_provider::{
     credentials::{DockerConfig, Format, Text},
 };
 use serde_json::Value;
+use zeroize::Zeroizing;
 
 use crate::{
     docker_config::selection,
@@ -29,12 +30,10 @@ use crate::{
 ///   more than the names of Secrets.
 /// - Whatever the Secrets hold is read and selected from without a panic.
 pub fn secret_list(data: &[u8]) {
-    for format in [Format::DockerConfigJson, Format::DockerCfg] {
-        one_page(data, format);
-        if let Some(planted) = planted(data, b'"') {
-            one_page(&planted, format);
-            one_secret(&planted);
-        }
+    one_page(data);
+    if let Some(planted) = planted(data, b'"') {
+        one_page(&planted);
+        one_secret(&planted);
     }
     one_secret(data);
 }
@@ -58,31 +57,36 @@ fn one_secret(data: &[u8]) {
     }
 }
 
-fn one_page(data: &[u8], format: Format) {
+fn one_page(data: &[u8]) {
     let mut docs = Vec::new();
     let mut skipped = Vec::new();
     let (end, log) = captured(|| {
-        read_page(data, format, &mut |listed| match listed {
+        let mut buffer = Zeroizing::default();
+        read_page(data, &mut buffer, &mut |listed| match listed {
             Ok(doc) => docs.push(doc),
             Err(unusable) => skipped.push(unusable),
         })
     });
+    let end = match end {
+        Ok(end) => end,
+        // It ends too early, or is larger than a page.
+        Err(error) => return assert_no_marker(&every_form(&error)),
+    };
     let plain = serde_json::from_slice::<Value>(data).ok();
     log.lines().for_each(assert_one_line);
     if let Some(plain) = &plain {
         let items = plain["items"].as_array().map_or(&[][..], Vec::as_slice);
         if let Ok(end) = &end {
             same_page(plain, items, end);
-            assert_eq!(docs.len() + skipped.len(), items.len());
+            assert!(docs.len() + skipped.len() <= items.len());
         }
-        same_secrets(items, &docs, format);
+        same_secrets(items, &docs);
         if !items.iter().filter_map(name).any(has_marker) {
             assert_no_marker(&log);
         }
     }
     if let Err(error) = &end {
         refusal(error);
-        assert!(docs.is_empty(), "a page is refused before it is used");
     }
     docs.iter().for_each(use_secret);
     skipped.iter().for_each(reason);
@@ -96,19 +100,21 @@ fn same_page(plain: &Value, items: &[Value], end: &PageEnd) {
     assert_eq!(end.continue_token.as_deref(), token);
 }
 
-fn same_secrets(items: &[Value], docs: &[SecretDoc], format: Format) {
-    let field = match format {
-        Format::DockerConfigJson => ".dockerconfigjson",
-        Format::DockerCfg => ".dockercfg",
-    };
+fn same_secrets(items: &[Value], docs: &[SecretDoc]) {
     let mut items = items.iter();
     for doc in docs {
+        let (kind, field) = match doc.format {
+            Format::DockerConfigJson => ("kubernetes.io/dockerconfigjson", ".dockerconfigjson"),
+            Format::DockerCfg => ("kubernetes.io/dockercfg", ".dockercfg"),
+        };
         let same = |item: &Value| {
+            if item["type"] != kind {
+                return false;
+            }
             let text = item["data"][field].as_str().and_then(decoded);
             name(item) == Some(&doc.name) && text.as_ref() == Some(&*doc.docker_config)
         };
         assert!(items.any(same), "no such secret in the page: {doc:?}");
-        assert_eq!(doc.format, format);
     }
 }
 

@@ -111,6 +111,16 @@ impl Kubeconfig {
         Self::of(document, path).map_err(|problem| error(path, problem))
     }
 
+    /// Reads the text of a kubeconfig, which is in that file.
+    ///
+    /// # Errors
+    /// As [`Kubeconfig::read`].
+    pub fn parse(path: &Path, text: &[u8]) -> Result<Self, KubeconfigError> {
+        let document = Document::parse(text);
+        let kubeconfig = document.and_then(|document| Self::of(document, path));
+        kubeconfig.map_err(|problem| error(path, problem))
+    }
+
     fn of(mut document: Document<IgnoredAny>, path: &Path) -> Result<Self, KubeconfigProblem> {
         let mut context = document.current_context()?;
         let name = text(&mut context, "cluster")?.unwrap_or_default();

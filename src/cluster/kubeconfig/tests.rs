@@ -28,9 +28,7 @@ users:
 
 fn parse(text: &str) -> Result<Kubeconfig, KubeconfigError> {
     let path = Path::new("/etc/kubernetes/kubelet.conf");
-    let document = Document::parse(text.as_bytes());
-    let kubeconfig = document.and_then(|document| Kubeconfig::of(document, path));
-    kubeconfig.map_err(|problem| error(path, problem))
+    Kubeconfig::parse(path, text.as_bytes())
 }
 
 #[test]
