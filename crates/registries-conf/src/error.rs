@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::reference::ImageNameError;
+use image_name::ImageNameError;
 
 /// A configuration that could not be read or that containers/image refuses.
 ///

@@ -7,8 +7,8 @@
 //! answers questions. One file is read in three steps: [`tree`] is the TOML
 //! with line numbers, [`document`] knows the keys (with the old format in
 //! [`v1`]), [`mod@file`] and [`validate`] refuse what containers/image refuses.
-//! [`registry`] and [`pull_source`] match and rewrite names; [`image_name`]
-//! is the type of those names.
+//! [`registry`] and [`pull_source`] match and rewrite names, whose type is that of
+//! the crate [`image_name`].
 
 mod search;
 mod load;
@@ -24,17 +24,15 @@ mod registry;
 mod pull_source;
 mod short_name;
 mod aliases;
-mod image_name;
-mod reference;
 mod error;
+
+pub use image_name::{ImageName, ImageNameError, NameProblem};
 
 pub use crate::aliases::Alias;
 pub use crate::config::{Config, Source};
 pub use crate::error::{Error, Invalid};
-pub use crate::image_name::ImageName;
 pub use crate::nesting::too_deep;
 pub use crate::pull_source::{PullSource, PullSources, SourceKind, UnusableSource};
-pub use crate::reference::{ImageNameError, NameProblem};
 pub use crate::registry::{Mirror, Origin, PullFromMirror, Registry};
 pub use crate::root::resolve_below;
 pub use crate::search::{

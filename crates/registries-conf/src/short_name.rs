@@ -6,11 +6,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::{
-    config::Config,
-    image_name::{DEFAULT_HOST, ImageName, OFFICIAL_PATH},
-    registry::Origin,
-};
+use image_name::{DEFAULT_HOST, ImageName, OFFICIAL_PATH};
+
+use crate::{config::Config, registry::Origin};
 
 /// What to do with a name that has no registry: `short-name-mode`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -113,7 +111,7 @@ impl ShortNameMode {
 mod tests {
     use super::ShortNameMode;
     use crate::config::{Config, Source};
-    use crate::image_name::ImageName;
+    use image_name::ImageName;
 
     #[test]
     fn modes() {

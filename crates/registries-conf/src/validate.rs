@@ -9,10 +9,11 @@ use std::{
     sync::Arc,
 };
 
+use image_name::is_domain;
+
 use crate::{
     document::{MirrorTable, RegistryTable},
     error::{Invalid, Refusal},
-    reference::is_domain,
     registry::{Mirror, Origin, PullFromMirror, Registry, is_wildcard},
     tree::Text,
 };

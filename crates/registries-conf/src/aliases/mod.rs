@@ -6,11 +6,11 @@ mod plain;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
+use image_name::{ImageName, Reference};
+
 pub(crate) use self::plain::PlainAliases;
 use crate::{
     error::{Invalid, Refusal},
-    image_name::ImageName,
-    reference::{ImageNameError, Reference},
     registry::Origin,
     tree::Text,
 };
@@ -88,10 +88,8 @@ impl Alias {
 }
 
 fn check_short_name(name: &str) -> Result<(), Invalid> {
-    let reference = Reference::parse(name).map_err(|problem| Invalid::AliasName {
-        error: ImageNameError::new(name, problem),
-    })?;
-    if reference.tag_or_digest || reference.has_registry() {
+    let reference = Reference::parse(name).map_err(|error| Invalid::AliasName { error })?;
+    if reference.has_tag_or_digest() || reference.has_registry() {
         return Err(Invalid::AliasNotShort {
             name: name.to_owned(),
         });
@@ -104,9 +102,8 @@ fn parse_target(name: &str, target: &str) -> Result<ImageName, Invalid> {
         name: name.to_owned(),
         error,
     };
-    let reference = Reference::parse(target)
-        .map_err(|problem| malformed(ImageNameError::new(target, problem)))?;
-    if reference.tag_or_digest || !reference.has_registry() {
+    let reference = Reference::parse(target).map_err(malformed)?;
+    if reference.has_tag_or_digest() || !reference.has_registry() {
         return Err(Invalid::AliasTargetIncomplete {
             name: name.to_owned(),
             target: target.to_owned(),

@@ -8,10 +8,10 @@
 
 use std::{path::Path, sync::Arc};
 
+use image_name::{ImageName, ImageNameError};
+
 use crate::{
     config::Config,
-    image_name::ImageName,
-    reference::ImageNameError,
     registry::{Origin, PullFromMirror, Registry},
 };
 

@@ -178,12 +178,4 @@ proptest! {
             }
         }
     }
-
-    #[test]
-    fn names_never_panic_and_stay_the_same(name in "\\PC*|([a-zA-Z0-9._:/@-]|docker.io/){0,40}") {
-        if let Ok(parsed) = ImageName::parse(&name) {
-            prop_assert!(!parsed.host().is_empty() && !parsed.path().is_empty());
-            prop_assert_eq!(ImageName::parse_canonical(parsed.as_str()), Ok(parsed));
-        }
-    }
 }

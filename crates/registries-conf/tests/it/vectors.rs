@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use registries_conf::{Config, ImageName, PullFromMirror, PullSources};
+use registries_conf::{Config, PullFromMirror, PullSources};
 use serde::Deserialize;
 
 use crate::support::Node;
@@ -61,12 +61,6 @@ struct SourceAnswer {
     blocked: bool,
 }
 
-#[derive(Deserialize)]
-struct Name {
-    input: String,
-    name: Option<String>,
-}
-
 #[test]
 fn registries_are_found_and_names_rewritten_as_in_go() {
     let cases: Vec<Case> = serde_json::from_str(include_str!("../data/registries.json")).unwrap();
@@ -112,27 +106,6 @@ fn the_registry_of_each_rewritten_name_decides_whether_it_is_blocked_as_in_go() 
             assert_eq!(by_tag, answer.tag_sources, "{context}");
             let by_digest = of_kind(PullFromMirror::allows_digest);
             assert_eq!(by_digest, answer.digest_sources, "{context}");
-        }
-    }
-}
-
-#[test]
-fn image_names_parse_as_in_go() {
-    let names: Vec<Name> = serde_json::from_str(include_str!("../data/image_names.json")).unwrap();
-    assert!(!names.is_empty());
-    for Name { input, name } in names {
-        let parsed = ImageName::parse(&input).ok();
-        assert_eq!(
-            parsed.as_ref().map(AsRef::as_ref),
-            name.as_deref(),
-            "{input:?}"
-        );
-        if let Some(parsed) = parsed {
-            assert_eq!(
-                ImageName::parse_canonical(parsed.as_str()),
-                Ok(parsed),
-                "{input:?}"
-            );
         }
     }
 }

@@ -8,8 +8,10 @@
 
 use std::{path::Path, sync::Arc};
 
+use image_name::ImageName;
+
 use super::Alias;
-use crate::{image_name::ImageName, registry::Origin};
+use crate::registry::Origin;
 
 const HEADER: &[u8] = b"[aliases]";
 

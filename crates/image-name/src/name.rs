@@ -8,11 +8,11 @@ use std::{borrow::Cow, fmt, str::FromStr};
 
 use crate::reference::{ImageNameError, NameProblem, Reference, is_identifier, names_registry};
 
-/// The registry of names without one.
-pub(crate) const DEFAULT_HOST: &str = "docker.io";
+/// The registry of names without one: Docker Hub.
+pub const DEFAULT_HOST: &str = "docker.io";
 const LEGACY_DEFAULT_HOST: &str = "index.docker.io";
-/// Where its images without a path are.
-pub(crate) const OFFICIAL_PATH: &str = "library";
+/// Where Docker Hub has its official images, whose names are one component.
+pub const OFFICIAL_PATH: &str = "library";
 
 /// A repository name in full: `host[:port]/path`, without tag and digest.
 ///
@@ -21,12 +21,12 @@ pub(crate) const OFFICIAL_PATH: &str = "library";
 /// `docker.io/library`.
 ///
 /// ```
-/// use registries_conf::ImageName;
+/// use image_name::ImageName;
 ///
 /// let name = ImageName::parse("nginx:1.27")?;
 /// assert_eq!(name.as_str(), "docker.io/library/nginx");
 /// assert_eq!((name.host(), name.path()), ("docker.io", "library/nginx"));
-/// # Ok::<(), registries_conf::ImageNameError>(())
+/// # Ok::<(), image_name::ImageNameError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ImageName(String);
@@ -42,7 +42,7 @@ impl ImageName {
     pub fn parse(reference: &str) -> Result<Self, ImageNameError> {
         let problem = |problem| ImageNameError::new(reference, problem);
         let completed = complete(reference).map_err(problem)?;
-        let parts = Reference::parse(&completed).map_err(problem)?;
+        let parts = Reference::take_apart(&completed).map_err(problem)?;
         Ok(Self(parts.name.to_owned()))
     }
 
@@ -67,7 +67,7 @@ impl ImageName {
     pub fn parse_canonical(name: &str) -> Result<Self, ImageNameError> {
         let problem = |problem| ImageNameError::new(name, problem);
         let parts = parse_named(name).map_err(problem)?;
-        if parts.tag_or_digest {
+        if parts.has_tag_or_digest() {
             return Err(problem(NameProblem::TagOrDigest));
         }
         Ok(Self(parts.name.to_owned()))
@@ -117,9 +117,9 @@ impl FromStr for ImageName {
 /// Takes apart a reference that [`complete`] leaves as it is.
 fn parse_named(reference: &str) -> Result<Reference<'_>, NameProblem> {
     match complete(reference)? {
-        Cow::Borrowed(named) => Reference::parse(named),
+        Cow::Borrowed(named) => Reference::take_apart(named),
         Cow::Owned(completed) => Err(NameProblem::NotCanonical {
-            canonical: Reference::parse(&completed)?.name.to_owned(),
+            canonical: Reference::take_apart(&completed)?.name.to_owned(),
         }),
     }
 }

@@ -64,21 +64,30 @@ pub enum NameProblem {
     TagOrDigest,
 }
 
-/// A string that follows the grammar, in its parts; nothing is completed.
+/// An image reference in its parts, with nothing completed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Reference<'s> {
+#[non_exhaustive]
+pub struct Reference<'s> {
     /// The name as it was written, domain included where there is one.
-    pub(crate) name: &'s str,
-    /// The first component of the name, where it can be a domain and is not
-    /// all of the name.
-    pub(crate) domain: Option<&'s str>,
-    /// Whether a tag or a digest follows the name.
-    pub(crate) tag_or_digest: bool,
+    pub name: &'s str,
+    /// The first component of the name if it is `host[:port]` and another one follows.
+    pub domain: Option<&'s str>,
+    /// The tag, without its colon.
+    pub tag: Option<&'s str>,
+    /// The digest with its algorithm, such as `sha256:..`.
+    pub digest: Option<&'s str>,
 }
 
 impl<'s> Reference<'s> {
     /// Takes a reference apart, as `reference.Parse` does.
-    pub(crate) fn parse(reference: &'s str) -> Result<Self, NameProblem> {
+    ///
+    /// # Errors
+    /// Says what keeps the string from being a reference.
+    pub fn parse(reference: &'s str) -> Result<Self, ImageNameError> {
+        Self::take_apart(reference).map_err(|problem| ImageNameError::new(reference, problem))
+    }
+
+    pub(crate) fn take_apart(reference: &'s str) -> Result<Self, NameProblem> {
         // `@` stands in no name and no tag, and `:` behind the last `/` in no
         // name: there is one way to take a reference apart.
         let (tagged, digest) = match reference.split_once('@') {
@@ -111,14 +120,20 @@ impl<'s> Reference<'s> {
                 .split_once('/')
                 .map(|(first, _)| first)
                 .filter(|first| is_domain(first)),
-            tag_or_digest: tag.is_some() || digest.is_some(),
+            tag,
+            digest,
         })
     }
 
     /// Whether the domain can only be a registry, not the first component of a
     /// path on the default registry.
-    pub(crate) fn has_registry(&self) -> bool {
+    pub fn has_registry(&self) -> bool {
         self.domain.is_some_and(names_registry)
+    }
+
+    /// Whether there is anything behind the name.
+    pub fn has_tag_or_digest(&self) -> bool {
+        self.tag.is_some() || self.digest.is_some()
     }
 }
 
@@ -130,7 +145,7 @@ pub(crate) fn names_registry(component: &str) -> bool {
 
 /// Whether a string is `host[:port]`, as `reference.DomainRegexp` anchored at
 /// both ends. IPv6 addresses are not.
-pub(crate) fn is_domain(domain: &str) -> bool {
+pub fn is_domain(domain: &str) -> bool {
     let (host, port) = domain.rsplit_once(':').unwrap_or((domain, "0"));
     host.as_bytes().split(|&b| b == b'.').all(is_label)
         && !port.is_empty()
@@ -262,8 +277,8 @@ mod tests {
             ("a/b\n", Err(NameProblem::Format)),
         ];
         for (string, expected) in cases {
-            let parts = Reference::parse(string);
-            let parts = parts.map(|parts| (parts.name, parts.domain, parts.tag_or_digest));
+            let parts = Reference::take_apart(string);
+            let parts = parts.map(|parts| (parts.name, parts.domain, parts.has_tag_or_digest()));
             assert_eq!(&parts, expected, "{string:?}");
         }
     }
@@ -272,17 +287,17 @@ mod tests {
     fn lengths() {
         for (length, expected) in [(255, None), (256, Some(NameProblem::TooLong))] {
             let name = "a".repeat(length);
-            assert_eq!(Reference::parse(&name).err(), expected, "{length}");
+            assert_eq!(Reference::take_apart(&name).err(), expected, "{length}");
             // The tag does not count.
             assert_eq!(
-                Reference::parse(&format!("{name}:b")).err(),
+                Reference::take_apart(&format!("{name}:b")).err(),
                 expected,
                 "{length}"
             );
         }
         for (length, expected) in [(128, None), (129, Some(NameProblem::Tag))] {
             let tagged = format!("a:{}", "b".repeat(length));
-            assert_eq!(Reference::parse(&tagged).err(), expected, "{length}");
+            assert_eq!(Reference::take_apart(&tagged).err(), expected, "{length}");
         }
     }
 }
