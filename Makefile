@@ -145,8 +145,8 @@ test: ## Run all tests that need no cluster and no registry
 	@test/cargo-test --workspace --locked
 
 .PHONY: test-as-user
-test-as-user: test ## As root: the same tests, the README's commands and the demo as an ordinary user
-	@test/setup jq skopeo registry htpasswd
+test-as-user: ## As root: the same tests, the README's commands and the demo as an ordinary user
+	@test/setup rust cc jq skopeo registry htpasswd
 	@$(DEBUG_BUILD)
 	@test/as-user
 
