@@ -5,12 +5,15 @@ use std::path::PathBuf;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 
+use crate::settings::Given;
+
 const CONFIG_HELP: &str = "\
 matchImages has every registry that may be pulled from elsewhere: with mirrors, or with a location \
 other than its prefix, unless all of that is blocked. A \"*\" of registries.conf stands for up to 4 labels \
 here. Registries without a port match images without one: add others by hand, they are kept.
 
-kubelet reads the file when it starts.
+kubelet reads the file when it starts. Flags of the plugin that are given here go into the entry's args: \
+the plugin runs with them.
 
 Examples:
   # What kubelet's file would be, and what would be added to one there is:
@@ -19,9 +22,9 @@ Examples:
       --merge /etc/kubernetes/credential-providers.yaml |
       diff /etc/kubernetes/credential-providers.yaml -
 
-  # Add it:
+  # Add it, or create the file:
   crio-credential-provider config \\
-      --merge /etc/kubernetes/credential-providers.yaml --write
+      --write /etc/kubernetes/credential-providers.yaml
 
   # On OpenShift, whose operator writes the file:
   crio-credential-provider config -o openshift | oc apply -f -
@@ -35,22 +38,26 @@ with one line for each reason; 2 wrong usage.";
 pub struct ProviderConfig {
     /// Add to this file what it does not say yet, and print the result. Everything
     /// else in it stays byte by byte, comments too.
-    #[arg(long, value_name = "FILE", conflicts_with = "output")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["output", "write"])]
     pub merge: Option<PathBuf>,
-    /// Write the result into FILE, which stays as FILE.bak, instead of printing it.
-    #[arg(long, requires = "merge")]
-    pub write: bool,
+    /// The same, but write the result into FILE, which stays as FILE.bak. Where there is
+    /// no FILE it is created.
+    #[arg(long, value_name = "FILE", conflicts_with = "output")]
+    pub write: Option<PathBuf>,
     /// Audience of the tokens that the provider gets. By default that of the entry
     /// in FILE, else the issuer that the API server tells whoever asks.
     #[arg(long, value_name = "AUDIENCE", value_parser = NonEmptyStringValueParser::new())]
     pub audience: Option<String>,
-    /// Let kubelet hand over the annotation in which service accounts name their pull
-    /// Secrets: that of --secrets-annotation.
+    /// Give the plugin this environment's proxy: `HTTPS_PROXY` and `NO_PROXY` go into
+    /// the entry's env. Where kubelet has them, the plugin has them anyway.
     #[arg(long)]
-    pub named_secrets: bool,
+    pub with_proxy: bool,
     /// What to print.
     #[arg(short, long, value_enum, default_value_t = ConfigOutput::Yaml)]
     pub output: ConfigOutput,
+    /// The flags of the plugin that were given.
+    #[arg(skip)]
+    pub given: Given,
 }
 
 /// What `config` prints.

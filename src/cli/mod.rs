@@ -59,7 +59,7 @@ pub struct Cli {
 pub enum Command {
     /// Show which registry and which pull sources images have.
     Resolve(Resolve),
-    /// Print kubelet's CredentialProviderConfig for this node, or merge it into a file.
+    /// Print kubelet's CredentialProviderConfig for this node, or write it into a file.
     Config(ProviderConfig),
     /// Show which credential each pull source of an image would get, and why;
     /// writes nothing.
@@ -153,6 +153,10 @@ fn with_clap(arguments: &[OsString]) -> Result<(Given, Action), clap::Error> {
     let cli = parsed.map_err(|error| help::arranged(error, arguments))?;
     let action = match cli.command {
         _ if cli.version_json => Action::VersionJson,
+        Some(Command::Config(mut config)) => {
+            config.given = cli.options.given.clone();
+            Action::Run(Command::Config(config))
+        }
         Some(command) => Action::Run(command),
         None => Action::Plugin,
     };

@@ -4,8 +4,9 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{PathBuf, absolute};
 
 use super::declared::{ALL, Kind, Setting, named};
 
@@ -138,6 +139,36 @@ impl Given {
             }
         }
         self
+    }
+
+    /// The flags that were given, as arguments of their own; paths are made absolute.
+    ///
+    /// # Errors
+    /// The working directory cannot be read, or a value is not UTF-8.
+    pub fn arguments(&self) -> io::Result<Vec<String>> {
+        let mut arguments = Vec::new();
+        for Value { setting, texts, .. } in self.0.iter().filter(|v| v.origin == Origin::Flag) {
+            if setting.kind == Kind::Switch {
+                arguments.push(format!("--{}", setting.name));
+            }
+            for text in texts {
+                let is_path = matches!(
+                    setting.kind,
+                    Kind::One("FILE" | "DIR") | Kind::List("FILE" | "DIR")
+                );
+                let value = if is_path && !text.is_empty() {
+                    absolute(text)?.into_os_string()
+                } else {
+                    text.clone()
+                };
+                let value = value.into_string().map_err(|_value| {
+                    let message = format!("--{} is not UTF-8", setting.name);
+                    io::Error::new(io::ErrorKind::InvalidInput, message)
+                })?;
+                arguments.push(format!("--{}={value}", setting.name));
+            }
+        }
+        Ok(arguments)
     }
 
     /// Whether it was given: for a switch, that it is on.

@@ -415,7 +415,7 @@ fn the_entry_says_what_the_provider_needs() {
         "FAIL",
         "provider-entry",
         "has no provider",
-        "config --merge /etc/kubernetes/credential-providers.yaml --write",
+        "config --write /etc/kubernetes/credential-providers.yaml",
     );
     finds(
         entry(|entry| {
@@ -424,7 +424,7 @@ fn the_entry_says_what_the_provider_needs() {
         "FAIL",
         "provider-entry",
         "no tokenAttributes",
-        "config --merge",
+        "config --write",
     );
     finds(
         entry(|entry| {
@@ -434,21 +434,21 @@ fn the_entry_says_what_the_provider_needs() {
         "FAIL",
         "provider-entry",
         "v1beta1",
-        "config --merge",
+        "config --write",
     );
     finds(
         entry(|entry| entry["matchImages"] = json!(["quay.io"])),
         "FAIL",
         "match-images",
         "docker.io",
-        "config --merge",
+        "config --write",
     );
     finds(
         entry(|entry| entry["matchImages"] = json!(["docker.io/library"])),
         "WARN",
         "match-images",
         "docker.io",
-        "config --merge",
+        "config --write",
     );
     finds(
         entry(|entry| entry["args"] = json!(["--nonsense"])),

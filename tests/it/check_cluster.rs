@@ -157,7 +157,12 @@ fn for_named_secrets_the_right_to_get_them_is_enough() {
         status == "FAIL" && message.contains("hand over"),
         "{message}"
     );
-    assert!(remedy.contains("--named-secrets"), "{remedy}");
+    assert!(
+        remedy.contains(
+            "config --write /etc/kubernetes/credential-providers.yaml --secrets-annotation "
+        ),
+        "{remedy}"
+    );
     entry(|entry| {
         entry["tokenAttributes"]["optionalServiceAccountAnnotationKeys"] = json!([KEY]);
     })(&ready);

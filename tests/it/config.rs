@@ -37,7 +37,9 @@ const ENTRY: &str = r#"    - name: crio-credential-provider
       tokenAttributes:
         serviceAccountTokenAudience: "https://kubernetes.test"
         cacheType: Token
-        requireServiceAccount: false
+        requireServiceAccount: true
+        optionalServiceAccountAnnotationKeys:
+          - "credential-provider.crio.io/secrets"
 "#;
 
 /// A registry with that prefix and a mirror.
@@ -49,7 +51,9 @@ fn mirrored(prefix: &str) -> String {
     )
 }
 
+/// The node's paths are in the environment: flags of the plugin would be written.
 fn run(provider: &Provider, arguments: &[&str]) -> Outcome {
+    let provider = provider.clone().in_environment();
     provider.run_with(&[&["config"], arguments].concat())
 }
 
@@ -59,10 +63,18 @@ fn config(node: &Node, arguments: &[&str]) -> Outcome {
     run(&provider, &[&AUDIENCE, arguments].concat())
 }
 
-fn merge(node: &Node, arguments: &[&str]) -> Outcome {
+fn merge(node: &Node) -> Outcome {
+    into(node, "--merge", &[])
+}
+
+fn write(node: &Node) -> Outcome {
+    into(node, "--write", &[])
+}
+
+fn into(node: &Node, flag: &str, arguments: &[&str]) -> Outcome {
     let file = node.path(FILE);
-    let merge = ["--merge", file.to_str().unwrap()];
-    config(node, &[&merge, arguments].concat())
+    let into = [flag, file.to_str().unwrap()];
+    config(node, &[&into, arguments].concat())
 }
 
 fn node_with(file: &str) -> Node {
@@ -121,7 +133,8 @@ fn json_says_the_same() {
             "tokenAttributes": {
                 "serviceAccountTokenAudience": "https://kubernetes.test",
                 "cacheType": "Token",
-                "requireServiceAccount": false,
+                "requireServiceAccount": true,
+                "optionalServiceAccountAnnotationKeys": ["credential-provider.crio.io/secrets"],
             },
         }],
     });
@@ -288,21 +301,21 @@ fn an_audience_that_is_not_known_says_how_to_learn_it() {
 #[test]
 fn a_merged_file_keeps_every_byte_of_others() {
     let node = node_with(ECR);
-    let outcome = merge(&node, &[]);
+    let outcome = merge(&node);
     assert_eq!(outcome.stdout, format!("{ECR}{ENTRY}"));
     assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
     // Nothing is written without --write.
     assert_eq!(node.read(FILE), ECR);
 
     node.write(FILE, &outcome.stdout);
-    assert_eq!(merge(&node, &[]).stdout, outcome.stdout);
+    assert_eq!(merge(&node).stdout, outcome.stdout);
 }
 
 #[test]
 fn json_stays_json() {
     let json = "{\n  \"apiVersion\": \"kubelet.config.k8s.io/v1\",\n  \"kind\": \"CredentialProviderConfig\",\n  \"providers\": [\n    {\n      \"name\": \"ecr\",\n      \"args\": [\"-v\",   \"2\"],\n      \"matchImages\": [\"a.test\"],\n      \"defaultCacheDuration\": \"5m\",\n      \"apiVersion\": \"credentialprovider.kubelet.k8s.io/v1\"\n    }\n  ]\n}\n";
     let node = node_with(json);
-    let outcome = merge(&node, &[]);
+    let outcome = merge(&node);
     assert_eq!(outcome.code, Some(0), "{outcome}");
     let said: Value = serde_json::from_str(&outcome.stdout).unwrap();
     assert_eq!(said["providers"][1]["matchImages"], json!(["docker.io"]));
@@ -339,7 +352,7 @@ fn patterns_follow_registries_conf_and_all_else_of_the_entry_stays() {
         "etc/containers/registries.conf.d/a.conf",
         mirrored("quay.io/org"),
     );
-    let outcome = merge(&node, &[]);
+    let outcome = merge(&node);
     let expected = format!("{ECR}{ENTRY}{own}").replace(
         "        - \"docker.io\"\n",
         "        - docker.io # kept\n        - \"quay.io/org\"\n",
@@ -351,7 +364,7 @@ fn patterns_follow_registries_conf_and_all_else_of_the_entry_stays() {
 #[test]
 fn patterns_that_another_provider_has_too_are_told() {
     let file = ECR.replace("['*.dkr.ecr.*.amazonaws.com']", "['*.io/lib', quay.io]");
-    let outcome = merge(&node_with(&file), &[]);
+    let outcome = merge(&node_with(&file));
     assert_eq!(outcome.code, Some(0), "{outcome}");
     outcome.warns_with(&["docker.io", "*.io/lib", "ecr-credential-provider"]);
     outcome.never_says(&["\"quay.io\" of"]);
@@ -365,8 +378,8 @@ fn a_file_that_kubelet_refuses_is_refused_with_every_reason() {
         .replace("kind: Cred", "extra: hunter2\nkind: Cred")
         .replace("'*.dkr", "'bad host', '*.dkr");
     let node = node_with(&file);
-    for arguments in [&[][..], &["--write"]] {
-        let outcome = merge(&node, arguments);
+    for flag in ["--merge", "--write"] {
+        let outcome = into(&node, flag, &[]);
         refuses(
             &outcome,
             &[
@@ -409,16 +422,16 @@ fn a_file_that_is_none_is_refused_in_one_line() {
         ),
     ] {
         let node = node_with(&file);
-        let outcome = merge(&node, &["--write"]);
+        let outcome = write(&node);
         outcome.fails_with(&words);
         outcome.never_says(&["hunter2"]);
         assert!(outcome.elapsed < Duration::from_secs(10), "{name}");
         assert_eq!(node.read(FILE), file, "{name}");
     }
     let node = Node::with_mirror();
-    merge(&node, &[]).fails_with(&["credential-providers.yaml", "No such file"]);
+    merge(&node).fails_with(&["credential-providers.yaml", "No such file"]);
     node.write("etc/kubernetes/credential-providers.yaml/a.yaml", ECR);
-    merge(&node, &[]).fails_with(&["is a directory"]);
+    merge(&node).fails_with(&["is a directory"]);
 }
 
 #[test]
@@ -429,7 +442,7 @@ fn what_cannot_be_edited_is_left_to_the_administrator() {
         "matchImages: *all\n",
     );
     let node = node_with(&shared);
-    let outcome = merge(&node, &["--write"]);
+    let outcome = write(&node);
     outcome.fails_with(&["by hand", "anchor"]);
     assert_eq!(node.read(FILE), shared);
 }
@@ -439,7 +452,7 @@ fn a_file_is_written_whole_with_its_mode_and_a_backup() {
     let node = node_with(ECR);
     node.set_mode(FILE, 0o640);
     let before = fs::metadata(node.path(FILE)).unwrap();
-    let outcome = merge(&node, &["--write"]);
+    let outcome = write(&node);
     assert_eq!(
         (outcome.code, outcome.stdout.as_str()),
         (Some(0), ""),
@@ -456,7 +469,7 @@ fn a_file_is_written_whole_with_its_mode_and_a_backup() {
     assert_eq!(names.count(), 2, "no temporary file is left");
 
     // Again: nothing to write, and the backup is still that of the change.
-    let outcome = merge(&node, &["--write"]);
+    let outcome = write(&node);
     assert_eq!(
         (outcome.code, outcome.stdout.as_str()),
         (Some(0), ""),
@@ -472,7 +485,7 @@ fn a_symbolic_link_stays_and_what_it_leads_to_is_written() {
     node.write("srv/real.yaml", ECR);
     node.write("etc/kubernetes/other", "");
     symlink("../../srv/real.yaml", node.path(FILE)).unwrap();
-    let outcome = merge(&node, &["--write"]);
+    let outcome = write(&node);
     assert_eq!(outcome.code, Some(0), "{outcome}");
     let link = fs::symlink_metadata(node.path(FILE)).unwrap();
     assert!(link.file_type().is_symlink());
@@ -488,6 +501,8 @@ fn wrong_usage_is_told() {
     let file = file.to_str().unwrap();
     for arguments in [
         &["--write"][..],
+        &["--write", file, "--merge", file],
+        &["--write", file, "-o", "json"],
         &["--merge", file, "-o", "json"],
         &["--merge"],
         &["-o", "xml"],
@@ -510,39 +525,156 @@ fn wrong_usage_is_told() {
 }
 
 #[test]
-fn kubelet_hands_over_the_annotation_that_names_secrets_where_that_is_wanted() {
+fn kubelet_hands_over_the_annotation_that_names_secrets() {
     let node = Node::with_mirror();
-    let before = config(&node, &[]).stdout;
-    assert!(!before.contains("Annotation"), "{before}");
-    for (flags, key) in [
-        (
-            &["--named-secrets"][..],
-            "credential-provider.crio.io/secrets",
-        ),
-        (
-            &["--named-secrets", "--secrets-annotation=example.com/pull"],
-            "example.com/pull",
-        ),
-    ] {
-        let alone = config(&node, flags);
-        let expected =
-            format!("{before}      optionalServiceAccountAnnotationKeys:\n        - \"{key}\"\n");
-        assert_eq!(alone.stdout, expected);
-        node.write(FILE, &before);
-        let mended = merge(&node, flags);
-        assert_eq!(mended.stdout, expected);
-        let json = config(&node, &[flags, &["-o", "json"]].concat());
-        let json: Value = serde_json::from_str(&json.stdout).unwrap();
-        let attributes = &json["providers"][0]["tokenAttributes"];
-        assert_eq!(
-            attributes["optionalServiceAccountAnnotationKeys"],
-            json!([key])
-        );
+    let without = config(&node, &["--secrets-annotation="]).stdout;
+    assert!(!without.contains("Annotation"), "{without}");
+    node.write(FILE, &without);
+    let other = into(
+        &node,
+        "--merge",
+        &["--secrets-annotation", "example.com/pull"],
+    )
+    .stdout;
+    let keys = "optionalServiceAccountAnnotationKeys:\n        - \"example.com/pull\"\n";
+    assert!(other.contains(keys), "{other}");
+    assert!(
+        other.contains("- \"--secrets-annotation=example.com/pull\"\n"),
+        "{other}"
+    );
+}
+
+#[test]
+fn flags_of_the_plugin_go_into_the_entrys_args() {
+    let node = Node::with_mirror();
+    let flags = [
+        "--auth-dir",
+        "/srv/auth",
+        "--no-sandbox",
+        "--global-auth-file",
+        "/a",
+        "--global-auth-file",
+        "b",
+    ];
+    let here = node.path("b");
+    let args = |file: &str| -> Value {
+        let said: Value = serde_json::from_str(file).unwrap();
+        said["providers"][0]["args"].clone()
+    };
+    let expected = json!([
+        "--auth-dir=/srv/auth",
+        "--global-auth-file=/a",
+        format!("--global-auth-file={}", here.display()),
+        "--no-sandbox",
+    ]);
+    let outcome = config(&node, &[&flags[..], &["-o", "json"]].concat());
+    assert_eq!(args(&outcome.stdout), expected, "{outcome}");
+    // In an entry, those of the same name are replaced and the others stay.
+    let args = "      args: [--auth-dir, /old, --log-level=debug, --no-sandbox]\n";
+    node.write(FILE, format!("{ECR}{ENTRY}{args}"));
+    let outcome = into(&node, "--merge", &flags);
+    let list = format!(
+        "args: [--log-level=debug, --no-sandbox, \"--auth-dir=/srv/auth\", \"--global-auth-file=/a\", \"--global-auth-file={}\"]\n",
+        here.display()
+    );
+    assert!(outcome.stdout.ends_with(&list), "{outcome}");
+    node.write(FILE, &outcome.stdout);
+    assert_eq!(into(&node, "--merge", &flags).stdout, outcome.stdout);
+    assert_eq!(
+        merge(&node).stdout,
+        outcome.stdout,
+        "none is given: they stay"
+    );
+}
+
+#[test]
+fn the_proxy_goes_into_the_entrys_env_on_request() {
+    let node = Node::with_mirror();
+    let provider = node
+        .provider_without_cluster()
+        .env("HTTPS_PROXY", "http://u:p@proxy.test:1")
+        .env("NO_PROXY", "10.0.0.0/8");
+    let silent = run(&provider, &AUDIENCE);
+    assert!(!silent.stdout.contains("proxy.test"), "{silent}");
+    let env = "      env:\n        - name: HTTPS_PROXY\n          value: \"http://u:p@proxy.test:1\"\n        - name: NO_PROXY\n          value: \"10.0.0.0/8\"\n";
+    let alone = run(&provider, &[&AUDIENCE[..], &["--with-proxy"]].concat());
+    let lines = env.lines().map(|line| line.strip_prefix("  ").unwrap());
+    let lines = lines.collect::<Vec<_>>().join("\n") + "\n";
+    assert!(alone.stdout.ends_with(&lines), "{alone}");
+    let entry = format!(
+        "{ECR}{ENTRY}      env:\n        - name: A\n          value: b # mine\n        - name: HTTPS_PROXY\n          value: old\n"
+    );
+    node.write(FILE, &entry);
+    let file = node.path(FILE);
+    let arguments = [
+        &AUDIENCE[..],
+        &["--with-proxy", "--merge", file.to_str().unwrap()],
+    ]
+    .concat();
+    let merged = run(&provider, &arguments);
+    let expected = format!(
+        "{ECR}{ENTRY}      env:\n        - name: A\n          value: b # mine\n{}",
+        env.split_once('\n').unwrap().1
+    );
+    assert_eq!(merged.stdout, expected, "{merged}");
+    config(&node, &["--with-proxy"]).fails_with(&["HTTPS_PROXY is not set"]);
+}
+
+#[test]
+fn a_file_is_created_where_there_is_none_or_nothing_in_it() {
+    let node = Node::with_mirror();
+    node.write("etc/kubernetes/other", "");
+    let whole = config(&node, &[]).stdout;
+    let outcome = write(&node);
+    assert_eq!(
+        (outcome.code, outcome.stdout.as_str()),
+        (Some(0), ""),
+        "{outcome}"
+    );
+    assert_eq!((node.read(FILE), node.mode(FILE)), (whole.clone(), 0o600));
+    assert!(!node.path(BACKUP).exists());
+    let names = fs::read_dir(node.path("etc/kubernetes")).unwrap();
+    assert_eq!(names.count(), 2, "no temporary file is left");
+    for (text, before) in [("", ""), ("# mine", "# mine\n"), ("---\n", "---\n")] {
+        node.write(FILE, text);
+        let outcome = write(&node);
+        assert_eq!(outcome.code, Some(0), "{text:?}: {outcome}");
+        assert_eq!(node.read(FILE), format!("{before}{whole}"));
+        assert_eq!(node.read(BACKUP), text);
     }
-    let nameless = ["--named-secrets", "--secrets-annotation="];
-    config(&node, &nameless).fails_with(&["--secrets-annotation"]);
-    let openshift = ["--named-secrets", "-o", "openshift"];
-    config(&node, &openshift).fails_with(&["OpenShift", "--secret-name"]);
+    // A failure leaves nothing behind.
+    fs::remove_file(node.path(FILE)).unwrap();
+    node.write("etc/containers/registries.conf", "");
+    write(&node).fails_with(&["no registry with a mirror"]);
+    assert!(!node.path(FILE).exists());
+    let json = node.path("etc/kubernetes/credential-providers.json");
+    let node = Node::with_mirror();
+    fs::create_dir_all(node.path("etc/kubernetes")).unwrap();
+    let file = node.path("etc/kubernetes").join(json.file_name().unwrap());
+    config(&node, &["--write", file.to_str().unwrap()]).is_quiet();
+    let said: Value =
+        serde_json::from_str(&node.read("etc/kubernetes/credential-providers.json")).unwrap();
+    assert_eq!(said["kind"], "CredentialProviderConfig");
+}
+
+#[test]
+fn extended_attributes_stay() {
+    use rustix::fs::{XattrFlags, getxattr, setxattr};
+
+    let node = node_with(ECR);
+    setxattr(
+        node.path(FILE),
+        "user.label",
+        b"kubelet",
+        XattrFlags::empty(),
+    )
+    .unwrap();
+    assert_eq!(write(&node).code, Some(0));
+    for file in [FILE, BACKUP] {
+        let mut value = [0; 16];
+        let length = getxattr(node.path(file), "user.label", &mut value).unwrap();
+        assert_eq!(&value[..length], b"kubelet", "{file}");
+    }
 }
 
 #[test]
@@ -575,7 +707,7 @@ fn images_that_a_short_name_leads_to_a_mirror_are_matched_as_kubelet_names_them(
         // Merged into itself, nothing goes.
         let whole = config(&node, &[]).stdout;
         node.write(FILE, &whole);
-        let again = merge(&node, &[]);
+        let again = merge(&node);
         assert_eq!(again.stdout, whole, "{text}");
         again.is_quiet();
     }
@@ -608,7 +740,7 @@ fn yaml_is_read_as_kubelet_reads_it() {
         let file = ECR.replace(old, new);
         assert_ne!(file, ECR, "{name}");
         let node = node_with(&file);
-        let outcome = merge(&node, &["--write"]);
+        let outcome = write(&node);
         assert_eq!(
             (outcome.code, &*outcome.stdout),
             (Some(1), ""),
@@ -636,7 +768,7 @@ fn yaml_is_read_as_kubelet_reads_it() {
         let file = ECR.replace(old, new);
         assert_ne!(file, ECR, "{name}");
         let node = node_with(&file);
-        let outcome = merge(&node, &[]);
+        let outcome = merge(&node);
         assert_eq!(outcome.code, Some(0), "{name}: {outcome}");
         assert_eq!(outcome.stdout, format!("{file}{ENTRY}"), "{name}");
     }

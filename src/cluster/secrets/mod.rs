@@ -188,7 +188,7 @@ pub(crate) fn grant(namespace: &str, account: Option<&str>, names: &[String]) ->
     let names: Vec<_> = names.iter().map(String::as_str).map(each).collect();
     let names = names.concat();
     format!(
-        "kubectl -n {namespace} create role image-pull-secrets --verb={verb} --resource=secrets{names} && kubectl -n {namespace} create rolebinding image-pull-secrets --role=image-pull-secrets --serviceaccount={namespace}:{account}"
+        "kubectl -n {namespace} create role image-pull-secrets --verb={verb} --resource=secrets{names}; kubectl -n {namespace} create rolebinding image-pull-secrets --role=image-pull-secrets --serviceaccount={namespace}:{account}"
     )
 }
 
@@ -350,7 +350,7 @@ mod tests {
             names: vec!["a".to_owned(), "b.c".to_owned()],
         };
         let expected = "service account \"app\" may not get secrets a, b.c: \
-            kubectl -n team-a create role image-pull-secrets --verb=get --resource=secrets --resource-name=a --resource-name=b.c && \
+            kubectl -n team-a create role image-pull-secrets --verb=get --resource=secrets --resource-name=a --resource-name=b.c; \
             kubectl -n team-a create rolebinding image-pull-secrets --role=image-pull-secrets --serviceaccount=team-a:app";
         assert_eq!(error.to_string(), expected);
     }

@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use super::kubelet::Entry;
+use super::kubelet::{Entry, rewrite};
 use super::report::{Finding, chain};
 use super::root::Root;
 use crate::cli::Check;
 use crate::cluster::{
     self, Access, Client, ClientError, Endpoint, ReviewError, User, grant, may_account, may_i,
 };
-use crate::commands::{NAME as PROVIDER, read_token};
+use crate::commands::read_token;
 use crate::deadline::Deadline;
 use crate::secret_names::SecretNames;
 use crate::service_account::ServiceAccount;
@@ -36,13 +36,10 @@ pub(super) fn named(
         && annotations.contains_key(key)
         && !entry.hands_over(key)
     {
-        let file = entry.file.display();
         return Err(Finding::fail(
             NAME,
             format!("kubelet does not hand over the annotation {key}: all Secrets are listed"),
-            format!(
-                "{PROVIDER} config --merge {file} --named-secrets --write, then restart kubelet"
-            ),
+            format!("{} --secrets-annotation {key}", rewrite(&entry.file)),
         ));
     }
     match SecretNames::wanted(config, &annotations) {

@@ -1,16 +1,20 @@
-//! Whom the tokens must be for, that kubelet hands to the provider: an audience of
-//! the API server, which it tells in its discovery document, to everybody where
-//! anonymous requests are allowed to that.
+//! The audience of the tokens that kubelet hands to the provider: one of the API
+//! server. Its issuer is one, which is in its discovery document, for everybody where
+//! anonymous requests are allowed that; and the tokens of pods have one.
 
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
 use serde::Deserialize;
+use tracing::info;
 
 use crate::cluster::{self, Client, Endpoint};
 use crate::deadline::Deadline;
 use crate::json::Object;
-use crate::secret::DecodeError;
+use crate::secret::{DecodeError, Secret, read_file};
+use crate::service_account::ServiceAccount;
 use crate::settings::Settings;
 
 const PATH: &str = "/.well-known/openid-configuration";
@@ -18,20 +22,70 @@ const PATH: &str = "/.well-known/openid-configuration";
 const MAX_BYTES: usize = 64 * 1024;
 /// How long the administrator waits for it at most.
 const LIMIT: Duration = Duration::from_secs(5);
+/// Where kubelet mounts the volumes of pods, a directory for each pod.
+const PODS: &str = "/var/lib/kubelet/pods";
+/// The most pods that are looked at; each has a token.
+const MAX_PODS: usize = 100;
+/// In a pod's directory, the volumes that tokens are in.
+const PROJECTED: &str = "volumes/kubernetes.io~projected";
+const UNKNOWN: &str = "give --audience \"$(kubectl get --raw /.well-known/openid-configuration | jq -r .issuer)\", \
+    which the API server does not tell here; kubeadm's is https://kubernetes.default.svc.cluster.local, \
+    OpenShift's https://kubernetes.default.svc";
 
-/// Asks the API server for its issuer, without any credential.
+/// The audience: what was given, else what the entry says, else what the API server
+/// tells anybody, else that of the tokens which the node's pods have for it.
 ///
 /// # Errors
-/// It cannot be found or does not tell; the message says how else to learn it.
-pub(super) fn ask(config: &Settings) -> anyhow::Result<String> {
-    let ask = || {
-        let endpoint = cluster::discover(&config.cluster)?;
-        issuer(&endpoint, Deadline::new(config.timeout))
-    };
-    ask().context(
-        "give --audience, which the API server does not tell here: kubectl get --raw \
-         /.well-known/openid-configuration | jq -r .issuer",
-    )
+/// None of these; the message has the command for each of the usual audiences.
+pub(super) fn find(
+    settings: &Settings,
+    given: Option<&str>,
+    said: Option<String>,
+) -> anyhow::Result<String> {
+    if let Some(audience) = given {
+        return Ok(audience.to_owned());
+    }
+    if let Some(audience) = said.filter(|audience| !audience.is_empty()) {
+        return Ok(audience);
+    }
+    let asked = cluster::discover(&settings.cluster)
+        .map_err(anyhow::Error::new)
+        .and_then(|endpoint| issuer(&endpoint, Deadline::new(settings.timeout)));
+    match asked {
+        Ok(audience) => Ok(audience),
+        Err(error) => {
+            let Some(audience) = of_projected_tokens(Path::new(PODS)) else {
+                return Err(error.context(UNKNOWN));
+            };
+            info!(
+                "audience {audience:?} is that of the tokens which pods of this node have for the API server: {error:#}"
+            );
+            Ok(audience)
+        }
+    }
+}
+
+/// The audience of the first token below kubelet's directory of pods that is for the
+/// API server. It is nobody's secret; the token itself is only decoded.
+fn of_projected_tokens(pods: &Path) -> Option<String> {
+    let entries = |path: &Path| fs::read_dir(path).into_iter().flatten().flatten();
+    let pods = entries(pods).take(MAX_PODS);
+    let volumes = pods.flat_map(|pod| entries(&pod.path().join(PROJECTED)));
+    // The volume that every pod gets, whose token has no other audience.
+    let mut tokens = volumes
+        .filter(|volume| {
+            volume
+                .file_name()
+                .as_encoded_bytes()
+                .starts_with(b"kube-api-access-")
+        })
+        .filter_map(|volume| read_file(&volume.path().join("token"), MAX_BYTES).ok());
+    tokens.find_map(|token| {
+        let token = Secret::from(str::from_utf8(&token).ok()?);
+        let audiences = ServiceAccount::from_token(&token).ok()?.audiences;
+        let audience = audiences.into_iter().next()?;
+        (!audience.chars().any(char::is_control)).then_some(audience)
+    })
 }
 
 /// The issuer of an API server, which is also its audience unless it was started
@@ -57,4 +111,77 @@ pub(in crate::commands) fn issuer(
     let is_odd = wire.issuer.is_empty() || wire.issuer.chars().any(char::is_control);
     anyhow::ensure!(!is_odd, "{}: its issuer is no audience", asked());
     Ok(wire.issuer)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::disallowed_methods, reason = "lays out kubelet's directory")]
+
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    use super::*;
+
+    fn token(audience: &str) -> String {
+        let claims = format!(r#"{{"aud":{audience},"kubernetes.io":{{"namespace":"a"}}}}"#);
+        format!("h.{}.s", URL_SAFE_NO_PAD.encode(claims))
+    }
+
+    #[test]
+    fn the_audience_is_that_of_a_token_for_the_api_server() {
+        for (name, volumes, expected) in [
+            ("none", &[][..], None),
+            (
+                "a list",
+                &[("kube-api-access-x", token(r#"["api","b"]"#))][..],
+                Some("api"),
+            ),
+            (
+                "a string",
+                &[("kube-api-access-x", token(r#""api""#))][..],
+                Some("api"),
+            ),
+            (
+                "another volume",
+                &[("vault", token(r#"["vault"]"#))][..],
+                None,
+            ),
+            (
+                "not a token",
+                &[("kube-api-access-x", "x".to_owned())][..],
+                None,
+            ),
+            (
+                "no audience",
+                &[("kube-api-access-x", token("[]"))][..],
+                None,
+            ),
+            (
+                "a control character",
+                &[("kube-api-access-x", token(r#""a\nb""#))][..],
+                None,
+            ),
+            (
+                "the second",
+                &[
+                    ("kube-api-access-x", "x".to_owned()),
+                    ("kube-api-access-y", token(r#""api""#)),
+                ][..],
+                Some("api"),
+            ),
+        ] {
+            let pods = tempfile::tempdir().unwrap();
+            for (volume, token) in volumes {
+                let volume = pods.path().join("uid").join(PROJECTED).join(volume);
+                fs::create_dir_all(&volume).unwrap();
+                fs::write(volume.join("token"), token).unwrap();
+            }
+            assert_eq!(
+                of_projected_tokens(pods.path()).as_deref(),
+                expected,
+                "{name}"
+            );
+        }
+        assert_eq!(of_projected_tokens(Path::new("/nonexistent")), None);
+    }
 }

@@ -1,5 +1,7 @@
 //! What is written of ours: the provider's entry, and a whole file.
 
+use registries_conf::Registry;
+
 use super::tree::Tree;
 use crate::kubelet::API_VERSION as PROVIDER_API_VERSION;
 use crate::kubelet::provider_config::{API_VERSION, KIND};
@@ -10,16 +12,59 @@ pub(in crate::commands) const NAME: &str = "crio-credential-provider";
 /// provider answers the same.
 const CACHE_DURATION: &str = "0s";
 
+/// What the entry says, whoever wrote the rest of the file.
+#[derive(Debug)]
+pub(super) struct Wanted<'a> {
+    /// The patterns, none covered by another.
+    pub(super) patterns: &'a [String],
+    /// The registries they come from.
+    pub(super) registries: &'a [&'a Registry],
+    /// Whom the token is for.
+    pub(super) audience: &'a str,
+    /// The annotation that kubelet is to hand over.
+    pub(super) annotation: Option<&'a str>,
+    /// The plugin's flags.
+    pub(super) args: &'a [String],
+    /// Environment variables of the plugin, with their values.
+    pub(super) env: &'a [(&'static str, String)],
+}
+
 /// The provider's entry.
-pub(super) fn entry(patterns: &[String], audience: &str, annotation: Option<&str>) -> Tree {
-    Tree::Object(vec![
+pub(super) fn entry(wanted: &Wanted<'_>) -> Tree {
+    let mut fields = vec![
         ("name", Tree::Word(NAME)),
         ("apiVersion", Tree::Word(PROVIDER_API_VERSION)),
-        ("matchImages", Tree::texts(patterns)),
+        ("matchImages", Tree::texts(wanted.patterns)),
         ("defaultCacheDuration", cache_duration()),
-        ("tokenAttributes", token_attributes(audience, annotation)),
-    ])
+        (
+            "tokenAttributes",
+            token_attributes(wanted.audience, wanted.annotation),
+        ),
+    ];
+    if !wanted.args.is_empty() {
+        fields.push((ARGS, Tree::texts(wanted.args)));
+    }
+    if !wanted.env.is_empty() {
+        fields.push((ENV, Tree::List(variables(wanted.env))));
+    }
+    Tree::Object(fields)
 }
+
+/// Environment variables as items of `env`.
+pub(super) fn variables(env: &[(&'static str, String)]) -> Vec<Tree> {
+    let item = |(name, value): &(&'static str, String)| {
+        Tree::Object(vec![
+            ("name", Tree::Word(name)),
+            ("value", Tree::Text(value.clone())),
+        ])
+    };
+    env.iter().map(item).collect()
+}
+
+/// The field with the plugin's flags.
+pub(super) const ARGS: &str = "args";
+/// The field with its environment variables.
+pub(super) const ENV: &str = "env";
 
 /// `defaultCacheDuration`.
 pub(super) fn cache_duration() -> Tree {
@@ -29,8 +74,8 @@ pub(super) fn cache_duration() -> Tree {
 /// Annotations that kubelet hands over where a service account has them.
 pub(super) const OPTIONAL_KEYS: &str = "optionalServiceAccountAnnotationKeys";
 
-/// `tokenAttributes`: static pods have no service account, and are not to fail. With
-/// an annotation that is to be handed over.
+/// `tokenAttributes`: kubelet need not run the plugin for static pods, which have no
+/// service account. With an annotation that is to be handed over.
 pub(super) fn token_attributes(audience: &str, annotation: Option<&str>) -> Tree {
     let mut fields = vec![
         (
@@ -38,7 +83,7 @@ pub(super) fn token_attributes(audience: &str, annotation: Option<&str>) -> Tree
             Tree::Text(audience.to_owned()),
         ),
         ("cacheType", Tree::Word("Token")),
-        ("requireServiceAccount", Tree::Bool(false)),
+        ("requireServiceAccount", Tree::Bool(true)),
     ];
     fields.extend(annotation.map(|key| (OPTIONAL_KEYS, one_key(key))));
     Tree::Object(fields)
@@ -50,11 +95,10 @@ pub(super) fn one_key(key: &str) -> Tree {
 }
 
 /// A file with the entry alone.
-pub(super) fn file(patterns: &[String], audience: &str, annotation: Option<&str>) -> Tree {
-    let entry = entry(patterns, audience, annotation);
+pub(super) fn file(wanted: &Wanted<'_>) -> Tree {
     Tree::Object(vec![
         ("apiVersion", Tree::Word(API_VERSION)),
         ("kind", Tree::Word(KIND)),
-        ("providers", Tree::List(vec![entry])),
+        ("providers", Tree::List(vec![entry(wanted)])),
     ])
 }

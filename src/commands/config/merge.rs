@@ -6,29 +6,14 @@
 //! settings, `requireServiceAccount`, patterns beyond those of registries.conf
 //! that may match an image with a mirror. Patterns that match none are dropped.
 
-use registries_conf::Registry;
-
 use super::edit::{Editor, Unsupported};
-use super::entry::{self, NAME};
+use super::entry::{self, ARGS, ENV, NAME, Wanted};
 use super::tree::Tree;
 use crate::kubelet::API_VERSION as PROVIDER_API_VERSION;
 use crate::kubelet::provider_config::{
     self, API_VERSION, CredentialProvider, Document, Entry, MatchImage, Node, TokenAttributes,
     Value,
 };
-
-/// What a file is to say.
-#[derive(Debug)]
-pub(super) struct Wanted<'a> {
-    /// The patterns, none covered by another.
-    pub(super) patterns: &'a [String],
-    /// The registries they come from.
-    pub(super) registries: &'a [&'a Registry],
-    /// Whom the token is for.
-    pub(super) audience: &'a str,
-    /// The annotation that kubelet is to hand over.
-    pub(super) annotation: Option<&'a str>,
-}
 
 /// The text of a merged file, and what it has lost.
 #[derive(Debug, PartialEq, Eq)]
@@ -67,12 +52,10 @@ pub(super) fn merge(document: &Document, wanted: &Wanted<'_>) -> Result<Merged, 
             dropped = update(&mut editor, node, provider, wanted)?;
         }
         (None, Some(list)) if !list.value.items().is_empty() => {
-            let entry = entry::entry(wanted.patterns, wanted.audience, wanted.annotation);
-            editor.change_items(list, |_| true, &[entry])?;
+            editor.change_items(list, |_| true, &[entry::entry(wanted)])?;
         }
         (None, providers) => {
-            let entry = entry::entry(wanted.patterns, wanted.audience, wanted.annotation);
-            let list = Tree::List(vec![entry]);
+            let list = Tree::List(vec![entry::entry(wanted)]);
             match providers {
                 Some(empty) => editor.replace(root, empty, &list)?,
                 None => editor.add_field(root, "providers", &list)?,
@@ -102,8 +85,15 @@ pub(super) fn is_merged(before: &Document, after: &Document, wanted: &Wanted<'_>
             .annotation
             .is_none_or(|key| attributes.is_some_and(|token| hands_over(token, key)));
         let mut patterns = wanted.patterns.iter();
+        let has_args = wanted.args.iter().all(|own| provider.args.contains(own));
+        let has_env = wanted.env.iter().all(|(name, value)| {
+            let mut env = provider.env.iter();
+            env.any(|known| known.name == *name && *known.value.expose() == *value.as_bytes())
+        });
         audience == Some(wanted.audience)
             && is_handed_over
+            && has_args
+            && has_env
             && patterns.all(|pattern| provider.covers(pattern))
     };
     others(before) == others(after) && ours(after).is_some_and(|(_, provider)| says(provider))
@@ -134,6 +124,9 @@ fn update(
         Some(other) => editor.replace(node, other, &patterns)?,
         None => {}
     }
+    let (args, env) = (field(node, ARGS), field(node, ENV));
+    update_args(editor, node, args, wanted.args)?;
+    update_env(editor, node, env, wanted.env)?;
     match (token, &provider.token_attributes) {
         (Some(found), Some(said)) if !found.value.entries().is_empty() => {
             update_token(editor, &found.value, said, wanted)?;
@@ -153,7 +146,79 @@ fn update(
     if token.is_none() {
         editor.add_field(node, "tokenAttributes", &attributes)?;
     }
+    if args.is_none() && !wanted.args.is_empty() {
+        editor.add_field(node, ARGS, &Tree::texts(wanted.args))?;
+    }
+    if env.is_none() && !wanted.env.is_empty() {
+        editor.add_field(node, ENV, &Tree::List(entry::variables(wanted.env)))?;
+    }
     Ok(dropped)
+}
+
+/// Replaces flags in the entry's `args`, and adds those that are missing.
+fn update_args(
+    editor: &mut Editor<'_>,
+    node: &Node,
+    list: Option<&Entry>,
+    wanted: &[String],
+) -> Result<(), Unsupported> {
+    let Some(list) = list.filter(|_| !wanted.is_empty()) else {
+        return Ok(());
+    };
+    let items: Vec<&str> = list.value.items().iter().filter_map(Node::as_str).collect();
+    if items.is_empty() {
+        return editor.replace(node, list, &Tree::texts(wanted));
+    }
+    let flag = |argument: &str| argument.split('=').next().unwrap_or_default().to_owned();
+    let is_other = |argument: &str| {
+        let own = flag(argument);
+        wanted.iter().any(|wanted| flag(wanted) == own) && !wanted.iter().any(|w| w == argument)
+    };
+    let is_kept = |index: usize| {
+        let argument = items.get(index).copied().unwrap_or_default();
+        // The value of "--flag value" goes with it.
+        let before = index.checked_sub(1).and_then(|before| items.get(before));
+        let is_value = before.is_some_and(|before| {
+            !before.contains('=') && is_other(before) && !argument.starts_with('-')
+        });
+        !is_other(argument) && !is_value
+    };
+    let is_new = |wanted: &&String| !items.contains(&wanted.as_str());
+    let added: Vec<_> = wanted
+        .iter()
+        .filter(is_new)
+        .cloned()
+        .map(Tree::Text)
+        .collect();
+    editor.change_items(list, is_kept, &added)
+}
+
+/// Replaces variables in the entry's `env`, and adds those that are missing.
+fn update_env(
+    editor: &mut Editor<'_>,
+    node: &Node,
+    list: Option<&Entry>,
+    wanted: &[(&'static str, String)],
+) -> Result<(), Unsupported> {
+    let Some(list) = list.filter(|_| !wanted.is_empty()) else {
+        return Ok(());
+    };
+    let items = list.value.items();
+    if items.is_empty() {
+        return editor.replace(node, list, &Tree::List(entry::variables(wanted)));
+    }
+    let text = |index: usize, key: &str| items.get(index)?.get(key)?.as_str();
+    let has = |index: usize, (name, value): &(&str, String)| {
+        text(index, "name") == Some(*name) && text(index, "value") == Some(value.as_str())
+    };
+    let is_kept = |index: usize| {
+        let name = text(index, "name");
+        let own = wanted.iter().find(|(own, _)| name == Some(*own));
+        own.is_none_or(|own| has(index, own))
+    };
+    let is_new = |own: &&(&'static str, String)| !(0..items.len()).any(|index| has(index, own));
+    let added: Vec<_> = wanted.iter().filter(is_new).cloned().collect();
+    editor.change_items(list, is_kept, &entry::variables(&added))
 }
 
 fn update_token(

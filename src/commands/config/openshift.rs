@@ -6,7 +6,7 @@
 use registries_conf::{Config as Registries, ImageName};
 use tracing::{error, warn};
 
-use super::Derived;
+use super::derived::Derived;
 use super::tree::Tree;
 use crate::kubelet::provider_config;
 

@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use registries_conf::Source;
+use registries_conf::{Config as Registries, Source};
 
 use super::*;
 
@@ -37,6 +37,8 @@ fn merged_and_handed(
         registries: &derived.registries,
         audience,
         annotation,
+        args: &[],
+        env: &[],
     };
     let before = provider_config::parse(text.as_bytes()).unwrap();
     let merged = merge(&before, &wanted)
@@ -64,7 +66,7 @@ const ENTRY: &str = "\
   tokenAttributes:
     serviceAccountTokenAudience: \"https://kubernetes.test\"
     cacheType: Token
-    requireServiceAccount: false
+    requireServiceAccount: true
 ";
 
 /// Our entry, with each line so far in.
@@ -161,7 +163,7 @@ fn the_entry_is_added_after_the_others() {
 #[test]
 fn flow_yaml_and_json_stay_what_they_are() {
     let one_line = "{\"apiVersion\":\"kubelet.config.k8s.io/v1\",\"kind\":\"CredentialProviderConfig\",\"providers\":[{\"name\":\"a\",\"matchImages\":[\"a.test\"],\"defaultCacheDuration\":\"0s\",\"apiVersion\":\"credentialprovider.kubelet.k8s.io/v1\"}]}";
-    let ours = "{\"name\": \"crio-credential-provider\", \"apiVersion\": \"credentialprovider.kubelet.k8s.io/v1\", \"matchImages\": [\"docker.io\"], \"defaultCacheDuration\": \"0s\", \"tokenAttributes\": {\"serviceAccountTokenAudience\": \"https://kubernetes.test\", \"cacheType\": \"Token\", \"requireServiceAccount\": false}}";
+    let ours = "{\"name\": \"crio-credential-provider\", \"apiVersion\": \"credentialprovider.kubelet.k8s.io/v1\", \"matchImages\": [\"docker.io\"], \"defaultCacheDuration\": \"0s\", \"tokenAttributes\": {\"serviceAccountTokenAudience\": \"https://kubernetes.test\", \"cacheType\": \"Token\", \"requireServiceAccount\": true}}";
     let merged = merged_into(one_line, &["docker.io"]);
     let expected = one_line.strip_suffix("]}").unwrap().to_owned() + ", " + ours + "]}";
     assert_eq!(merged, expected);
@@ -218,8 +220,8 @@ fn what_says_all_this_already_stays() {
     let text = text
         .replace("\"0s\"", "1h")
         .replace(
-            "requireServiceAccount: false",
             "requireServiceAccount: true",
+            "requireServiceAccount: false",
         )
         .replace("cacheType: Token", "cacheType: ServiceAccount")
         .replace(
@@ -280,7 +282,7 @@ fn what_is_missing_in_the_entry_is_added() {
         (
             "an old version without a token",
             "  apiVersion: credentialprovider.kubelet.k8s.io/v1beta1 # x\n  matchImages: [docker.io]\n  defaultCacheDuration: 0s # y\n# end\n",
-            "  apiVersion: credentialprovider.kubelet.k8s.io/v1 # x\n  matchImages: [docker.io]\n  defaultCacheDuration: 0s # y\n  tokenAttributes:\n    serviceAccountTokenAudience: \"https://kubernetes.test\"\n    cacheType: Token\n    requireServiceAccount: false\n# end\n",
+            "  apiVersion: credentialprovider.kubelet.k8s.io/v1 # x\n  matchImages: [docker.io]\n  defaultCacheDuration: 0s # y\n  tokenAttributes:\n    serviceAccountTokenAudience: \"https://kubernetes.test\"\n    cacheType: Token\n    requireServiceAccount: true\n# end\n",
         ),
         (
             "a cache type",
@@ -290,12 +292,12 @@ fn what_is_missing_in_the_entry_is_added() {
         (
             "nearly all",
             "  matchImages: docker.io # a list\n  tokenAttributes: {}\n",
-            "  matchImages: [\"docker.io\"] # a list\n  tokenAttributes:\n    serviceAccountTokenAudience: \"https://kubernetes.test\"\n    cacheType: Token\n    requireServiceAccount: false\n  apiVersion: credentialprovider.kubelet.k8s.io/v1\n  defaultCacheDuration: \"0s\"\n",
+            "  matchImages: [\"docker.io\"] # a list\n  tokenAttributes:\n    serviceAccountTokenAudience: \"https://kubernetes.test\"\n    cacheType: Token\n    requireServiceAccount: true\n  apiVersion: credentialprovider.kubelet.k8s.io/v1\n  defaultCacheDuration: \"0s\"\n",
         ),
         (
             "values",
             "  apiVersion:\n  matchImages: []\n  defaultCacheDuration: ~\n  tokenAttributes:\n    serviceAccountTokenAudience: ''\n    cacheType:\n    requireServiceAccount: null\n",
-            "  apiVersion: credentialprovider.kubelet.k8s.io/v1\n  matchImages:\n    - \"docker.io\"\n  defaultCacheDuration: \"0s\"\n  tokenAttributes:\n    serviceAccountTokenAudience: \"https://kubernetes.test\"\n    cacheType: Token\n    requireServiceAccount: false\n",
+            "  apiVersion: credentialprovider.kubelet.k8s.io/v1\n  matchImages:\n    - \"docker.io\"\n  defaultCacheDuration: \"0s\"\n  tokenAttributes:\n    serviceAccountTokenAudience: \"https://kubernetes.test\"\n    cacheType: Token\n    requireServiceAccount: true\n",
         ),
     ] {
         let merged = merged_into(&(head.clone() + rest), &["docker.io"]);
@@ -307,7 +309,7 @@ fn what_is_missing_in_the_entry_is_added() {
 fn items_of_json_are_changed_in_place() {
     let file = |patterns: &str| {
         format!(
-            "{{\"apiVersion\":\"kubelet.config.k8s.io/v1\",\"kind\":\"CredentialProviderConfig\",\"providers\":[{{\"name\":\"crio-credential-provider\",\"matchImages\":[{patterns}],\"defaultCacheDuration\":\"0s\",\"apiVersion\":\"credentialprovider.kubelet.k8s.io/v1\",\"tokenAttributes\":{{\"serviceAccountTokenAudience\":\"https://kubernetes.test\",\"cacheType\":\"Token\",\"requireServiceAccount\":false}}}}]}}"
+            "{{\"apiVersion\":\"kubelet.config.k8s.io/v1\",\"kind\":\"CredentialProviderConfig\",\"providers\":[{{\"name\":\"crio-credential-provider\",\"matchImages\":[{patterns}],\"defaultCacheDuration\":\"0s\",\"apiVersion\":\"credentialprovider.kubelet.k8s.io/v1\",\"tokenAttributes\":{{\"serviceAccountTokenAudience\":\"https://kubernetes.test\",\"cacheType\":\"Token\",\"requireServiceAccount\":true}}}}]}}"
         )
     };
     for (before, prefixes, after) in [
@@ -379,8 +381,7 @@ fn an_annotation_is_handed_over_once_beside_those_that_are_there() {
         assert_eq!(merged, after, "{there}");
     }
     let required = "    requiredServiceAccountAnnotationKeys: [example.com/a]\n";
-    let text = entry(0).replace("Account: false", "Account: true");
-    let text = format!("{HEAD}providers:\n{text}{required}");
+    let text = format!("{HEAD}providers:\n{}{required}", entry(0));
     let merged = merged_and_handed(&text, &["docker.io"], AUDIENCE, Some("example.com/a"));
     assert_eq!(merged, text);
     // Where the entry is not there yet.
@@ -404,6 +405,8 @@ fn what_is_shared_is_not_edited() {
         registries: &derived.registries,
         audience: AUDIENCE,
         annotation: None,
+        args: &[],
+        env: &[],
     };
     let document = provider_config::parse(shared.as_bytes()).unwrap();
     assert_eq!(document.problems, []);
@@ -507,6 +510,8 @@ proptest! {
             registries: &derived.registries,
             audience: AUDIENCE,
             annotation: None,
+            args: &[],
+            env: &[],
         };
         if let Ok(document) = provider_config::parse(text.as_bytes())
             && let Ok(merged) = merge(&document, &wanted)

@@ -16,6 +16,9 @@ use crate::kubelet::provider_config::{
 use crate::secret::ReadError;
 
 const NAME: &str = "provider-config";
+const CORRECT: &str = "correct it: kubelet does not start with it";
+/// The file that is suggested where kubelet reads a directory.
+const OWN_FILE: &str = "crio-credential-provider.yaml";
 /// How many problems of a file a message lists; `config` lists them all.
 const SHOWN: usize = 3;
 
@@ -78,11 +81,11 @@ impl Loaded {
     ) -> Vec<Finding> {
         let files = match &self.files {
             Ok(files) => files,
-            Err(error) => return vec![unreadable(error)],
+            Err(error) => return vec![unreadable(&self.path, error)],
         };
         let mut findings = vec![problems(root, &self.path, files)];
         match entry {
-            None => findings.push(not_registered(&self.path)),
+            None => findings.push(not_registered(&self.path, files, root)),
             Some(entry) => {
                 findings.push(speaks(entry));
                 findings.extend(registries.map(|registries| covered(entry, registries)));
@@ -92,7 +95,7 @@ impl Loaded {
     }
 }
 
-fn unreadable(error: &LoadError) -> Finding {
+fn unreadable(path: &Path, error: &LoadError) -> Finding {
     let denied = match error {
         LoadError::Read {
             source: ReadError::Io(error),
@@ -103,9 +106,14 @@ fn unreadable(error: &LoadError) -> Finding {
         | LoadError::Empty { .. }
         | LoadError::TooMany { .. } => false,
     };
-    let message = chain(error);
-    let remedy = format!("kubelet does not start with it: write what \"{PROVIDER} config\" prints");
-    Finding::unreadable(NAME, denied, message, &remedy)
+    let remedy = match error {
+        LoadError::Empty { .. } => rewrite(&path.join(OWN_FILE)),
+        _ if error.is_missing() => rewrite(path),
+        LoadError::Read { .. } | LoadError::Parse { .. } | LoadError::TooMany { .. } => {
+            CORRECT.to_owned()
+        }
+    };
+    Finding::unreadable(NAME, denied, chain(error), &remedy)
 }
 
 fn problems(root: &Root, path: &Path, files: &[File]) -> Finding {
@@ -129,16 +137,34 @@ fn problems(root: &Root, path: &Path, files: &[File]) -> Finding {
     if let Some(more @ 1..) = problems.len().checked_sub(SHOWN) {
         message = format!("{message}; and {more} more");
     }
-    Finding::fail(NAME, message, "correct it: kubelet does not start with it")
+    let remedy = match files {
+        [file] if file.document.is_blank() => rewrite(path),
+        _ => CORRECT.to_owned(),
+    };
+    Finding::fail(NAME, message, remedy)
 }
 
-fn not_registered(path: &Path) -> Finding {
+fn not_registered(path: &Path, files: &[File], root: &Root) -> Finding {
     const NAME: &str = "provider-entry";
+    let is_file = matches!(files, [file] if root.shown(&file.path) == path);
+    let remedy = if is_file {
+        rewrite(path)
+    } else {
+        rewrite(&path.join(OWN_FILE))
+    };
     let path = path.display();
     Finding::fail(
         NAME,
         format!("{path} has no provider {PROVIDER:?}: kubelet does not run it"),
-        format!("{PROVIDER} config --merge {path} --write, then restart kubelet"),
+        remedy,
+    )
+}
+
+/// Ends in a command that can be run as it is.
+pub(in crate::commands::check) fn rewrite(file: &Path) -> String {
+    format!(
+        "write it, and restart kubelet then: {PROVIDER} config --write {}",
+        file.display()
     )
 }
 
@@ -146,10 +172,7 @@ fn not_registered(path: &Path) -> Finding {
 fn speaks(entry: &Entry) -> Finding {
     const NAME: &str = "provider-entry";
     let Entry { provider, file } = entry;
-    let remedy = || {
-        let file = file.display();
-        format!("{PROVIDER} config --merge {file} --write, then restart kubelet")
-    };
+    let remedy = || rewrite(file);
     let version = &provider.api_version;
     if version != API_VERSION {
         let message =
@@ -202,10 +225,7 @@ fn covered(entry: &Entry, registries: &Registries) -> Finding {
         };
         list.push(registry.prefix.as_str());
     }
-    let remedy = || {
-        let file = file.display();
-        format!("{PROVIDER} config --merge {file} --write, then restart kubelet")
-    };
+    let remedy = || rewrite(file);
     if !never.is_empty() {
         let names = listed(&never);
         let message = format!("no matchImages for images that have a mirror: {names}");

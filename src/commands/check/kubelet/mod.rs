@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use registries_conf::Config as Registries;
 
-pub(super) use self::entry::Entry;
 use self::entry::Loaded;
+pub(super) use self::entry::{Entry, rewrite};
 use self::found::Found;
 use super::process::Process;
 use super::report::Finding;

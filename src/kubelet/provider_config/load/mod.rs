@@ -93,6 +93,28 @@ pub enum LoadError {
     },
 }
 
+impl LoadError {
+    /// Whether there is no such file.
+    pub fn is_missing(&self) -> bool {
+        match self {
+            Self::Read {
+                source: ReadError::Io(error),
+                ..
+            } => error.kind() == io::ErrorKind::NotFound,
+            Self::Read { .. } | Self::Parse { .. } | Self::Empty { .. } | Self::TooMany { .. } => {
+                false
+            }
+        }
+    }
+}
+
+impl Document {
+    /// Whether there is nothing in it but perhaps comments.
+    pub fn is_blank(&self) -> bool {
+        self.root.value == Value::Null
+    }
+}
+
 impl fmt::Debug for Document {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Document")
