@@ -81,7 +81,7 @@ impl<'a> Logins<'a> {
         let globals: Vec<_> = decoded.flatten().collect();
         auth_file::offer_global(&globals, &mut selection, observer);
 
-        let content = auth_file::encode(&selection, &globals, observer);
+        let content = auth_file::encode(&selection, &globals, observer)?;
         Ok(Self {
             sources,
             selection,

@@ -14,7 +14,7 @@ mod store;
 mod sweep;
 mod times;
 
-pub use content::encode;
+pub use content::{EncodeError, encode};
 pub use global::{GlobalAuthFile, GlobalText, offer_global, read_global};
 pub use lock::Locks;
 pub use name::FileName;

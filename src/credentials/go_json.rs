@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 /// A text that may hold secrets: wiped when dropped, unless it is borrowed, and
 /// redacted in `Debug`.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Text<'a> {
     /// Borrowed from the input.
     Borrowed(&'a str),
@@ -35,9 +35,16 @@ impl<'a> Text<'a> {
     /// The same text, which borrows nothing.
     pub fn into_owned(self) -> Text<'static> {
         match self {
-            Self::Borrowed(text) => Text::Owned(Zeroizing::new(text.to_owned())),
+            Self::Borrowed(text) => Text::from(text),
             Self::Owned(text) => Text::Owned(text),
         }
+    }
+}
+
+impl From<&str> for Text<'static> {
+    /// A copy, which is wiped.
+    fn from(text: &str) -> Self {
+        Self::Owned(Zeroizing::new(text.to_owned()))
     }
 }
 

@@ -98,3 +98,29 @@ proptest! {
         prop_assert_eq!(entry, &json!({"auth": base64("user:hunter2")}), "{}", outcome);
     }
 }
+
+#[test]
+fn a_large_login_is_kept_once_and_a_file_too_large_for_its_copies_is_an_error() {
+    let mirrors: Vec<_> = (0..1_000)
+        .map(|number| format!("m{number}.example"))
+        .collect();
+    let mirrors: Vec<_> = mirrors.iter().map(String::as_str).collect();
+    let node = Node::with_mirrors(&mirrors);
+    let large = "x".repeat(400_000);
+    let cluster = Cluster::with([
+        login("large-login", "*.example", &format!("user:{large}")),
+        login(
+            "large-key",
+            &format!("*.example{}", "/".repeat(400_000)),
+            "user:p",
+        ),
+    ]);
+    let provider = node.provider(&cluster);
+
+    // 200 MB, where a copy for each mirror would take 400 MB, and one of each key as much.
+    let outcome = provider.pull_in_script("ulimit -v 200000; \"$PROVIDER\"; exit $?", &[], NGINX);
+
+    outcome.fails_with(&["larger than", "secret \"large-login\"", "1000 pull sources"]);
+    assert!(outcome.stderr.len() < 4_000, "{outcome}");
+    assert_eq!(node.auth_file(NGINX), None);
+}

@@ -40,7 +40,7 @@ fn auth_file(sources: &[&str], secrets: &[(&str, Value)], globals: &[Value]) -> 
         })
         .collect();
     offer_global(&globals, &mut selection, &mut ());
-    let text = encode(&selection, &globals, &mut ())?;
+    let text = encode(&selection, &globals, &mut ()).unwrap()?;
     Some(serde_json::from_slice(&text).unwrap())
 }
 
@@ -139,6 +139,28 @@ fn what_cri_o_could_not_decode_is_left_out() {
         "credHelpers": {"good.local": "helper"},
     });
     assert_eq!(written, Some(expected));
+}
+
+#[test]
+fn a_file_beyond_all_measure_is_an_error_that_names_the_largest_login() {
+    let sources = (0..200).map(|number| ImageName::parse(&format!("m{number}.x/i")).unwrap());
+    let mut selection = Selection::new(sources);
+    let small = BASE64.encode("user:small");
+    let large = BASE64.encode(format!("user:{}", "x".repeat(100_000)));
+    let text = json!({"*.x": {"auth": large}, "m1.x": {"auth": small}}).to_string();
+    let text = Text::of_json(text.as_bytes());
+    let config = DockerConfig::parse(&text, Format::DockerCfg).unwrap();
+    for (key, entry) in config.auths.unwrap() {
+        let origin = Origin::Secret("tenant".to_owned());
+        selection
+            .offer(&origin, &key, entry, |_| true, &mut ())
+            .unwrap();
+    }
+    let error = encode(&selection, &[], &mut ()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the auth file would be larger than 16777216 bytes: shorten the login under \"*.x\" of secret \"tenant\", which serves 199 pull sources"
+    );
 }
 
 /// The login that containers/image finds in an auth file for a repository: a

@@ -49,7 +49,7 @@ pub struct Credential {
     /// May be empty.
     pub password: Secret,
     /// An OAuth 2 refresh token, carried along with the login.
-    pub identity_token: Option<Secret>,
+    pub identity_token: Option<Text<'static>>,
 }
 
 /// Why one entry cannot be used.
@@ -122,7 +122,7 @@ impl<'a> RawEntry<'a> {
         Ok(Credential {
             username,
             password,
-            identity_token: token.filter(|token| !token.is_empty()).map(Secret::from),
+            identity_token: token.filter(|token| !token.is_empty()).map(Text::from),
         })
     }
 }

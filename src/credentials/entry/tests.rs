@@ -11,7 +11,7 @@ fn credential(entry: &str, reader: Reader) -> Result<Login, EntryError> {
     Ok((
         found.username_lossy().into_owned(),
         text(found.password),
-        found.identity_token.map(text),
+        found.identity_token.as_deref().map(str::to_owned),
     ))
 }
 
