@@ -184,7 +184,9 @@ fn one_line(text: &str) -> String {
             line.push_str("...");
             break;
         }
-        line.push(if c.is_control() { ' ' } else { c });
+        // Controls of bidirectional text reorder what is around them.
+        let is_bidi = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        line.push(if c.is_control() || is_bidi { ' ' } else { c });
     }
     line
 }

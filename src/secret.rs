@@ -103,7 +103,10 @@ pub fn read_bounded(mut reader: impl Read, limit: usize) -> Result<Zeroizing<Vec
                 return Err(ReadError::TooLarge { limit });
             }
             let size = filled.saturating_mul(2).min(limit.saturating_add(1));
-            let mut larger = Zeroizing::new(Vec::with_capacity(size));
+            // Memory that cannot be had is an error here, elsewhere the end of the process.
+            let mut larger = Zeroizing::new(Vec::new());
+            let no_memory = |_| io::Error::from(io::ErrorKind::OutOfMemory);
+            larger.try_reserve_exact(size).map_err(no_memory)?;
             larger.extend_from_slice(&buffer);
             larger.resize(size, 0);
             buffer = larger;

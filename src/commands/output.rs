@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
 use anyhow::Context;
+use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
 use crate::cli;
@@ -150,10 +151,35 @@ pub fn finish(written: io::Result<()>) -> anyhow::Result<()> {
     }
 }
 
+/// Prints a value as JSON, in which every character that is odd is written out: a
+/// terminal that shows it could be fooled as by text.
+///
+/// # Errors
+/// As the output says.
+pub fn print_json(mut out: impl Write, value: &impl Serialize) -> io::Result<()> {
+    let mut text = Vec::new();
+    for c in serde_json::to_string_pretty(value)?.chars() {
+        if c == '\n' || !odd(c) {
+            write!(text, "{c}")?;
+            continue;
+        }
+        // Outside of strings, JSON has none of them.
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            write!(text, "\\u{unit:04x}")?;
+        }
+    }
+    text.push(b'\n');
+    out.write_all(&text)
+}
+
+/// Whether a character could move the cursor, or hide or reorder text.
+fn odd(c: char) -> bool {
+    !matches!(c, '"' | '\'' | '\\') && c.escape_debug().len() > 1
+}
+
 /// The text with whatever could move the cursor, hide or reorder text written out:
 /// control and format characters, line ends and marks that combine.
 fn escaped(text: &str) -> Cow<'_, str> {
-    let odd = |c: char| !matches!(c, '"' | '\'' | '\\') && c.escape_debug().len() > 1;
     if !text.chars().any(odd) {
         return Cow::Borrowed(text);
     }
@@ -210,6 +236,20 @@ mod tests {
             printed(false, |printer| printer.table(0, &rows).unwrap()),
             "a    b\nccc  d\n"
         );
+    }
+
+    #[test]
+    fn json_has_no_odd_characters_and_means_the_same() {
+        let text = "\u{1b}[2J\u{9b}\u{202e}\u{e0001}\u{7f}\n鏡é\"";
+        let mut out = Vec::new();
+        print_json(&mut out, &[text]).unwrap();
+        let printed = String::from_utf8(out).unwrap();
+        assert_eq!(
+            printed,
+            "[\n  \"\\u001b[2J\\u009b\\u202e\\udb40\\udc01\\u007f\\n鏡é\\\"\"\n]\n"
+        );
+        let read: [String; 1] = serde_json::from_str(&printed).unwrap();
+        assert_eq!(read, [text]);
     }
 
     #[test]

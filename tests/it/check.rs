@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command};
 use std::time::Duration;
 
+use rustix::process::geteuid;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -243,6 +244,41 @@ fn the_auth_directory_is_roots_alone() {
         "auth-dir",
         "no directory",
         "--auth-dir",
+    );
+}
+
+#[test]
+fn links_to_the_auth_directory_are_followed_before_it_is_judged() {
+    let link = |target: &str| {
+        let target = target.to_owned();
+        move |ready: &ReadyNode| {
+            fs::remove_dir_all(ready.node.path("etc/crio/auth")).unwrap();
+            symlink(&target, ready.node.path("etc/crio/auth")).unwrap();
+        }
+    };
+    finds(
+        link("/run/nowhere"),
+        "FAIL",
+        "auth-dir",
+        "/etc/crio/auth is a link to /run/nowhere, which does not exist",
+        "remove /etc/crio/auth",
+    );
+    let node = Node::new();
+    node.write("home/auth/keep", "");
+    node.set_mode("home/auth", 0o700);
+    node.set_mode("home", 0o777);
+    node.write("etc/keep", "");
+    symlink(node.path("home/auth"), node.path("etc/auth")).unwrap();
+    if !geteuid().is_root() {
+        cannot_run("only root's directories are judged on the machine itself");
+        return;
+    }
+    let directory = node.path("etc/auth");
+    let arguments = ["check", "--auth-dir", directory.to_str().unwrap()];
+    let outcome = Provider::new(node.path("")).run_with(&arguments);
+    assert!(
+        outcome.stdout.contains("home is writable by others"),
+        "{outcome}"
     );
 }
 

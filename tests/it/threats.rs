@@ -189,6 +189,16 @@ fn a_registries_conf_without_end_is_refused() {
 }
 
 #[test]
+fn a_file_that_does_not_fit_into_memory_is_an_error_like_others() {
+    let node = Node::with_mirror();
+    let script = r#"ulimit -d 8192 && exec "$PROVIDER""#;
+    let provider = node.provider(&cluster());
+    let provider = provider.flag("--registries-conf", "/dev/zero");
+    let outcome = provider.pull_in_script(script, &[], NGINX);
+    outcome.fails_with(&["/dev/zero", "out of memory"]);
+}
+
+#[test]
 fn a_named_pipe_in_the_place_of_a_file_holds_nothing_up() {
     let node = Node::with_mirror();
     let cluster = cluster();

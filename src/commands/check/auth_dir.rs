@@ -23,11 +23,15 @@ const OLD: Duration = Duration::from_secs(24 * 60 * 60);
 /// The most files that are looked at.
 const MAX_FILES: usize = 100_000;
 
-/// Checks the directory, and what is in it.
-pub(super) fn check(root: &Root, config: &Settings) -> Vec<Finding> {
+/// Checks the directory, and what is in it; `named` is its path as the node has it,
+/// with links.
+pub(super) fn check(root: &Root, config: &Settings, named: &Path) -> Vec<Finding> {
     let path = config.auth_dir.as_path();
     let shown = root.shown(path);
     let shown = shown.display();
+    if let Some(finding) = dangling(root, named) {
+        return vec![finding];
+    }
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return vec![missing(root, path)],
@@ -44,7 +48,12 @@ pub(super) fn check(root: &Root, config: &Settings) -> Vec<Finding> {
         )];
     }
     let mode = metadata.permissions().mode() & 0o7777;
-    let directory = match loophole(root, path) {
+    // Where links lead counts too, and the directories on the way there.
+    let judged = loophole(root, path).and_then(|found| match found {
+        None => loophole(root, &fs::canonicalize(path)?),
+        found => Ok(found),
+    });
+    let directory = match judged {
         Err(error) => unreadable(&format!("{shown}: {error}"), &error),
         Ok(Some((message, remedy))) => Finding::fail(NAME, message, remedy),
         Ok(None) if mode & OPEN_TO_OTHERS != 0 => Finding::warn(
@@ -55,6 +64,25 @@ pub(super) fn check(root: &Root, config: &Settings) -> Vec<Finding> {
         Ok(None) => Finding::pass(NAME, format!("{shown}, root's alone")),
     };
     vec![directory, left_over(root, config)]
+}
+
+/// A link that leads nowhere, on the way or at the end: nothing can be created there.
+fn dangling(root: &Root, named: &Path) -> Option<Finding> {
+    let target = |path: &Path| {
+        let holder = root.path(path.parent()?);
+        fs::read_link(holder.join(path.file_name()?)).ok()
+    };
+    let mut parts = named.ancestors();
+    let (link, target) = parts.find_map(|path| Some((path, target(path)?)))?;
+    if root.path(link).exists() {
+        return None;
+    }
+    let (link, target) = (link.display(), target.display());
+    Some(Finding::fail(
+        NAME,
+        format!("{link} is a link to {target}, which does not exist"),
+        format!("remove {link}, or create the directory that it leads to, mode 0700"),
+    ))
 }
 
 /// The first pull creates it; somebody else must not be able to do that before.

@@ -72,13 +72,14 @@ fn examine(
     let mut by_hand = root.apply(config.clone()).cluster;
     by_hand.kubelet_kubeconfig = None;
     let (arguments, config) = settings(config, kubelet.entry.as_ref(), arguments, &command.root);
+    let auth_dir = config.auth_dir.clone();
     let config = root.apply(config);
     let (registries, found) = registries::check(&config);
 
     let mut report = Report::default();
     report.add(unseen);
     report.add(registries);
-    report.add(auth_dir::check(root, &config));
+    report.add(auth_dir::check(root, &config, &auth_dir));
     report.add(crio::check(root, &config, &processes));
     report.add(kubelet.check(root, found.as_ref()));
     report.add(arguments);

@@ -7,7 +7,7 @@ use std::mem;
 
 use serde::Serialize;
 
-use crate::commands::output::{Cell, Printer, Style};
+use crate::commands::output::{Cell, Printer, Style, print_json};
 
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -180,12 +180,11 @@ impl Report {
     ///
     /// # Errors
     /// As the output says.
-    pub(super) fn print_json(&self, mut out: impl Write) -> io::Result<()> {
+    pub(super) fn print_json(&self, out: impl Write) -> io::Result<()> {
         let wire = Wire {
             checks: &self.checks,
             summary: self.summary(),
         };
-        serde_json::to_writer_pretty(&mut out, &wire)?;
-        writeln!(out)
+        print_json(out, &wire)
     }
 }

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::Explained;
+use crate::commands::output::print_json;
 use crate::commands::resolve::json::{WireBlocked, WireUnusable};
 use crate::credentials::Candidate;
 
@@ -46,7 +47,7 @@ struct WireSkipped<'a> {
 }
 
 /// Prints one object.
-pub(super) fn print(explained: &Explained<'_>, mut stdout: impl Write) -> io::Result<()> {
+pub(super) fn print(explained: &Explained<'_>, stdout: impl Write) -> io::Result<()> {
     let skipped = &explained.findings.skipped;
     // Those of short names are not in it: it says what an image is by its name in full.
     let sources = explained.logins.sources.own.sources.iter();
@@ -68,8 +69,7 @@ pub(super) fn print(explained: &Explained<'_>, mut stdout: impl Write) -> io::Re
             .map(|(origin, reason)| WireSkipped { origin, reason })
             .collect(),
     };
-    serde_json::to_writer_pretty(&mut stdout, &wire)?;
-    writeln!(stdout)
+    print_json(stdout, &wire)
 }
 
 fn credential(chosen: &Candidate) -> WireCredential<'_> {

@@ -6,13 +6,13 @@ use std::io::{self, Write};
 use registries_conf::{PullFromMirror, PullSource, PullSources, Registry, UnusableSource};
 use serde::Serialize;
 
+use crate::commands::output::print_json;
 use crate::sources::Sources;
 
 /// Prints one object for each image.
-pub(super) fn print(resolved: &[Sources<'_>], mut stdout: impl Write) -> io::Result<()> {
+pub(super) fn print(resolved: &[Sources<'_>], stdout: impl Write) -> io::Result<()> {
     let wire: Vec<Wire<'_>> = resolved.iter().map(Wire::new).collect();
-    serde_json::to_writer_pretty(&mut stdout, &wire)?;
-    writeln!(stdout)
+    print_json(stdout, &wire)
 }
 
 #[derive(Serialize)]
