@@ -9,6 +9,7 @@ mod global;
 mod name;
 mod turns;
 mod pulls;
+mod intents;
 mod lock;
 mod store;
 mod sweep;
@@ -16,9 +17,9 @@ mod times;
 
 pub use content::{EncodeError, encode};
 pub use global::{GlobalAuthFile, GlobalText, offer_global, read_global};
+pub use intents::Intents;
 pub use lock::Locks;
 pub use name::FileName;
-pub use pulls::Intents;
 pub use store::{AuthDir, StoreError};
 pub(crate) use sweep::{TEMPORARY_AGE, is_ours};
 pub use turns::{AuthFile, Placed};

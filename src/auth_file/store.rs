@@ -7,10 +7,12 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RawMode, Stat, Timespec, Timestamps};
-use rustix::fs::{UTIME_NOW, UTIME_OMIT};
+use rustix::fs::{
+    self, AtFlags, FileType, Mode, OFlags, RawMode, Stat, Timespec, Timestamps, UTIME_OMIT,
+};
 use rustix::io::Errno;
 use rustix::process::{geteuid, getpid};
 use sha2::{Digest, Sha256};
@@ -181,7 +183,8 @@ impl AuthDir {
     ) -> Result<Found, StoreError> {
         let stat = match fs::statat(&self.handle, name.as_str(), AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) if is_regular(&stat) => stat,
-            Ok(_) | Err(Errno::NOENT) => return Ok(Found::Nothing),
+            Ok(_) => return Ok(Found::Foreign),
+            Err(Errno::NOENT) => return Ok(Found::Nothing),
             Err(errno) => return Err(self.file_error("inspect", name.as_str(), errno.into())),
         };
         let ours = stat.st_uid == geteuid().as_raw() && stat.st_mode & 0o7777 == PRIVATE;
@@ -199,15 +202,19 @@ impl AuthDir {
         matches!(held, Ok(Ok(held)) if *held == content)
     }
 
-    /// Sets the time of the file to now. Returns `false` where it is gone.
+    /// Has the file count as placed so long ago. Returns `false` where it is gone.
     ///
     /// # Errors
     /// [`StoreError::File`].
-    pub(super) fn touch(&self, name: &FileName) -> Result<bool, StoreError> {
-        let special = |tv_nsec| Timespec { tv_sec: 0, tv_nsec };
+    pub(super) fn touch(&self, name: &FileName, ago: Duration) -> Result<bool, StoreError> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let placed = now.unwrap_or_default().saturating_sub(ago);
         let times = Timestamps {
-            last_access: special(UTIME_OMIT),
-            last_modification: special(UTIME_NOW),
+            last_access: Timespec {
+                tv_sec: 0,
+                tv_nsec: UTIME_OMIT,
+            },
+            last_modification: Timespec::try_from(placed).unwrap_or_default(),
         };
         let flags = AtFlags::SYMLINK_NOFOLLOW;
         match fs::utimensat(&self.handle, name.as_str(), &times, flags) {

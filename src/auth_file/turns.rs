@@ -13,15 +13,19 @@ use std::time::{Duration, Instant};
 use registries_conf::ImageName;
 use tracing::warn;
 
+use super::intents::Intents;
 use super::lock::{Lock, Locks};
 use super::name::FileName;
-use super::pulls::{Intents, Pulls};
+use super::pulls::Pulls;
 use super::store::{AuthDir, StoreError};
 use crate::deadline::Deadline;
 use crate::signals::{self, HeldBack};
 
 /// In this time kubelet announces the pull that follows a response.
 pub(super) const WINDOW: Duration = Duration::from_millis(300);
+/// In this time kubelet mostly announces it. Runs that have waited for a whole window
+/// then follow each other so fast: starts that pull nothing do not add up.
+const MOMENT: Duration = Duration::from_millis(30);
 /// How long a run waits at most, from its start. The rest of its time is for kubelet to
 /// get the answer.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -68,8 +72,8 @@ impl<'a> AuthFile<'a> {
             match step {
                 Step::Place => directory.write(self.name, content)?,
                 // Taken in this moment: look again.
-                Step::Touch if !directory.touch(self.name)? => continue,
-                Step::Touch | Step::Leave => {}
+                Step::Touch(ago) if !directory.touch(self.name, ago)? => continue,
+                Step::Touch(_) | Step::Leave => {}
             }
             break signals;
         };
@@ -91,10 +95,11 @@ impl<'a> AuthFile<'a> {
             return Ok(None);
         };
         if directory.look(self.name, None)? != Found::Nothing {
-            let _turn = self.turn(&directory);
+            let turn = self.turn(&directory);
             self.wait(&directory, None)?;
+            directory.remove(self.name)?;
+            drop(turn);
         }
-        directory.remove(self.name)?;
         Ok(Some(directory))
     }
 
@@ -170,8 +175,9 @@ impl Placed<'_> {
 /// What was found at the name of an auth file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
-    /// No file that a run has written.
     Nothing,
+    /// What no run has left, such as a symbolic link.
+    Foreign,
     /// A file with the content of this run, placed so long ago.
     Same(Duration),
     /// A file that this run would not leave, placed so long ago.
@@ -183,10 +189,11 @@ pub(super) enum Found {
 enum Step {
     /// Make the name hold what this run wants, which may be nothing.
     Place,
-    /// The file is a left-over of a pod start that needed no pull. Its time is set anew,
-    /// so that the next run waits for the pull of this one.
-    Touch,
-    /// The file is good as it is.
+    /// The file is a left-over of a pod start that needed no pull, and serves the pull
+    /// of this one. It counts as placed so long ago, so that the next run waits for the
+    /// announcement of that pull.
+    Touch(Duration),
+    /// There is no time left: the file is good as it is.
     Leave,
 }
 
@@ -194,7 +201,7 @@ enum Step {
 /// `in_time`: there is time to wait. `announced`: kubelet is about to pull the image.
 fn step(found: Found, in_time: bool, announced: impl FnOnce() -> bool) -> Option<Step> {
     let (same, age) = match found {
-        Found::Nothing => return Some(Step::Place),
+        Found::Nothing | Found::Foreign => return Some(Step::Place),
         Found::Same(age) => (true, age),
         Found::Other(age) => (false, age),
     };
@@ -202,8 +209,10 @@ fn step(found: Found, in_time: bool, announced: impl FnOnce() -> bool) -> Option
     match (expected && in_time, same) {
         (true, _) => None,
         (false, false) => Some(Step::Place),
-        (false, true) if age > 2 * WINDOW && !expected => Some(Step::Touch),
-        (false, true) => Some(Step::Leave),
+        (false, true) if expected => Some(Step::Leave),
+        (false, true) if age > 2 * WINDOW => Some(Step::Touch(Duration::ZERO)),
+        // It has just been waited for, perhaps by many.
+        (false, true) => Some(Step::Touch(WINDOW.saturating_sub(MOMENT))),
     }
 }
 
@@ -213,26 +222,30 @@ mod tests {
 
     #[test]
     fn the_rule() {
-        use Found::{Nothing, Other, Same};
-        const MOMENT: Duration = Duration::from_millis(1);
+        use Found::{Foreign, Nothing, Other, Same};
         const IN_TIME: bool = true;
         const ANNOUNCED: bool = true;
         let just_now = Duration::ZERO;
+        let (anew, briefly) = (
+            Step::Touch(Duration::ZERO),
+            Step::Touch(WINDOW.saturating_sub(MOMENT)),
+        );
         let (old, left_over) = (WINDOW + MOMENT, 2 * WINDOW + MOMENT);
         for (found, in_time, announced, expected) in [
             (Nothing, IN_TIME, ANNOUNCED, Some(Step::Place)),
             (Nothing, !IN_TIME, !ANNOUNCED, Some(Step::Place)),
+            (Foreign, IN_TIME, ANNOUNCED, Some(Step::Place)),
             (Same(just_now), IN_TIME, !ANNOUNCED, None),
             (Same(WINDOW), IN_TIME, !ANNOUNCED, None),
-            (Same(old), IN_TIME, !ANNOUNCED, Some(Step::Leave)),
-            (Same(2 * WINDOW), IN_TIME, !ANNOUNCED, Some(Step::Leave)),
-            (Same(left_over), IN_TIME, !ANNOUNCED, Some(Step::Touch)),
-            (Same(Duration::MAX), IN_TIME, !ANNOUNCED, Some(Step::Touch)),
+            (Same(old), IN_TIME, !ANNOUNCED, Some(briefly)),
+            (Same(2 * WINDOW), IN_TIME, !ANNOUNCED, Some(briefly)),
+            (Same(left_over), IN_TIME, !ANNOUNCED, Some(anew)),
+            (Same(Duration::MAX), IN_TIME, !ANNOUNCED, Some(anew)),
             (Same(old), IN_TIME, ANNOUNCED, None),
             (Same(left_over), IN_TIME, ANNOUNCED, None),
             (Same(just_now), !IN_TIME, !ANNOUNCED, Some(Step::Leave)),
             (Same(left_over), !IN_TIME, ANNOUNCED, Some(Step::Leave)),
-            (Same(left_over), !IN_TIME, !ANNOUNCED, Some(Step::Touch)),
+            (Same(left_over), !IN_TIME, !ANNOUNCED, Some(anew)),
             (Other(just_now), IN_TIME, !ANNOUNCED, None),
             (Other(old), IN_TIME, !ANNOUNCED, Some(Step::Place)),
             (Other(left_over), IN_TIME, !ANNOUNCED, Some(Step::Place)),

@@ -220,16 +220,16 @@ fn runs_that_are_killed_hold_up_nobody() {
     let (node, cluster) = (Node::with_mirror(), cluster());
     let provider = provider(&node, &cluster);
     let kubelet = Kubelet::new(&node, provider.clone());
-    // One dies while it waits with the lock for the pull of another.
-    leave(&node, &file("hunter2"), Duration::ZERO);
-    let waiting = provider.begin(NGINX);
+    // One dies while it waits with the lock for a pull that is announced.
     thread::scope(|scope| {
-        let anonymous = scope.spawn(|| {
-            thread::sleep(SECOND / 10);
-            waiting.kill(Signal::KILL);
-        });
-        start(&kubelet, &cluster, 4);
-        anonymous.join().unwrap();
+        scope.spawn(|| kubelet.pull_image(2 * SECOND));
+        thread::sleep(SECOND / 10);
+        leave(&node, &file("hunter2"), Duration::ZERO);
+        let waiting = provider.begin(NGINX);
+        thread::sleep(SECOND / 2);
+        scope.spawn(|| start(&kubelet, &cluster, 4));
+        thread::sleep(SECOND / 5);
+        waiting.kill(Signal::KILL);
     });
     // One dies right after it has placed its file.
     let mut placed = provider.begin(NGINX);
@@ -238,6 +238,7 @@ fn runs_that_are_killed_hold_up_nobody() {
     }
     placed.signal(Signal::KILL);
     placed.wait();
+    thread::sleep(SECOND);
     start(&kubelet, &cluster, 4);
     assert_eq!(node.auth_file(NGINX), None);
 }
