@@ -75,8 +75,8 @@ settings! {
         "registries-conf-layout", "REGISTRIES_CONF_LAYOUT",
         Kind::Choice(&[
             ("auto", "As the CRI-O on this node: up to 1.37 as 5.38, else as 5.41"),
-            ("5.38", "As containers/image up to 5.40"),
-            ("5.41", "As containers/image since 5.41"),
+            ("5.38", "As containers/image up to 5.39"),
+            ("5.41", "As containers/image since 5.40"),
         ]),
         &["auto"],
         "Where to look for registries.conf and its drop-ins. auto reads the version in \

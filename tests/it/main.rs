@@ -31,6 +31,8 @@ mod check;
 #[cfg(test)]
 mod check_cluster;
 #[cfg(test)]
+mod check_registries;
+#[cfg(test)]
 mod agreement;
 #[cfg(test)]
 mod lists;

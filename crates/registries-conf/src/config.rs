@@ -101,7 +101,7 @@ impl Config {
     }
 
     /// Where the main file uses the first version of the format, which
-    /// containers/image refuses since 5.41.
+    /// containers/image refuses since 5.40.
     pub fn v1(&self) -> Option<&Origin> {
         self.v1.as_ref()
     }

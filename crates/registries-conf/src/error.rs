@@ -86,9 +86,9 @@ pub enum Invalid {
     /// A drop-in file uses the v1 format.
     #[error("a drop-in file must use the v2 format, not [registries.search], .insecure and .block")]
     V1DropIn,
-    /// The main file uses the v1 format, which containers/image 5.41 and later refuse.
+    /// The main file uses the v1 format, which containers/image 5.40 and later refuse.
     #[error(
-        "the v1 format ([registries.search], .insecure and .block) is refused since containers/image 5.41: write unqualified-search-registries and [[registry]] instead"
+        "the v1 format ([registries.search], .insecure and .block) is refused since containers/image 5.40: write unqualified-search-registries and [[registry]] instead"
     )]
     V1Main,
     /// One file uses both formats.

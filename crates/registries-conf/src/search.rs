@@ -23,12 +23,12 @@ const ROOT_HOME: &str = "/root";
 /// A generation of containers/image, which decides where files are looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Layout {
-    /// go.podman.io/image up to 5.40, and github.com/containers/image.
+    /// go.podman.io/image up to 5.39, and github.com/containers/image.
     ///
     /// A `registries.conf` in the home directory hides `/etc` with its drop-ins. Each
     /// directory of drop-ins is read by itself: that of `/etc`, then that of the home.
     V5_38,
-    /// go.podman.io/image 5.41 and later.
+    /// go.podman.io/image 5.40 and later.
     ///
     /// The main file is the first of the home directory, `/etc` and `/usr/share`. The
     /// drop-ins of all directories are read in the order of their names; of those with
@@ -85,7 +85,7 @@ pub struct Search {
 /// `[registries.search]`, `[registries.insecure]` and `[registries.block]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum V1Format {
-    /// Read it, as containers/image did before 5.41; [`Config::v1`](crate::Config::v1)
+    /// Read it, as containers/image did before 5.40; [`Config::v1`](crate::Config::v1)
     /// says where it is.
     Accept,
     /// Fail, as containers/image does since then.
@@ -144,6 +144,17 @@ impl Environment {
             xdg_config_home: config,
             home,
         }
+    }
+
+    /// The values, in the order of [`VARIABLES`](Self::VARIABLES).
+    pub fn values(&self) -> [Option<&Path>; 4] {
+        [
+            &self.registries_conf,
+            &self.registries_conf_override,
+            &self.xdg_config_home,
+            &self.home,
+        ]
+        .map(Option::as_deref)
     }
 
     /// The home directory.

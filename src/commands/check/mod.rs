@@ -21,6 +21,7 @@ use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 
+use self::crio::Crio;
 use self::kubelet::{Entry, Kubelet};
 use self::process::Process;
 use self::report::{Finding, Report, Summary};
@@ -64,6 +65,7 @@ fn examine(
     root: &Root,
 ) -> Report {
     let (unseen, processes) = processes(root);
+    let crio = Crio::among(root, &processes);
     if config.sandbox {
         sandbox::forbid_writes();
     }
@@ -73,14 +75,15 @@ fn examine(
     by_hand.kubelet_kubeconfig = None;
     let (arguments, config) = settings(config, kubelet.entry.as_ref(), arguments, &command.root);
     let auth_dir = config.auth_dir.clone();
-    let config = root.apply(config);
+    let mut config = root.apply(config);
+    config.registries.environment = kubelet.environment();
     let (registries, found) = registries::check(&config);
 
     let mut report = Report::default();
     report.add(unseen);
     report.add(registries);
     report.add(auth_dir::check(root, &config, &auth_dir));
-    report.add(crio::check(root, &config, &processes));
+    report.add(crio::check(root, &config, crio.as_ref(), found.as_ref()));
     report.add(kubelet.check(root, found.as_ref()));
     report.add(arguments);
     report.add(config.unknown_keys.iter().map(unknown_key));

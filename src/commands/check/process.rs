@@ -16,8 +16,13 @@ use crate::secret::{ReadError, read_bounded, read_file};
 
 /// The longest command line or environment that is read.
 const MAX_BYTES: usize = 256 * 1024;
-/// How the names of CRI-O's variables begin.
-const VARIABLES: &str = "CONTAINER_";
+/// How the variables begin that matter: CRI-O's own, and those of containers/image.
+const VARIABLES: [&str; 4] = [
+    "CONTAINER_",
+    "CONTAINERS_REGISTRIES_CONF",
+    "XDG_CONFIG_HOME=",
+    "HOME=",
+];
 /// The most processes that are looked at.
 const MAX_PROCESSES: usize = 1_000_000;
 
@@ -32,8 +37,8 @@ pub(super) struct Process {
     pub(super) directory: Option<PathBuf>,
     /// Its file, as the kernel has it; `None` where that cannot be seen.
     pub(super) program: Option<PathBuf>,
-    /// What its environment says to CRI-O.
-    variables: Vec<(String, String)>,
+    /// What of its environment matters; `None` where it cannot be seen.
+    variables: Option<Vec<(String, String)>>,
 }
 
 impl Process {
@@ -50,10 +55,15 @@ impl Process {
         flag(&self.arguments, name)
     }
 
-    /// A variable of CRI-O's in the environment it was started with; `None` also where
-    /// that cannot be seen.
+    /// Whether the environment it was started with can be seen.
+    pub(super) fn sees_environment(&self) -> bool {
+        self.variables.is_some()
+    }
+
+    /// A variable in the environment it was started with, of those that matter; `None`
+    /// also where that cannot be seen.
     pub(super) fn variable(&self, name: &str) -> Option<String> {
-        let mut variables = self.variables.iter();
+        let mut variables = self.variables.iter().flatten();
         let (_, value) = variables.find(|(known, _)| known == name)?;
         Some(value.clone())
     }
@@ -125,7 +135,7 @@ pub(super) fn all(root: &Root) -> io::Result<Vec<Process>> {
             arguments: split(&command_line),
             directory: fs::read_link(folder.join("cwd")).ok(),
             program: fs::read_link(folder.join("exe")).ok(),
-            variables: variables(&folder).unwrap_or_default(),
+            variables: variables(&folder).ok(),
         });
     }
     processes.sort_by_key(|process| process.id);
@@ -171,7 +181,11 @@ fn namespace(folder: &Path) -> Option<PathBuf> {
 fn variables(folder: &Path) -> Result<Vec<(String, String)>, ReadError> {
     let environment = read_bounded(File::open(folder.join("environ"))?, MAX_BYTES)?;
     let entries = environment.split(|&byte| byte == 0);
-    let ours = entries.filter(|entry| entry.starts_with(VARIABLES.as_bytes()));
+    let matters = |entry: &&[u8]| {
+        let mut names = VARIABLES.iter();
+        names.any(|name| entry.starts_with(name.as_bytes()))
+    };
+    let ours = entries.filter(matters);
     let pairs = ours.filter_map(|entry| {
         let entry = String::from_utf8_lossy(entry);
         let (name, value) = entry.split_once('=')?;

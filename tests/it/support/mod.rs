@@ -4,6 +4,7 @@
 mod cluster;
 mod needs;
 mod kubelet;
+mod go_program;
 mod node;
 mod outcome;
 mod provider;

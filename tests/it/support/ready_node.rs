@@ -7,6 +7,7 @@ use std::path::Path;
 
 use serde_json::json;
 
+use super::go_program::go_program;
 use super::{Cluster, Node, Outcome, Provider};
 
 const BIN_DIR: &str = "/usr/libexec/kubelet-image-credential-provider-plugins";
@@ -166,6 +167,7 @@ impl ReadyNode {
         self.write("/etc/crio/crio.conf.d/10-crio.conf", conf);
         self.write("/run/crio/version", r#""1.36.1+0123abc""#);
         self.process(700, "/usr/bin/crio\0");
+        self.put_library("go.podman.io/image/v5", "v5.38.0");
         fs::create_dir_all(self.node.path("etc/crio/auth/in-use")).unwrap();
     }
 
@@ -247,9 +249,15 @@ impl ReadyNode {
         arguments
     }
 
-    /// Puts a program into `/proc`.
+    /// Puts a program into `/proc`, without any environment.
     pub(crate) fn process(&self, id: u32, command_line: &str) {
         self.write(&format!("/proc/{id}/cmdline"), command_line);
+        self.write(&format!("/proc/{id}/environ"), "");
+    }
+
+    /// Builds CRI-O with that module.
+    pub(crate) fn put_library(&self, module: &str, version: &str) {
+        self.write("/proc/700/exe", go_program(module, version));
     }
 
     /// Modes as nodes have them, whatever the umask here is.

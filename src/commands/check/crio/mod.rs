@@ -2,10 +2,18 @@
 //! the registries.conf that we read? CRI-O's flags, each of which has an environment
 //! variable, count more than its files (CRI-O: `mergeConfig`).
 
+mod build_info;
+mod library;
 mod registries;
 
 use std::io;
 use std::path::Path;
+
+use registries_conf::Config as Registries;
+
+use self::build_info::BuildInfoError;
+use self::library::Library;
+use self::registries::Running;
 
 use super::process::Process;
 use super::report::{Finding, chain};
@@ -25,9 +33,32 @@ const FIRST: Version = Version(1, 34, 3);
 /// The first one that keeps what namespaces pull apart.
 const ISOLATING: Version = Version(1, 36, 0);
 
-/// Checks what CRI-O was told.
-pub(super) fn check(root: &Root, config: &Settings, processes: &[Process]) -> Vec<Finding> {
-    let process = processes.iter().find(|process| process.name() == "crio");
+/// The CRI-O that runs.
+pub(super) struct Crio {
+    process: Process,
+    library: Result<Library, BuildInfoError>,
+}
+
+impl Crio {
+    /// The CRI-O among the node's processes. Its executable is read: the sandbox does
+    /// not allow that.
+    pub(super) fn among(root: &Root, processes: &[Process]) -> Option<Self> {
+        let process = processes.iter().find(|process| process.name() == "crio")?;
+        Some(Self {
+            process: process.clone(),
+            library: Library::of(root, process),
+        })
+    }
+}
+
+/// Checks what CRI-O was told; `found` is the configuration that the provider reads.
+pub(super) fn check(
+    root: &Root,
+    config: &Settings,
+    crio: Option<&Crio>,
+    found: Option<&Registries>,
+) -> Vec<Finding> {
+    let process = crio.map(|crio| &crio.process);
     let told = |flag: &str, variable: &str| told(process?, flag, variable);
     let main = told("config", "CONTAINER_CONFIG");
     let directory = told("config-dir", "CONTAINER_CONFIG_DIR");
@@ -53,7 +84,14 @@ pub(super) fn check(root: &Root, config: &Settings, processes: &[Process]) -> Ve
         auth_dir(root, config, &settings),
     ];
     findings.extend(global_auth_file(root, config, &settings));
-    findings.push(registries::check(config, process));
+    if let Some(Crio { process, library }) = crio {
+        let running = Running {
+            process,
+            library,
+            version,
+        };
+        findings.extend(registries::check(config, &running, found));
+    }
     findings.push(supported(version));
     findings
 }

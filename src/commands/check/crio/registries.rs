@@ -1,32 +1,193 @@
 //! Do CRI-O and the provider read the same registries.conf files?
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
-use registries_conf::{Error, Options, Search};
+use registries_conf::{Config as Registries, Environment, Error, Layout, Options, Search};
 
+use super::build_info::BuildInfoError;
+use super::library::Library;
 use super::told;
 use crate::commands::check::process::Process;
 use crate::commands::check::registries::listed;
 use crate::commands::check::report::{Finding, chain};
+use crate::crio;
+use crate::node_version::Version;
 use crate::settings::Settings;
 
-/// Checks CRI-O's flags against the provider's.
-pub(super) fn check(config: &Settings, process: Option<&Process>) -> Finding {
-    const NAME: &str = "crio-registries";
+/// What decides which files the running CRI-O reads.
+pub(super) struct Running<'a> {
+    pub(super) process: &'a Process,
+    pub(super) library: &'a Result<Library, BuildInfoError>,
+    pub(super) version: Option<Version>,
+}
+
+/// Compares the files that CRI-O reads with those that the provider reads. Of what
+/// decides it, one thing at a time is exchanged, so that each difference has its own
+/// finding.
+pub(super) fn check(
+    config: &Settings,
+    running: &Running<'_>,
+    found: Option<&Registries>,
+) -> Vec<Finding> {
     let ours = config.registries.search();
-    let options = process.map(options).unwrap_or_default();
-    let remedy = remedy(&options);
+    let library = running.library.as_ref().ok();
+    let layout = library.and_then(|library| library.layout);
+    let layout = layout.or_else(|| running.version.map(crio::layout));
+    let process = running.process;
+    let environment = process
+        .sees_environment()
+        .then(|| Environment::new(|name| process.variable(name).map(OsString::from)));
     let theirs = Search {
-        options,
+        layout: layout.unwrap_or(ours.layout),
+        options: options(process),
+        environment: environment
+            .clone()
+            .unwrap_or_else(|| ours.environment.clone()),
         ..ours.clone()
     };
-    match difference(&theirs, &ours) {
+    let mut findings = vec![
+        flags(&theirs, &ours),
+        layouts(&theirs, &ours, running.library),
+        variables(&theirs, &ours, environment.is_some()),
+    ];
+    findings.extend(v1_format(&theirs, library, found));
+    findings
+}
+
+fn flags(theirs: &Search, ours: &Search) -> Finding {
+    const NAME: &str = "crio-registries";
+    let exchanged = Search {
+        options: ours.options.clone(),
+        ..theirs.clone()
+    };
+    match difference(theirs, &exchanged) {
         None => {
-            let files = shown(&ours.files());
+            let files = shown(&theirs.files());
             Finding::pass(NAME, format!("CRI-O and the provider read {files}"))
         }
-        Some(difference) => Finding::fail(NAME, difference, remedy),
+        Some(difference) => Finding::fail(NAME, difference, remedy(&theirs.options)),
     }
+}
+
+fn layouts(theirs: &Search, ours: &Search, library: &Result<Library, BuildInfoError>) -> Finding {
+    const NAME: &str = "registries-layout";
+    let used = flag_value(ours.layout);
+    let library = match library {
+        Ok(library) if library.layout.is_some() => &library.name,
+        Ok(library) => {
+            let message = format!(
+                "CRI-O has {}, a version between releases: it may not look for registries.conf where the provider does (layout {used})",
+                library.name
+            );
+            return Finding::warn(NAME, message, "compare docs/registries-files.md");
+        }
+        Err(error) => {
+            let denied = matches!(error, BuildInfoError::Read(error) if error.kind() == ErrorKind::PermissionDenied);
+            let message = format!(
+                "not known: the executable of CRI-O does not say which containers/image it has: {}",
+                chain(error)
+            );
+            let remedy =
+                "look for go.podman.io/image in the output of: go version -m $(which crio)";
+            return if denied {
+                Finding::unreadable(NAME, true, message, remedy)
+            } else {
+                Finding::warn(NAME, message, remedy)
+            };
+        }
+    };
+    let exchanged = Search {
+        layout: ours.layout,
+        ..theirs.clone()
+    };
+    let layout = flag_value(theirs.layout);
+    match difference(theirs, &exchanged) {
+        None if layout == used => {
+            Finding::pass(NAME, format!("CRI-O has {library}: layout {layout}"))
+        }
+        None => {
+            let message = format!(
+                "CRI-O has {library}: layout {layout}, the provider uses {used}; both find the same files here"
+            );
+            Finding::pass(NAME, message)
+        }
+        Some(difference) => {
+            let message = format!("CRI-O has {library}: {difference}");
+            let remedy = format!("give the provider --registries-conf-layout {layout}");
+            Finding::warn(NAME, message, remedy)
+        }
+    }
+}
+
+/// The value of `--registries-conf-layout`.
+fn flag_value(layout: Layout) -> &'static str {
+    match layout {
+        Layout::V5_38 => "5.38",
+        Layout::V5_41 => "5.41",
+    }
+}
+
+fn variables(theirs: &Search, ours: &Search, is_known: bool) -> Finding {
+    const NAME: &str = "registries-env";
+    if !is_known {
+        let message = "not checked: the environment of CRI-O cannot be seen";
+        return Finding::warn(NAME, message, "run it as root");
+    }
+    let exchanged = Search {
+        environment: ours.environment.clone(),
+        ..theirs.clone()
+    };
+    let Some(difference) = difference(theirs, &exchanged) else {
+        let message = "the environments of CRI-O and of the provider lead to the same files";
+        return Finding::pass(NAME, message);
+    };
+    let values = Environment::VARIABLES.into_iter();
+    let values = values
+        .zip(theirs.environment.values())
+        .zip(ours.environment.values());
+    let different = values.filter(|((_, theirs), ours)| theirs != ours);
+    let different: Vec<_> = different
+        .map(|((name, theirs), ours)| {
+            format!(
+                "{name} is {} for CRI-O, {} for the provider",
+                set(theirs),
+                set(ours)
+            )
+        })
+        .collect();
+    Finding::warn(
+        NAME,
+        format!("{}: {difference}", different.join(", ")),
+        "set it for both, or for neither: env of the provider's entry, kubelet's and CRI-O's service",
+    )
+}
+
+fn set(value: Option<&Path>) -> String {
+    let quoted = |value: &Path| format!("{:?}", value.to_string_lossy());
+    value.map_or_else(|| "not set".to_owned(), quoted)
+}
+
+/// A file in the v1 format, which only older versions of CRI-O read.
+fn v1_format(
+    theirs: &Search,
+    library: Option<&Library>,
+    found: Option<&Registries>,
+) -> Option<Finding> {
+    const NAME: &str = "registries-format";
+    const REMEDY: &str = "write unqualified-search-registries and [[registry]] instead of [registries.search], .insecure and .block";
+    let origin = found?.v1()?;
+    Some(match (theirs.layout, library) {
+        (Layout::V5_41, Some(library)) => {
+            let message = format!("{origin}: {} refuses the v1 format", library.name);
+            Finding::fail(NAME, message, REMEDY)
+        }
+        (Layout::V5_41 | Layout::V5_38, _) => {
+            let message = format!("{origin}: CRI-O from 1.38 on refuses the v1 format");
+            Finding::warn(NAME, message, REMEDY)
+        }
+    })
 }
 
 /// The files that CRI-O's flags name.

@@ -7,9 +7,11 @@ mod entry;
 mod found;
 mod gates;
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use registries_conf::Config as Registries;
+use registries_conf::{Config as Registries, Environment};
 
 use self::entry::Loaded;
 pub(super) use self::entry::{Entry, rewrite};
@@ -53,6 +55,25 @@ impl Kubelet {
             found,
             config,
         }
+    }
+
+    /// The variables that name registries.conf files, as the provider has them: those
+    /// of its entry, then kubelet's own.
+    pub(super) fn environment(&self) -> Environment {
+        let entry = self.entry.as_ref();
+        let entry = entry.map_or(&[][..], |entry| &entry.provider.env);
+        Environment::new(|name| {
+            let in_entry = entry.iter().rev().find(|variable| variable.name == name);
+            let in_entry = in_entry.map(|variable| variable.value.expose().to_vec());
+            let kubelets = || {
+                self.found
+                    .as_ref()?
+                    .process
+                    .variable(name)
+                    .map(String::into_bytes)
+            };
+            in_entry.or_else(kubelets).map(OsString::from_vec)
+        })
     }
 
     /// Checks kubelet itself, and its configuration of us.

@@ -1,0 +1,90 @@
+//! The version of containers/image in the CRI-O that runs, which decides where it
+//! looks for registries.conf.
+
+use std::fs::File;
+use std::path::Path;
+
+use registries_conf::Layout;
+
+use super::build_info::{BuildInfoError, Module, modules};
+use crate::commands::check::process::Process;
+use crate::commands::check::root::Root;
+use crate::node_version::Version;
+
+/// The module's path, and the one that it had up to 5.36.
+const PATHS: [&str; 2] = ["go.podman.io/image/v5", "github.com/containers/image/v5"];
+/// The first version that looks for files in the new places.
+const FIRST_NEW: Version = Version(5, 40, 0);
+
+/// The containers/image in a program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Library {
+    /// Its path and version, for people.
+    pub(super) name: String,
+    /// `None` for a version between releases, which may be either.
+    pub(super) layout: Option<Layout>,
+}
+
+impl Library {
+    /// That of the running CRI-O.
+    ///
+    /// # Errors
+    /// Its executable cannot be read, or does not say.
+    pub(super) fn of(root: &Root, process: &Process) -> Result<Self, BuildInfoError> {
+        let path = format!("/proc/{}/exe", process.id);
+        let executable = File::open(root.path(Path::new(&path)))?;
+        Self::among(&modules(&executable)?).ok_or(BuildInfoError::None)
+    }
+
+    fn among(modules: &[Module]) -> Option<Self> {
+        let mut modules = modules.iter();
+        let module = modules.find(|module| PATHS.contains(&module.path.as_str()))?;
+        let version = Version::parse(&module.version);
+        let is_release = !module.version.contains('-');
+        Some(Self {
+            name: format!("{} {}", module.path, module.version),
+            layout: match version {
+                Some(version) if version >= FIRST_NEW => Some(Layout::V5_41),
+                // What precedes the first version with two numbers less is certain.
+                Some(Version(5, minor, _)) if is_release || minor < 39 => Some(Layout::V5_38),
+                _ => None,
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_decides_where_files_are_looked_for() {
+        for (path, version, expected) in [
+            (PATHS[1], "v5.36.2", Some(Layout::V5_38)),
+            (PATHS[0], "v5.38.0", Some(Layout::V5_38)),
+            (
+                PATHS[0],
+                "v5.38.1-0.20251020120000-0123456789ab",
+                Some(Layout::V5_38),
+            ),
+            (PATHS[0], "v5.39.2", Some(Layout::V5_38)),
+            (PATHS[0], "v5.39.3-0.20260423135811-cbaa5f41e643", None),
+            (PATHS[0], "v5.40.0", Some(Layout::V5_41)),
+            (
+                PATHS[0],
+                "v5.41.1-0.20260601120000-0123456789ab",
+                Some(Layout::V5_41),
+            ),
+            (PATHS[0], "(devel)", None),
+        ] {
+            let modules = ["go.podman.io/storage", path].map(|path| Module {
+                path: path.to_owned(),
+                version: version.to_owned(),
+            });
+            let library = Library::among(&modules).unwrap();
+            assert_eq!(library.layout, expected, "{version}");
+            assert_eq!(library.name, format!("{path} {version}"));
+        }
+        assert_eq!(Library::among(&[]), None);
+    }
+}
