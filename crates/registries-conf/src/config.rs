@@ -16,7 +16,7 @@ use crate::{
     file::{File, Role},
     registry::{Origin, Registry},
     search::V1Format,
-    short_name::ShortNameMode,
+    short_name_mode::ShortNameMode,
 };
 
 /// The credential helper that stands for auth files, and the default.
@@ -271,7 +271,7 @@ mod tests {
     use std::path::Path;
 
     use super::{Config, Source};
-    use crate::short_name::ShortNameMode;
+    use crate::short_name_mode::ShortNameMode;
 
     fn parse(main: &str, drop_ins: &[&str]) -> Config {
         let drop_ins: Vec<_> = drop_ins

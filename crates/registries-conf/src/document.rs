@@ -9,6 +9,7 @@ use toml::de::DeTable;
 use crate::{
     error::{Invalid, Refusal},
     nesting::too_deep,
+    registry_table::RegistryTable,
     tree::{Lines, Node, Table, Text},
     v1::V1,
 };
@@ -26,28 +27,6 @@ pub(crate) struct Document {
     pub(crate) additional_layer_store_auth_helper: Text,
     pub(crate) aliases: Option<Vec<(Text, Text)>>,
     pub(crate) v1: Option<V1>,
-}
-
-/// A `[[registry]]` table; strings that are not there are empty.
-#[derive(Debug, Default)]
-pub(crate) struct RegistryTable {
-    pub(crate) line: usize,
-    pub(crate) prefix: Text,
-    pub(crate) location: Text,
-    pub(crate) insecure: bool,
-    pub(crate) blocked: bool,
-    pub(crate) mirror_by_digest_only: bool,
-    pub(crate) pull_from_mirror: Text,
-    pub(crate) mirrors: Vec<MirrorTable>,
-}
-
-/// A `[[registry.mirror]]` table; strings that are not there are empty.
-#[derive(Debug)]
-pub(crate) struct MirrorTable {
-    pub(crate) line: usize,
-    pub(crate) location: Text,
-    pub(crate) insecure: bool,
-    pub(crate) pull_from_mirror: Text,
 }
 
 impl Document {
@@ -107,38 +86,6 @@ impl Document {
                 .get("aliases", |node| node.as_table().map(aliases).transpose())?
                 .flatten(),
             v1: V1::decode(root)?,
-        })
-    }
-}
-
-impl RegistryTable {
-    fn decode(table: Table<'_>) -> Result<Self, Refusal> {
-        let mirrors = table.get("mirror", |node| {
-            node.tables()?
-                .into_iter()
-                .map(MirrorTable::decode)
-                .collect()
-        })?;
-        Ok(Self {
-            line: table.line,
-            prefix: table.text("prefix")?,
-            location: table.text("location")?,
-            insecure: table.flag("insecure")?,
-            blocked: table.flag("blocked")?,
-            mirror_by_digest_only: table.flag("mirror-by-digest-only")?,
-            pull_from_mirror: table.text("pull-from-mirror")?,
-            mirrors: mirrors.unwrap_or_default(),
-        })
-    }
-}
-
-impl MirrorTable {
-    fn decode(table: Table<'_>) -> Result<Self, Refusal> {
-        Ok(Self {
-            line: table.line,
-            location: table.text("location")?,
-            insecure: table.flag("insecure")?,
-            pull_from_mirror: table.text("pull-from-mirror")?,
         })
     }
 }

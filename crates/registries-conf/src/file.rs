@@ -10,7 +10,7 @@ use crate::{
     error::{Invalid, Refusal},
     registry::Registry,
     search::V1Format,
-    short_name::ShortNameMode,
+    short_name_mode::ShortNameMode,
     tree::Text,
     validate,
 };

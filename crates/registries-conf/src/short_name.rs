@@ -1,7 +1,6 @@
-//! Short names: how to treat them, and what they stand for.
+//! What short names may stand for.
 //!
-//! Agrees with `shortnames.go` of `sysregistriesv2`, and on what a name stands for
-//! with `Resolve` of containers/image's `shortnames`. Aliases that Podman records by
+//! Agrees with `Resolve` of containers/image's `shortnames`. Aliases that Podman records by
 //! itself (`short-name-aliases.conf`) are not read.
 
 use std::collections::BTreeSet;
@@ -9,18 +8,6 @@ use std::collections::BTreeSet;
 use image_name::{DEFAULT_HOST, ImageName, OFFICIAL_PATH};
 
 use crate::{config::Config, registry::Origin};
-
-/// What to do with a name that has no registry: `short-name-mode`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum ShortNameMode {
-    /// Try every unqualified-search registry, ask nothing.
-    Disabled,
-    /// Ask the user; without a terminal, refuse a name that is ambiguous.
-    Enforcing,
-    /// Ask the user; without a terminal, try every unqualified-search registry.
-    #[default]
-    Permissive,
-}
 
 /// A repository that a short name may stand for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,39 +77,10 @@ fn short_names(image: &ImageName) -> impl Iterator<Item = &str> {
     official.into_iter().chain(path).filter(is_completed)
 }
 
-impl ShortNameMode {
-    /// The value as the format spells it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Disabled => "disabled",
-            Self::Enforcing => "enforcing",
-            Self::Permissive => "permissive",
-        }
-    }
-
-    pub(crate) fn from_value(value: &str) -> Option<Self> {
-        [Self::Disabled, Self::Enforcing, Self::Permissive]
-            .into_iter()
-            .find(|mode| mode.as_str() == value)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::ShortNameMode;
     use crate::config::{Config, Source};
     use image_name::ImageName;
-
-    #[test]
-    fn modes() {
-        for mode in ["disabled", "enforcing", "permissive"] {
-            assert_eq!(
-                ShortNameMode::from_value(mode).map(ShortNameMode::as_str),
-                Some(mode)
-            );
-        }
-        assert_eq!(ShortNameMode::from_value("Permissive"), None);
-    }
 
     #[test]
     fn candidates() {

@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 
 use crate::{
-    document::RegistryTable,
     error::Refusal,
+    registry_table::RegistryTable,
     tree::{Node, Table, Text},
 };
 

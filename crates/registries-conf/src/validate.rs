@@ -12,9 +12,9 @@ use std::{
 use image_name::is_domain;
 
 use crate::{
-    document::{MirrorTable, RegistryTable},
     error::{Invalid, Refusal},
     registry::{Mirror, Origin, PullFromMirror, Registry, is_wildcard},
+    registry_table::{MirrorTable, RegistryTable},
     tree::Text,
 };
 
