@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use registries_conf::{Config, Denied, Environment, Error, Layout, Options, Search, V1Format};
+use registries_conf::{
+    Config, Denied, Environment, Error, Layout, Options, Search, UnknownKey, V1Format,
+};
 use tracing::{debug, warn};
 
 use crate::crio;
@@ -61,6 +63,16 @@ impl Lookup {
         let mut search = self.search();
         search.denied = Denied::LeaveOut;
         read(&search)
+    }
+
+    /// The keys that CRI-O ignores without a word, of the files that can be read.
+    ///
+    /// # Errors
+    /// As for [`load_by_hand`](Self::load_by_hand).
+    pub fn unknown_keys(&self) -> Result<Vec<UnknownKey>, Error> {
+        let mut search = self.search();
+        search.denied = Denied::LeaveOut;
+        search.unknown_keys()
     }
 }
 

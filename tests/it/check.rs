@@ -212,6 +212,22 @@ fn a_location_that_fails_every_pull_is_a_failure() {
 }
 
 #[test]
+fn keys_that_cri_o_ignores_are_a_warning() {
+    finds(
+        |node| {
+            node.write(
+                "/etc/containers/registries.conf.d/x.conf",
+                "[[registry]]\nlocation = \"quay.io\"\n[[registry.mirrors]]\nlocation = \"m.test\"\n",
+            );
+        },
+        "WARN",
+        "keys",
+        "\"registry.mirrors\" at /etc/containers/registries.conf.d/x.conf:3",
+        "containers-registries.conf(5)",
+    );
+}
+
+#[test]
 fn the_auth_directory_is_roots_alone() {
     let auth = "etc/crio/auth";
     finds(

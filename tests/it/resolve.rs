@@ -279,6 +279,30 @@ fn a_location_with_a_tag_is_for_pulls_by_digest_of_the_prefix_itself() {
 }
 
 #[test]
+fn keys_that_cri_o_ignores_are_named_with_file_and_line() {
+    let many = (0..30).fold(String::new(), |text, n| text + &format!("x{n} = 1\n"));
+    let node = Node::with_registries(&format!(
+        "[[registry]]\nlocation = \"docker.io\"\nblockd = true\n\
+         [[registry.mirrors]]\nlocation = \"m.example\"\n[extra]\n{many}"
+    ));
+    node.write("etc/containers/registries.conf.d/x.conf", many);
+    let conf = node.path("etc/containers/registries.conf");
+    for format in ["text", "json"] {
+        let outcome = resolve(&node, format, &["nginx"]);
+        assert_eq!(outcome.code, Some(0), "{outcome}");
+        for (line, key) in [
+            (3, "registry.blockd"),
+            (4, "registry.mirrors"),
+            (6, "extra"),
+        ] {
+            outcome.warns_with(&[&format!("{}:{line}: ", conf.display()), &format!("{key:?}")]);
+        }
+        outcome.warns_with(&["13 more"]);
+        assert_eq!(outcome.stderr.lines().count(), 21, "{outcome}");
+    }
+}
+
+#[test]
 fn colours_are_for_terminals_that_have_them_and_people_who_want_them() {
     let node = node_with_rules();
     let plain = resolve(&node, "text", &["nginx"]).stdout;

@@ -31,30 +31,7 @@ pub(crate) struct Document {
 
 impl Document {
     pub(crate) fn parse(content: &[u8]) -> Result<Self, Refusal> {
-        let mut marks = BYTE_ORDER_MARKS.iter();
-        let content = marks
-            .find_map(|mark| content.strip_prefix(*mark))
-            .unwrap_or(content);
-        let text = str::from_utf8(content).map_err(|error| {
-            let valid = content.get(..error.valid_up_to()).unwrap_or_default();
-            let line = valid.split(|byte| *byte == b'\n').count();
-            Refusal::new(line, Invalid::NotUtf8)
-        })?;
-        // `toml` would skip a second one.
-        if text.starts_with('\u{feff}') {
-            let message = "two byte order marks".to_owned();
-            return Err(Refusal::new(1, Invalid::NotToml { message }));
-        }
-        let lines = Lines::of(text);
-        if let Some(offset) = too_deep(text) {
-            return Err(Refusal::new(lines.at(offset), Invalid::NestedTooDeeply));
-        }
-        let tree = DeTable::parse(text).map_err(|error| {
-            let offset = error.span().map_or(0, |span| span.start);
-            let message = one_line(error.message());
-            Refusal::new(lines.at(offset), Invalid::NotToml { message })
-        })?;
-        Self::decode(Table::root(tree.get_ref(), &lines)?)
+        with_root(content, Self::decode)
     }
 
     /// Whether the file has anything in v2 format, if only an empty list.
@@ -88,6 +65,37 @@ impl Document {
             v1: V1::decode(root)?,
         })
     }
+}
+
+/// Decodes the table that is the whole file.
+pub(crate) fn with_root<T>(
+    content: &[u8],
+    decode: impl FnOnce(Table<'_>) -> Result<T, Refusal>,
+) -> Result<T, Refusal> {
+    let mut marks = BYTE_ORDER_MARKS.iter();
+    let content = marks
+        .find_map(|mark| content.strip_prefix(*mark))
+        .unwrap_or(content);
+    let text = str::from_utf8(content).map_err(|error| {
+        let valid = content.get(..error.valid_up_to()).unwrap_or_default();
+        let line = valid.split(|byte| *byte == b'\n').count();
+        Refusal::new(line, Invalid::NotUtf8)
+    })?;
+    // `toml` would skip a second one.
+    if text.starts_with('\u{feff}') {
+        let message = "two byte order marks".to_owned();
+        return Err(Refusal::new(1, Invalid::NotToml { message }));
+    }
+    let lines = Lines::of(text);
+    if let Some(offset) = too_deep(text) {
+        return Err(Refusal::new(lines.at(offset), Invalid::NestedTooDeeply));
+    }
+    let tree = DeTable::parse(text).map_err(|error| {
+        let offset = error.span().map_or(0, |span| span.start);
+        let message = one_line(error.message());
+        Refusal::new(lines.at(offset), Invalid::NotToml { message })
+    })?;
+    decode(Table::root(tree.get_ref(), &lines)?)
 }
 
 /// The entries of `[aliases]`: a map, so its keys are taken as they are.

@@ -8,6 +8,7 @@
 //! with line numbers, [`document`] knows the keys (with [`registry_table`], and the
 //! old format in [`v1`]), [`mod@file`] and [`validate`] refuse what containers/image refuses.
 //! [`aliases`] are checked, those of a file with nothing else without a tree.
+//! What is [`mod@unknown`] is listed on request.
 //! [`registry`] and [`pull_source`] match and rewrite names, whose type is that of
 //! the crate [`image_name`].
 
@@ -22,6 +23,7 @@ mod v1;
 mod registry_table;
 mod tree;
 mod nesting;
+mod unknown;
 mod registry;
 mod pull_source;
 mod short_name;
@@ -43,3 +45,4 @@ pub use crate::search::{
 };
 pub use crate::short_name::Candidate;
 pub use crate::short_name_mode::ShortNameMode;
+pub use crate::unknown::UnknownKey;

@@ -19,6 +19,7 @@ use crate::{
     file::Role,
     root::{resolve_below, unfollowed},
     search::{Denied, Layout, Search, SearchPaths},
+    unknown::{UnknownKey, unknown_keys},
 };
 
 /// The longest file that is read. One of ten thousand registries has two
@@ -64,6 +65,18 @@ impl Config {
 }
 
 impl Search {
+    /// The keys of all files that containers/image ignores without a word.
+    ///
+    /// # Errors
+    /// A file or directory that cannot be read, or a file that is not TOML.
+    pub fn unknown_keys(&self) -> Result<Vec<UnknownKey>, Error> {
+        let mut keys = Vec::new();
+        for path in self.files()? {
+            keys.extend(unknown_keys(&read(&self.root, &path)?, &path)?);
+        }
+        Ok(keys)
+    }
+
     /// The files that exist, in the order in which they are read, without reading them.
     ///
     /// # Errors

@@ -102,6 +102,14 @@ impl<'t> Table<'t> {
         Ok(self.get(key, Node::flag)?.unwrap_or_default())
     }
 
+    /// The entries with none of these keys.
+    pub(crate) fn others(&self, known: &[&str]) -> impl Iterator<Item = Text> {
+        let others = self
+            .nodes()
+            .filter(|node| !known.iter().any(|known| is_folded(node.key, known)));
+        others.map(Node::key)
+    }
+
     /// All entries, in byte order of their keys.
     pub(crate) fn nodes(&self) -> impl Iterator<Item = Node<'t>> {
         let lines = self.lines;

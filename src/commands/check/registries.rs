@@ -43,6 +43,7 @@ pub(super) fn check(config: &Settings) -> (Vec<Finding>, Option<Registries>) {
     let mut findings = vec![files];
     findings.extend(mirrors(&registries));
     findings.extend(unusable(&registries));
+    findings.extend(unknown_keys(config));
     findings.push(credential_helpers(&registries));
     (findings, Some(registries))
 }
@@ -103,6 +104,24 @@ fn unusable(registries: &Registries) -> Option<Finding> {
     (!messages.is_empty()).then(|| {
         let remedy = "correct the locations to host[:port][/path], then: systemctl reload crio";
         Finding::fail("locations", listed(&messages), remedy)
+    })
+}
+
+/// Keys that are misspelt, or are not where they belong.
+fn unknown_keys(config: &Settings) -> Option<Finding> {
+    // A file that cannot be read has been found already.
+    let keys = config.registries.unknown_keys().ok()?;
+    let keys: Vec<_> = keys
+        .iter()
+        .map(|unknown| format!("{:?} at {}", unknown.key, unknown.origin))
+        .collect();
+    let keys: Vec<_> = keys.iter().map(String::as_str).collect();
+    (!keys.is_empty()).then(|| {
+        Finding::warn(
+            "keys",
+            format!("CRI-O ignores {}", listed(&keys)),
+            "correct them as containers-registries.conf(5) has them, or remove them",
+        )
     })
 }
 

@@ -7,13 +7,19 @@ use std::io::{self, IsTerminal, Write};
 
 use anyhow::Context;
 use registries_conf::{
-    Candidate, Config as Registries, ImageName, PullSource, PullSources, Registry, UnusableSource,
+    Candidate, Config as Registries, ImageName, PullSource, PullSources, Registry, UnknownKey,
+    UnusableSource,
 };
+
+use tracing::warn;
 
 use super::output::{Cell, Printer, Style, finish};
 use crate::cli::{Output, Resolve};
 use crate::settings::Settings;
 use crate::sources::{Sources, every};
+
+/// How many unknown keys are named.
+const MAX_KEYS: usize = 20;
 
 /// Prints what registries.conf makes of each image.
 ///
@@ -26,6 +32,7 @@ pub fn resolve(
     stdout: impl Write + IsTerminal,
 ) -> anyhow::Result<()> {
     let registries = config.registries.load_by_hand()?;
+    warn_of_unknown_keys(&config.registries.unknown_keys()?);
     let images: Vec<ImageName> = command
         .images
         .iter()
@@ -40,6 +47,16 @@ pub fn resolve(
         Output::Json => json::print(&resolved, stdout),
     };
     finish(written)
+}
+
+/// Logs which keys are ignored: they are of files, not of one image.
+fn warn_of_unknown_keys(keys: &[UnknownKey]) {
+    for UnknownKey { key, origin } in keys.iter().take(MAX_KEYS) {
+        warn!("{origin}: CRI-O ignores the key {key:?}");
+    }
+    if let Some(more @ 1..) = keys.len().checked_sub(MAX_KEYS) {
+        warn!("CRI-O ignores {more} more keys");
+    }
 }
 
 /// The image as CRI-O names it.
