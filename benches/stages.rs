@@ -19,12 +19,11 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use crio_credential_provider::auth_file;
 use crio_credential_provider::cluster::read_page;
 use crio_credential_provider::credentials::{DockerConfig, Format, Origin, Selection, Text};
-use crio_credential_provider::secret::Secret;
+use crio_credential_provider::secret::{Secret, Wiped};
 use crio_credential_provider::service_account::ServiceAccount;
 use crio_credential_provider::sources::Sources;
 use divan::{Bencher, black_box};
 use registries_conf::{Config, ImageName, Source};
-use zeroize::Zeroizing;
 
 const SIZES: [usize; 3] = [1, 100, 1_000];
 const REGISTRIES: [usize; 3] = [1, 1_000, 10_000];
@@ -63,7 +62,7 @@ fn list_page_decode(bencher: Bencher<'_, '_>, secrets: usize) {
         let mut visited = 0;
         read_page(
             black_box(page.as_bytes()),
-            &mut Zeroizing::default(),
+            &mut Wiped::default(),
             &mut |_secret| visited += 1,
         )
         .unwrap()

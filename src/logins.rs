@@ -6,14 +6,13 @@ use std::collections::BTreeMap;
 
 use anyhow::Context;
 use tracing::info;
-use zeroize::Zeroizing;
 
 use crate::auth_file;
 use crate::cluster::{self, Client, Endpoint, Listed, SecretDoc};
 use crate::credentials::{DockerConfig, Observer, Origin, Selection, Skipped, Text};
 use crate::deadline::{Deadline, Elapsed};
 use crate::kubelet::Response;
-use crate::secret::Secret;
+use crate::secret::{Secret, Wiped};
 use crate::secret_names::{NotASubdomain, SecretNames};
 use crate::service_account::ServiceAccount;
 use crate::settings::Settings;
@@ -30,7 +29,7 @@ pub struct Logins<'a> {
     /// The credential of each pull source that has one.
     pub selection: Selection,
     /// What the auth file holds; `None`: there is to be no file.
-    pub content: Option<Zeroizing<Vec<u8>>>,
+    pub content: Option<Wiped<Vec<u8>>>,
 }
 
 impl<'a> Logins<'a> {

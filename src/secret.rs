@@ -9,12 +9,72 @@ use std::borrow::Cow;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::ops::{Deref, DerefMut};
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use serde_json::error::Category;
 use serde_saphyr::Location;
-use zeroize::Zeroizing;
+use zeroize::Zeroize;
+
+/// A buffer that is wiped when dropped, with all its capacity; redacted in `Debug`.
+///
+/// As `zeroize::Zeroizing`, but at once: that one clears a vector byte by byte.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Wiped<T: Wipe>(T);
+
+/// What [`Wiped`] can hold.
+pub trait Wipe: Zeroize {
+    /// Empties the buffer, and keeps its capacity.
+    fn empty(&mut self);
+}
+
+impl Wipe for Vec<u8> {
+    fn empty(&mut self) {
+        self.clear();
+    }
+}
+
+impl Wipe for String {
+    fn empty(&mut self) {
+        self.clear();
+    }
+}
+
+impl<T: Wipe> Wiped<T> {
+    /// Takes a buffer over.
+    pub fn new(buffer: T) -> Self {
+        Self(buffer)
+    }
+}
+
+impl<T: Wipe> Drop for Wiped<T> {
+    fn drop(&mut self) {
+        // What is beyond the length is filled in one go.
+        self.0.empty();
+        self.0.zeroize();
+    }
+}
+
+impl<T: Wipe> Deref for Wiped<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: Wipe> DerefMut for Wiped<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.0
+    }
+}
+
+impl<T: Wipe> fmt::Debug for Wiped<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Wiped(..)")
+    }
+}
 
 /// A byte string that is redacted in `Debug` and wiped when dropped.
 ///
@@ -23,7 +83,7 @@ use zeroize::Zeroizing;
 /// assert_eq!(format!("{password:?}"), "Secret(..)");
 /// ```
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Zeroizing<Vec<u8>>);
+pub struct Secret(Wiped<Vec<u8>>);
 
 impl Secret {
     /// The value itself; the caller must not log it.
@@ -34,7 +94,7 @@ impl Secret {
 
 impl From<&str> for Secret {
     fn from(value: &str) -> Self {
-        Self(Zeroizing::new(value.as_bytes().to_vec()))
+        Self(Wiped::new(value.as_bytes().to_vec()))
     }
 }
 
@@ -50,7 +110,7 @@ impl From<Cow<'_, str>> for Secret {
 
 impl From<Vec<u8>> for Secret {
     fn from(value: Vec<u8>) -> Self {
-        Self(Zeroizing::new(value))
+        Self(Wiped::new(value))
     }
 }
 
@@ -79,7 +139,7 @@ pub enum ReadError {
 /// # Errors
 /// As [`read_bounded`]; also for a named pipe, since opening one waits for a
 /// writer who may never come.
-pub fn read_file(path: &Path, limit: usize) -> Result<Zeroizing<Vec<u8>>, ReadError> {
+pub fn read_file(path: &Path, limit: usize) -> Result<Wiped<Vec<u8>>, ReadError> {
     if fs::metadata(path)?.file_type().is_fifo() {
         let what = "it is a named pipe, not a file";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, what).into());
@@ -92,9 +152,9 @@ pub fn read_file(path: &Path, limit: usize) -> Result<Zeroizing<Vec<u8>>, ReadEr
 ///
 /// # Errors
 /// [`ReadError::TooLarge`] beyond `limit`, [`ReadError::Io`] as the reader says.
-pub fn read_bounded(mut reader: impl Read, limit: usize) -> Result<Zeroizing<Vec<u8>>, ReadError> {
+pub fn read_bounded(mut reader: impl Read, limit: usize) -> Result<Wiped<Vec<u8>>, ReadError> {
     const FIRST: usize = 8 * 1024;
-    let mut buffer = Zeroizing::new(vec![0; FIRST.min(limit.saturating_add(1))]);
+    let mut buffer = Wiped::new(vec![0; FIRST.min(limit.saturating_add(1))]);
     let mut filled = 0;
     loop {
         let free = buffer.get_mut(filled..).unwrap_or_default();
@@ -104,7 +164,7 @@ pub fn read_bounded(mut reader: impl Read, limit: usize) -> Result<Zeroizing<Vec
             }
             let size = filled.saturating_mul(2).min(limit.saturating_add(1));
             // Memory that cannot be had is an error here, elsewhere the end of the process.
-            let mut larger = Zeroizing::new(Vec::new());
+            let mut larger = Wiped::new(Vec::new());
             let no_memory = |_| io::Error::from(io::ErrorKind::OutOfMemory);
             larger.try_reserve_exact(size).map_err(no_memory)?;
             larger.extend_from_slice(&buffer);

@@ -12,11 +12,10 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
-use zeroize::Zeroizing;
 
 use crate::dns;
 use crate::json::Object;
-use crate::secret::{DecodeError, Secret};
+use crate::secret::{DecodeError, Secret, Wiped};
 
 /// A namespace's name: always a DNS-1123 label, so it is safe as a path segment
 /// of a URL and as a part of a file name.
@@ -121,7 +120,7 @@ impl ServiceAccount {
             let count = token.expose().split(|&byte| byte == b'.').count();
             return Err(TokenError::Parts(count));
         };
-        let text = Zeroizing::new(
+        let text = Wiped::new(
             BASE64_URL
                 .decode(claims)
                 .map_err(|_position| TokenError::Base64)?,

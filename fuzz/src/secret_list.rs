@@ -9,9 +9,9 @@ use crio_credential_provider::{
         PageEnd, SecretDoc, SecretProblem, SecretsError, UnusableSecret, read_named, read_page,
     },
     credentials::{DockerConfig, Format, Text},
+    secret::Wiped,
 };
 use serde_json::Value;
-use zeroize::Zeroizing;
 
 use crate::{
     docker_config::selection,
@@ -61,7 +61,7 @@ fn one_page(data: &[u8]) {
     let mut docs = Vec::new();
     let mut skipped = Vec::new();
     let (end, log) = captured(|| {
-        let mut buffer = Zeroizing::default();
+        let mut buffer = Wiped::default();
         read_page(data, &mut buffer, &mut |listed| match listed {
             Ok(doc) => docs.push(doc),
             Err(unusable) => skipped.push(unusable),

@@ -13,7 +13,6 @@ use ureq::unversioned::transport::{
     ConnectProxyConnector, Connector, SocksConnector, TcpConnector,
 };
 use ureq::{Agent, Body, ProxyProtocol, RequestBuilder, config::Config};
-use zeroize::Zeroizing;
 
 use super::connector::{BUFFER, IpFirstResolver, TlsConnector};
 use super::discover::Endpoint;
@@ -23,7 +22,7 @@ use super::user::User;
 use crate::deadline::Deadline;
 use crate::excerpt::Excerpt;
 use crate::json::Object;
-use crate::secret::{ReadError, Secret, read_bounded};
+use crate::secret::{ReadError, Secret, Wiped, read_bounded};
 
 /// The limit of one attempt to connect, TLS included.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -224,11 +223,7 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError`]; what a retry could mend was tried again until the deadline.
-    pub fn get(
-        &self,
-        path_and_query: &str,
-        limit: usize,
-    ) -> Result<Zeroizing<Vec<u8>>, ClientError> {
+    pub fn get(&self, path_and_query: &str, limit: usize) -> Result<Wiped<Vec<u8>>, ClientError> {
         self.bounded(path_and_query, None, limit)
     }
 
@@ -255,7 +250,7 @@ impl Client {
         path: &str,
         body: &[u8],
         limit: usize,
-    ) -> Result<Zeroizing<Vec<u8>>, ClientError> {
+    ) -> Result<Wiped<Vec<u8>>, ClientError> {
         self.bounded(path, Some(body), limit)
     }
 
@@ -264,8 +259,8 @@ impl Client {
         path_and_query: &str,
         body: Option<&[u8]>,
         limit: usize,
-    ) -> Result<Zeroizing<Vec<u8>>, ClientError> {
-        let mut answer = Zeroizing::default();
+    ) -> Result<Wiped<Vec<u8>>, ClientError> {
+        let mut answer = Wiped::default();
         self.ask(path_and_query, body, &mut |reader| {
             answer = read_bounded(reader, limit)?;
             Ok(())
@@ -435,7 +430,7 @@ impl Failure {
 }
 
 fn bearer(token: &Secret) -> Result<HeaderValue, ClientError> {
-    let mut text = Zeroizing::new(b"Bearer ".to_vec());
+    let mut text = Wiped::new(b"Bearer ".to_vec());
     text.extend_from_slice(token.expose());
     let mut value = HeaderValue::from_bytes(&text).map_err(|_invalid| ClientError::Token)?;
     value.set_sensitive(true);

@@ -7,11 +7,10 @@ use std::path::{Path, PathBuf};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use serde::{Deserialize, Deserializer};
-use zeroize::Zeroizing;
 
 use super::kubeconfig::{Document, KubeconfigError, base64, error, text};
 use super::tls::Identity;
-use crate::secret::{ReadError, Secret, read_file};
+use crate::secret::{ReadError, Secret, Wiped, read_file};
 
 /// The largest file that is read: 4 MiB.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
@@ -146,7 +145,7 @@ impl File<'_> {
         &self,
         data: Option<&Private>,
         path: Option<&Path>,
-    ) -> Result<Option<Zeroizing<Vec<u8>>>, UserError> {
+    ) -> Result<Option<Wiped<Vec<u8>>>, UserError> {
         if let Some(Private(data)) = data.filter(|Private(data)| !data.expose().is_empty()) {
             let decoded = base64(data.expose());
             return decoded
@@ -156,7 +155,7 @@ impl File<'_> {
         path.map(|path| self.named(path)).transpose()
     }
 
-    fn named(&self, path: &Path) -> Result<Zeroizing<Vec<u8>>, UserError> {
+    fn named(&self, path: &Path) -> Result<Wiped<Vec<u8>>, UserError> {
         let path = self.path.parent().unwrap_or(self.path).join(path);
         read_file(&path, MAX_BYTES).map_err(|source| UserError::Read { path, source })
     }

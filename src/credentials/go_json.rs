@@ -9,7 +9,8 @@ use std::ops::Deref;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
-use zeroize::Zeroizing;
+
+use crate::secret::Wiped;
 
 /// A text that may hold secrets: wiped when dropped, unless it is borrowed, and
 /// redacted in `Debug`.
@@ -18,7 +19,7 @@ pub enum Text<'a> {
     /// Borrowed from the input.
     Borrowed(&'a str),
     /// Differs from the input.
-    Owned(Zeroizing<String>),
+    Owned(Wiped<String>),
 }
 
 impl<'a> Text<'a> {
@@ -44,7 +45,7 @@ impl<'a> Text<'a> {
 impl From<&str> for Text<'static> {
     /// A copy, which is wiped.
     fn from(text: &str) -> Self {
-        Self::Owned(Zeroizing::new(text.to_owned()))
+        Self::Owned(Wiped::new(text.to_owned()))
     }
 }
 
@@ -81,7 +82,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Text::Owned(Zeroizing::new(text.to_owned())))
+                Ok(Text::Owned(Wiped::new(text.to_owned())))
             }
         }
 
@@ -91,11 +92,11 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
 
 /// One replacement character for each byte that is not UTF-8, as Go has it, and not
 /// one for each truncated sequence, as [`String::from_utf8_lossy`] has it.
-fn as_utf8(text: &[u8]) -> Zeroizing<String> {
+fn as_utf8(text: &[u8]) -> Wiped<String> {
     let replaced = |invalid: &[u8]| invalid.len() * char::REPLACEMENT_CHARACTER.len_utf8();
     let chunks = text.utf8_chunks();
     let length = chunks.map(|chunk| chunk.valid().len() + replaced(chunk.invalid()));
-    let mut utf8 = Zeroizing::new(String::with_capacity(length.sum()));
+    let mut utf8 = Wiped::new(String::with_capacity(length.sum()));
     for chunk in text.utf8_chunks() {
         utf8.push_str(chunk.valid());
         utf8.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
@@ -103,9 +104,9 @@ fn as_utf8(text: &[u8]) -> Zeroizing<String> {
     utf8
 }
 
-fn without_lone_surrogates(text: &str) -> Zeroizing<String> {
+fn without_lone_surrogates(text: &str) -> Wiped<String> {
     const REPLACEMENT: &str = r"\ufffd";
-    let mut out = Zeroizing::new(String::with_capacity(text.len()));
+    let mut out = Wiped::new(String::with_capacity(text.len()));
     let mut rest = text;
     while let Some((plain, escape)) = rest.find('\\').and_then(|at| rest.split_at_checked(at)) {
         out.push_str(plain);

@@ -5,12 +5,11 @@ use std::io;
 
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
-use zeroize::Zeroizing;
 
 use super::global::GlobalAuthFile;
 use crate::credentials::{Credential, Observer, Selection, Skipped};
 use crate::excerpt::Excerpt;
-use crate::secret::DecodeError;
+use crate::secret::{DecodeError, Wiped};
 
 /// The largest auth file that is written: 16 MiB, a few KiB for each of some thousand
 /// mirrors. A login goes to every pull source that it matches.
@@ -59,7 +58,7 @@ pub fn encode(
     selection: &Selection,
     globals: &[GlobalAuthFile<'_>],
     observer: &mut impl Observer,
-) -> Result<Option<Zeroizing<Vec<u8>>>, EncodeError> {
+) -> Result<Option<Wiped<Vec<u8>>>, EncodeError> {
     if selection.chosen().next().is_none() {
         return Ok(None);
     }
@@ -70,7 +69,7 @@ pub fn encode(
     if measure.0 > MAX_BYTES {
         return Err(too_large(selection));
     }
-    let mut text = Zeroizing::new(Vec::with_capacity(measure.0));
+    let mut text = Wiped::new(Vec::with_capacity(measure.0));
     let written = measured.and_then(|()| serde_json::to_writer(&mut *text, &file));
     written.map_err(|error| EncodeError::Json(error.into()))?;
     Ok(Some(text))

@@ -15,10 +15,9 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use serde_saphyr::{DuplicateKeyPolicy, options};
-use zeroize::Zeroizing;
 
 use super::tls::CaSource;
-use crate::secret::{DecodeError, ReadError, read_file};
+use crate::secret::{DecodeError, ReadError, Wiped, read_file};
 
 /// The largest kubeconfig that is read: 4 MiB; OpenShift's hold a bundle of CAs.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
@@ -295,11 +294,11 @@ fn flag(object: &mut Value, field: &'static str) -> Result<bool, KubeconfigProbl
 }
 
 /// Decodes the base64 of a `-data` field, in which Go skips line breaks.
-pub(super) fn base64(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+pub(super) fn base64(text: &[u8]) -> Option<Wiped<Vec<u8>>> {
     let text = text.iter().copied();
     let text = text.filter(|byte| !matches!(byte, b'\r' | b'\n'));
-    let text = Zeroizing::new(text.collect::<Vec<_>>());
-    BASE64.decode(text.as_slice()).map(Zeroizing::new).ok()
+    let text = Wiped::new(text.collect::<Vec<_>>());
+    BASE64.decode(text.as_slice()).map(Wiped::new).ok()
 }
 
 pub(super) fn error(path: &Path, problem: KubeconfigProblem) -> KubeconfigError {

@@ -8,16 +8,15 @@ use std::io::{ErrorKind, Read};
 
 use serde_json::Deserializer;
 use serde_json::value::RawValue;
-use zeroize::Zeroizing;
 
-use crate::secret::{DecodeError, ReadError};
+use crate::secret::{DecodeError, ReadError, Wiped};
 
 /// The size of a new buffer: two TLS records.
 const FIRST: usize = 32 * 1024;
 
 /// What is read into; it may serve one stream after the other, and is wiped when
 /// dropped.
-pub(super) type Buffer = Zeroizing<Vec<u8>>;
+pub(super) type Buffer = Wiped<Vec<u8>>;
 
 /// JSON from a reader.
 pub(super) struct JsonStream<'a, R> {
@@ -165,7 +164,7 @@ impl<'a, R: Read> JsonStream<'a, R> {
             if self.end > self.limits.value {
                 return Err(too_large(self.limits.value));
             }
-            let mut larger = Zeroizing::new(vec![0; self.end.saturating_mul(2).max(FIRST)]);
+            let mut larger = Wiped::new(vec![0; self.end.saturating_mul(2).max(FIRST)]);
             if let Some(front) = larger.get_mut(..self.end) {
                 front.copy_from_slice(self.buffer);
             }

@@ -10,11 +10,10 @@ mod read;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tracing::debug;
 use ureq::http::StatusCode;
-use zeroize::Zeroizing;
 
 use super::client::{Client, ClientError};
 use crate::credentials::Format;
-use crate::secret::DecodeError;
+use crate::secret::{DecodeError, Wiped};
 use crate::secret_names::SecretNames;
 use crate::service_account::ServiceAccount;
 
@@ -86,7 +85,7 @@ pub struct SecretDoc {
     /// The Secret's name.
     pub name: String,
     /// Its text.
-    pub docker_config: Zeroizing<Vec<u8>>,
+    pub docker_config: Wiped<Vec<u8>>,
     /// The layout of the text.
     pub format: Format,
 }
@@ -247,7 +246,7 @@ fn list(
     let mut restarts = 0;
     let mut count = 0;
     let mut continue_token: Option<String> = None;
-    let mut buffer = Zeroizing::default();
+    let mut buffer = Wiped::default();
     loop {
         let path = path(account, limit, continue_token.as_deref());
         let mut page = Err(SecretsError::NoList(None));

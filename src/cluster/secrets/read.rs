@@ -6,7 +6,6 @@ use std::io::Read;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use zeroize::Zeroizing;
 
 use super::json_stream::{Buffer, JsonStream, Limits, StreamError};
 use super::{
@@ -15,7 +14,7 @@ use super::{
 };
 use crate::credentials::{BASE64, Format, Text, decode_base64};
 use crate::json::Object;
-use crate::secret::ReadError;
+use crate::secret::{ReadError, Wiped};
 
 /// The largest Secret that is held, and the largest of a list's other values: 4 MiB, twice
 /// what a full one has in base64 with all its metadata.
@@ -75,7 +74,7 @@ struct Single<'a> {
 /// [`SecretsError::NoList`].
 pub fn read_page(
     page: impl Read,
-    buffer: &mut Zeroizing<Vec<u8>>,
+    buffer: &mut Wiped<Vec<u8>>,
     visit: &mut impl FnMut(Listed),
 ) -> Result<Result<PageEnd, SecretsError>, ReadError> {
     match list(page, buffer, visit) {
@@ -206,7 +205,7 @@ pub fn read_secret(item: &str, format: Format) -> Listed {
 fn docker_config(
     data: Option<&RawValue>,
     key: &'static str,
-) -> Result<Zeroizing<Vec<u8>>, SecretProblem> {
+) -> Result<Wiped<Vec<u8>>, SecretProblem> {
     let undecodable = |error: serde_json::Error| SecretProblem::Data(error.into());
     let data = data.ok_or(SecretProblem::Missing(key))?;
     let fields: BTreeMap<Cow<'_, str>, &RawValue> =

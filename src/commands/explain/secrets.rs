@@ -14,7 +14,6 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use zeroize::Zeroizing;
 
 use super::findings::Findings;
 use super::yaml;
@@ -25,7 +24,7 @@ use crate::cluster::{
 use crate::credentials::{Origin, Text};
 use crate::json::Object;
 use crate::logins::Visit;
-use crate::secret::{DecodeError, read_bounded};
+use crate::secret::{DecodeError, Wiped, read_bounded};
 use crate::secret_names::SecretNames;
 use crate::service_account::Namespace;
 
@@ -136,7 +135,7 @@ fn called(file: &Path) -> String {
     }
 }
 
-fn bytes(file: &Path, stdin: &mut (impl Read + IsTerminal)) -> anyhow::Result<Zeroizing<Vec<u8>>> {
+fn bytes(file: &Path, stdin: &mut (impl Read + IsTerminal)) -> anyhow::Result<Wiped<Vec<u8>>> {
     if file != Path::new(STDIN) {
         return Ok(read_bounded(File::open(file)?, MAX_BYTES)?);
     }
@@ -269,7 +268,7 @@ fn decode(item: &RawValue, name: &str, envelope: &Envelope<'_>, of: SecretType) 
     match fields.remove(data_key(of.format)) {
         Some(text) => Ok(SecretDoc {
             name: name.to_owned(),
-            docker_config: Zeroizing::new(text.as_bytes().to_vec()),
+            docker_config: Wiped::new(text.as_bytes().to_vec()),
             format: of.format,
         }),
         None => read_secret(item.get(), of.format),

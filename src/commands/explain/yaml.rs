@@ -3,10 +3,9 @@
 
 use serde_json::Value;
 use serde_saphyr::{alias_limits, budget, options};
-use zeroize::Zeroizing;
 
 use crate::credentials::Text;
-use crate::secret::DecodeError;
+use crate::secret::{DecodeError, Wiped};
 
 /// Scalars, lists and maps of one file: far more than the largest namespace has.
 const MAX_NODES: usize = 4_000_000;
@@ -30,9 +29,9 @@ pub(super) fn to_json(text: &str) -> Result<Text<'static>, DecodeError> {
         alias_limits: alias_limits! { max_total_replayed_events: MAX_REPLAYED },
     };
     let documents: Vec<Value> = serde_saphyr::from_multiple_with_options(text, options)?;
-    let mut all = Zeroizing::new(String::new());
+    let mut all = Wiped::new(String::new());
     for document in documents {
-        all.push_str(&Zeroizing::new(serde_json::to_string(&document)?));
+        all.push_str(&Wiped::new(serde_json::to_string(&document)?));
         all.push('\n');
     }
     Ok(Text::Owned(all))

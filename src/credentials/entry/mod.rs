@@ -6,10 +6,9 @@ use std::fmt;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, Engine, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::value::RawValue;
-use zeroize::Zeroizing;
 
 use super::go_json::{Fields, Text, is_field};
-use crate::secret::{DecodeError, Secret};
+use crate::secret::{DecodeError, Secret, Wiped};
 
 /// Go's `base64.StdEncoding`, which does not look at the bits after the last byte.
 pub(crate) const BASE64: GeneralPurpose = engine(DecodePaddingMode::RequireCanonical);
@@ -165,23 +164,23 @@ impl Credential {
     }
 
     /// `base64(user:password)`, as `auth` holds it.
-    pub fn auth(&self) -> Zeroizing<String> {
+    pub fn auth(&self) -> Wiped<String> {
         let login = [self.username.as_slice(), b":", self.password.expose()].concat();
-        Zeroizing::new(BASE64.encode(&*Zeroizing::new(login)))
+        Wiped::new(BASE64.encode(&*Wiped::new(login)))
     }
 }
 
 /// Decodes base64 as Go does, which passes over line breaks.
-pub(crate) fn decode_base64(engine: &GeneralPurpose, text: &str) -> Option<Zeroizing<Vec<u8>>> {
+pub(crate) fn decode_base64(engine: &GeneralPurpose, text: &str) -> Option<Wiped<Vec<u8>>> {
     let is_line_break = |byte: &u8| matches!(byte, b'\r' | b'\n');
     let decoded = if text.as_bytes().iter().any(is_line_break) {
-        let mut in_one_line = Zeroizing::new(Vec::with_capacity(text.len()));
+        let mut in_one_line = Wiped::new(Vec::with_capacity(text.len()));
         in_one_line.extend(text.bytes().filter(|byte| !is_line_break(byte)));
         engine.decode(&*in_one_line)
     } else {
         engine.decode(text)
     };
-    decoded.ok().map(Zeroizing::new)
+    decoded.ok().map(Wiped::new)
 }
 
 /// The fields of an entry that are used.
