@@ -1,14 +1,12 @@
 //! `CredentialProviderResponse`: what kubelet reads from our stdout.
 //!
 //! No credential ever travels through kubelet: CRI-O takes them from the auth
-//! file (SPEC section 2, point 6).
+//! file.
 
 use std::io::{self, Write};
 
+use kubelet_credential_provider::{self as wire, Auth, CacheKeyType, GoDuration};
 use registries_conf::ImageName;
-use serde::ser::{Serialize, SerializeMap, Serializer};
-
-use super::API_VERSION;
 
 /// The answer: nothing for kubelet to cache, and at most a login without a user
 /// for the image itself.
@@ -20,21 +18,25 @@ use super::API_VERSION;
 ///   (`KubeletEnsureSecretPulledImages`), so that other service accounts must
 ///   prove their own access to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Response {
-    owned_image: Option<ImageName>,
-}
+pub struct Response(wire::Response);
 
 impl Response {
     /// `auth: {}`: kubelet records the image as free for all pods of the node.
     pub fn empty() -> Self {
-        Self { owned_image: None }
+        Self(wire::Response {
+            cache_key_type: CacheKeyType::Image,
+            cache_duration: Some(GoDuration::ZERO),
+            auth: [].into(),
+        })
     }
 
     /// The empty login for `image`: kubelet records whose image it is.
+    #[expect(clippy::needless_pass_by_value, reason = "the image is used up")]
     pub fn owned(image: ImageName) -> Self {
-        Self {
-            owned_image: Some(image),
-        }
+        let mut response = Self::empty();
+        let login = (image.as_str().to_owned(), Auth::new("", ""));
+        response.0.auth = [login].into();
+        response
     }
 
     /// Writes the response as one line of JSON.
@@ -42,42 +44,9 @@ impl Response {
     /// # Errors
     /// As `stdout` says.
     pub fn write(&self, mut stdout: impl Write) -> io::Result<()> {
-        serde_json::to_writer(&mut stdout, self)?;
+        stdout.write_all(&self.0.to_json())?;
         stdout.write_all(b"\n")?;
         stdout.flush()
-    }
-}
-
-impl Serialize for Response {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(5))?;
-        map.serialize_entry("kind", "CredentialProviderResponse")?;
-        map.serialize_entry("apiVersion", API_VERSION)?;
-        map.serialize_entry("cacheKeyType", "Image")?;
-        map.serialize_entry("cacheDuration", "0s")?;
-        map.serialize_entry("auth", &Auth(self.owned_image.as_ref()))?;
-        map.end()
-    }
-}
-
-struct Auth<'a>(Option<&'a ImageName>);
-
-impl Serialize for Auth<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(serde::Serialize)]
-        struct EmptyLogin {
-            username: &'static str,
-            password: &'static str,
-        }
-        let mut map = serializer.serialize_map(None)?;
-        if let Some(image) = self.0 {
-            let login = EmptyLogin {
-                username: "",
-                password: "",
-            };
-            map.serialize_entry(image.as_str(), &login)?;
-        }
-        map.end()
     }
 }
 

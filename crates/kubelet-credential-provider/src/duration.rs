@@ -1,6 +1,6 @@
-//! Durations as Go writes and reads them, in kubelet's configuration, in its
-//! providers' responses, and in our flags.
+//! Durations as Go writes and reads them.
 
+use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -31,6 +31,9 @@ const UNITS: [(&str, u64); 8] = [
 const LIMIT: u64 = 1 << 63;
 
 impl GoDuration {
+    /// No time at all: `0s`.
+    pub const ZERO: Self = Self(0);
+
     /// The duration in nanoseconds.
     pub fn as_nanos(self) -> i64 {
         self.0
@@ -42,6 +45,38 @@ impl FromStr for GoDuration {
 
     fn from_str(text: &str) -> Result<Self, InvalidDuration> {
         parse(text).map(Self).ok_or(InvalidDuration)
+    }
+}
+
+impl fmt::Display for GoDuration {
+    /// As Go prints it: `1h0m0.5s`, `1.5ms`, `0s`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let nanoseconds = self.0.unsigned_abs();
+        if self.0 < 0 {
+            f.write_str("-")?;
+        }
+        let (unit, scale, digits) = match nanoseconds {
+            0 => return f.write_str("0s"),
+            1..1_000 => ("ns", 1, 0),
+            1_000..1_000_000 => ("µs", 1_000, 3),
+            1_000_000..1_000_000_000 => ("ms", 1_000_000, 6),
+            _ => ("s", 1_000_000_000, 9),
+        };
+        let (mut whole, fraction) = (nanoseconds / scale, nanoseconds % scale);
+        if unit == "s" && whole >= 60 {
+            let minutes = whole / 60;
+            if minutes >= 60 {
+                write!(f, "{}h", minutes / 60)?;
+            }
+            write!(f, "{}m", minutes % 60)?;
+            whole %= 60;
+        }
+        write!(f, "{whole}")?;
+        if fraction > 0 {
+            let fraction = format!("{fraction:0digits$}");
+            write!(f, ".{}", fraction.trim_end_matches('0'))?;
+        }
+        f.write_str(unit)
     }
 }
 
@@ -139,6 +174,7 @@ fn within_limit(nanoseconds: u64) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde::Deserialize;
 
     use super::*;
@@ -151,7 +187,7 @@ mod tests {
 
     #[test]
     fn durations_are_read_as_in_go() {
-        let cases = include_str!("../../tests/data/vectors/durations.json");
+        let cases = include_str!("../tests/data/durations.json");
         let cases: Vec<Case> = serde_json::from_str(cases).unwrap();
         assert!(cases.iter().any(|case| case.nanoseconds.is_some()));
         for Case { text, nanoseconds } in cases {
@@ -169,6 +205,35 @@ mod tests {
         ] {
             let duration: GoDuration = text.parse().unwrap();
             assert_eq!(Duration::try_from(duration), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn durations_are_printed_as_in_go() {
+        for (nanoseconds, expected) in [
+            (0, "0s"),
+            (1, "1ns"),
+            (1_100, "1.1µs"),
+            (2_200_000, "2.2ms"),
+            (3_300_000_000, "3.3s"),
+            (245_000_000_000, "4m5s"),
+            (245_001_000_000, "4m5.001s"),
+            (18_367_001_000_000, "5h6m7.001s"),
+            (480_000_000_001, "8m0.000000001s"),
+            (3_600_000_000_000, "1h0m0s"),
+            (-1_000_000_000, "-1s"),
+            (i64::MAX, "2562047h47m16.854775807s"),
+            (i64::MIN, "-2562047h47m16.854775808s"),
+        ] {
+            assert_eq!(GoDuration(nanoseconds).to_string(), expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_printed_is_read_back(nanoseconds: i64) {
+            let duration = GoDuration(nanoseconds);
+            prop_assert_eq!(duration.to_string().parse(), Ok(duration));
         }
     }
 }

@@ -1,0 +1,14 @@
+#![doc = include_str!("../README.md")]
+
+mod duration;
+mod malformed;
+mod request;
+mod response;
+
+pub use duration::{GoDuration, InvalidDuration};
+pub use malformed::Malformed;
+pub use request::{Request, RequestError};
+pub use response::{Auth, CacheKeyType, Response, ResponseError};
+
+/// The only API version that is spoken; kubelet before 1.26 knew older ones.
+pub const API_VERSION: &str = "credentialprovider.kubelet.k8s.io/v1";

@@ -1,0 +1,238 @@
+//! `CredentialProviderResponse`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize, Serializer};
+use zeroize::Zeroizing;
+
+use crate::{API_VERSION, GoDuration, Malformed};
+
+const KIND: &str = "CredentialProviderResponse";
+
+/// What a provider answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// Which images kubelet uses the answer for again.
+    pub cache_key_type: CacheKeyType,
+    /// For how long. 0 is not at all; `None` leaves it to the configuration.
+    pub cache_duration: Option<GoDuration>,
+    /// Logins by the images they are for, written like `matchImages`.
+    pub auth: BTreeMap<String, Auth>,
+}
+
+/// Which images kubelet uses an answer for again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CacheKeyType {
+    /// The image that was asked for.
+    Image,
+    /// All of the same registry.
+    Registry,
+    /// All.
+    Global,
+}
+
+/// A login. `Debug` leaves the password out.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Auth {
+    /// The user.
+    pub username: String,
+    /// The password.
+    pub password: Zeroizing<String>,
+}
+
+/// Why kubelet would refuse an answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ResponseError {
+    /// Not JSON, of another shape, or with a field that is not known.
+    #[error("decode the {KIND}")]
+    Malformed(#[source] Malformed),
+    /// Another object.
+    #[error("kind is not {KIND:?}")]
+    Kind,
+    /// Another version of the API than that of the request.
+    #[error("apiVersion is not {API_VERSION:?}")]
+    ApiVersion,
+    /// `cacheKeyType` is missing or not one of the three.
+    #[error("cacheKeyType is not Image, Registry or Global")]
+    CacheKeyType,
+    /// `cacheDuration` cannot be read.
+    #[error("cacheDuration")]
+    CacheDuration(#[source] crate::InvalidDuration),
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Written<'a> {
+    kind: &'static str,
+    api_version: &'static str,
+    cache_key_type: CacheKeyType,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text")]
+    cache_duration: Option<GoDuration>,
+    auth: BTreeMap<&'a str, WrittenAuth<'a>>,
+}
+
+#[derive(Serialize)]
+struct WrittenAuth<'a> {
+    username: &'a str,
+    password: &'a str,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Read {
+    kind: Option<String>,
+    api_version: Option<String>,
+    cache_key_type: Option<String>,
+    cache_duration: Option<String>,
+    auth: Option<BTreeMap<String, Option<ReadAuth>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReadAuth {
+    username: Option<String>,
+    password: Option<String>,
+}
+
+impl Response {
+    /// Reads an answer as kubelet does: strictly.
+    ///
+    /// # Errors
+    /// [`ResponseError`].
+    pub fn parse(json: &[u8]) -> Result<Self, ResponseError> {
+        let read: Read =
+            serde_json::from_slice(json).map_err(|error| ResponseError::Malformed(error.into()))?;
+        let auth = read.auth.unwrap_or_default().into_iter();
+        let auth = auth
+            .map(|(image, auth)| (image, Auth::from(auth)))
+            .collect();
+        if read.kind.as_deref() != Some(KIND) {
+            return Err(ResponseError::Kind);
+        }
+        if read.api_version.as_deref() != Some(API_VERSION) {
+            return Err(ResponseError::ApiVersion);
+        }
+        let cache_key_type = match read.cache_key_type.as_deref() {
+            Some("Image") => CacheKeyType::Image,
+            Some("Registry") => CacheKeyType::Registry,
+            Some("Global") => CacheKeyType::Global,
+            _ => return Err(ResponseError::CacheKeyType),
+        };
+        let duration = read.cache_duration.map(|text| text.parse()).transpose();
+        Ok(Self {
+            cache_key_type,
+            cache_duration: duration.map_err(ResponseError::CacheDuration)?,
+            auth,
+        })
+    }
+
+    /// The answer as one line of JSON.
+    pub fn to_json(&self) -> Zeroizing<Vec<u8>> {
+        let auth = self.auth.iter().map(|(image, auth)| {
+            let (username, password) = (auth.username.as_str(), auth.password.as_str());
+            (image.as_str(), WrittenAuth { username, password })
+        });
+        let written = Written {
+            kind: KIND,
+            api_version: API_VERSION,
+            cache_key_type: self.cache_key_type,
+            cache_duration: self.cache_duration,
+            auth: auth.collect(),
+        };
+        // Text and maps of it always have a JSON form.
+        Zeroizing::new(serde_json::to_vec(&written).unwrap_or_default())
+    }
+}
+
+impl Auth {
+    /// A login.
+    pub fn new(username: impl Into<String>, password: impl Into<String>) -> Self {
+        Self {
+            username: username.into(),
+            password: Zeroizing::new(password.into()),
+        }
+    }
+}
+
+impl From<Option<ReadAuth>> for Auth {
+    /// `null` is an empty login, as in Go.
+    fn from(read: Option<ReadAuth>) -> Self {
+        let (username, password) = read.map_or((None, None), |read| (read.username, read.password));
+        Self::new(username.unwrap_or_default(), password.unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for Auth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Auth")
+            .field("username", &self.username)
+            .finish_non_exhaustive()
+    }
+}
+
+#[expect(clippy::ref_option, reason = "serde's signature")]
+fn as_text<S: Serializer>(duration: &Option<GoDuration>, serializer: S) -> Result<S::Ok, S::Error> {
+    match duration {
+        Some(duration) => serializer.collect_str(duration),
+        None => serializer.serialize_none(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"{"kind":"CredentialProviderResponse","apiVersion":"credentialprovider.kubelet.k8s.io/v1","cacheKeyType":"Image","cacheDuration":"1m0s","auth":{"a.test":{"username":"u","password":"hunter2"}}}"#;
+
+    #[test]
+    fn a_response_is_read_and_written_as_these_bytes() {
+        let response = Response::parse(GOOD.as_bytes()).unwrap();
+        let expected = Response {
+            cache_key_type: CacheKeyType::Image,
+            cache_duration: Some("60s".parse().unwrap()),
+            auth: [("a.test".to_owned(), Auth::new("u", "hunter2"))].into(),
+        };
+        assert_eq!(response, expected);
+        assert_eq!(*response.to_json(), GOOD.as_bytes());
+        assert!(!format!("{response:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn nulls_are_what_they_are_in_go() {
+        let auth = r#"{"a.test":{"username":"u","password":"hunter2"}}"#;
+        for (text, logins) in [
+            (GOOD.replace(auth, "null"), 0),
+            (GOOD.replace(&format!(",\"auth\":{auth}"), ""), 0),
+            (GOOD.replace(auth, r#"{"a.test":null}"#), 1),
+            (GOOD.replace("\"1m0s\"", "null"), 1),
+        ] {
+            let response = Response::parse(text.as_bytes()).unwrap();
+            assert_eq!(response.auth.len(), logins, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_kubelet_refuses_is_refused_and_not_quoted() {
+        for (from, to, expected) in [
+            ("CredentialProviderResponse", "hunter2", "kind is not"),
+            ("k8s.io/v1", "k8s.io/v1beta1", "apiVersion is not"),
+            ("\"Image\"", "\"image\"", "cacheKeyType is not"),
+            ("\"Image\"", "null", "cacheKeyType is not"),
+            ("\"1m0s\"", "\"60\"", "cacheDuration"),
+            ("\"1m0s\"", "60", "decode"),
+            ("\"auth\"", "\"auths\"", "decode"),
+            ("\"auth\"", "\"Auth\"", "decode"),
+            ("\"username\"", "\"email\"", "decode"),
+            ("\"kind\"", "\"auth\":{},\"kind\"", "decode"),
+            ("\"hunter2\"", "[\"hunter2\"]", "decode"),
+            ("}}}", "}}", "decode"),
+            ("}}}", "}}}x", "decode"),
+        ] {
+            let text = GOOD.replacen(from, to, 1);
+            let error = Response::parse(text.as_bytes()).unwrap_err();
+            assert!(error.to_string().starts_with(expected), "{text}: {error}");
+            assert!(!format!("{error:?}").contains("hunter2"), "{text}");
+        }
+    }
+}
