@@ -133,17 +133,23 @@ impl Server {
         names: Option<&SecretNames>,
         visit: Visit<'_>,
     ) -> anyhow::Result<()> {
-        let Endpoint {
-            server, why, trust, ..
-        } = &self.endpoint;
         let read = cluster::for_each_secret(&self.client, account, names, visit);
         let verb = if names.is_some() { "get" } else { "list" };
         read.with_context(|| {
             let namespace = account.namespace.as_str();
-            format!("{verb} secrets in namespace {namespace:?} at API server {server} (from {why}; trusts {trust})")
+            let endpoint = &self.endpoint;
+            format!("{verb} secrets in namespace {namespace:?} at API server {endpoint}")
         })?;
         // Only now: the line of a failure says all this too.
-        info!(%server, why, trust = trust.to_string(), "read secrets");
+        let Endpoint {
+            server,
+            why,
+            trust,
+            proxy,
+            ..
+        } = &self.endpoint;
+        let proxy = proxy.as_ref().map(ToString::to_string);
+        info!(%server, why, trust = trust.to_string(), proxy, "read secrets");
         Ok(())
     }
 }

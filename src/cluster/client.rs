@@ -180,7 +180,7 @@ impl Client {
         let server = endpoint.server.clone();
         let config = tls::client_config(&endpoint.trust, identity).map_err(ClientError::Trust)?;
         // Read now: in the sandbox, what SSL_CERT_FILE names cannot be read.
-        let proxy = endpoint.proxy.as_ref();
+        let proxy = endpoint.proxy.as_ref().map(|through| &through.proxy);
         let proxy = proxy.filter(|proxy| proxy.protocol() == ProxyProtocol::Https);
         let proxy = proxy.map(|_| tls::client_config(&Trust::System, None));
         let proxy = proxy.transpose().map_err(ClientError::ProxyTrust)?;
@@ -197,7 +197,7 @@ impl Client {
                 proxy,
             });
         let settings = Config::builder()
-            .proxy(endpoint.proxy.clone())
+            .proxy(endpoint.proxy.as_ref().map(|through| through.proxy.clone()))
             .https_only(true)
             .http_status_as_error(false)
             .max_redirects(0)
@@ -210,7 +210,7 @@ impl Client {
             .output_buffer_size(BUFFER)
             .build();
         Ok(Self {
-            agent: Agent::with_parts(settings, connector, IpFirstResolver::default()),
+            agent: Agent::with_parts(settings, connector, IpFirstResolver),
             server,
             server_name: endpoint.server_name.to_str().into_owned(),
             token,

@@ -6,15 +6,17 @@
 
 use std::fmt;
 use std::io::{Read, Write};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
 
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use rustls_pki_types::ServerName;
 use ureq::config::Config;
 use ureq::http::Uri;
-use ureq::http::uri::Authority;
-use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::http::uri::{Authority, Scheme};
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport,
     TransportAdapter,
@@ -22,6 +24,8 @@ use ureq::unversioned::transport::{
 
 /// The size of a connection's buffers: one TLS record, the most one read gives.
 pub(crate) const BUFFER: usize = 16 * 1024;
+/// The most addresses of a name that are tried, all that `ureq`'s list has room for.
+const MAX_ADDRESSES: usize = 16;
 
 /// Wraps a connection in TLS: to the API server as its endpoint says, and to an
 /// `https://` proxy under the proxy's own name and the system's roots.
@@ -131,25 +135,54 @@ impl fmt::Debug for TlsTransport {
     }
 }
 
-/// Resolves an IP address by reading it, and everything else as `ureq` does.
+/// Resolves an IP address by reading it, and a name by a thread that can be given up.
+///
+/// `ureq`'s own resolver panics where there is no thread to be had.
 #[derive(Debug, Default)]
-pub(crate) struct IpFirstResolver {
-    names: DefaultResolver,
-}
+pub(crate) struct IpFirstResolver;
 
 impl Resolver for IpFirstResolver {
     fn resolve(
         &self,
         uri: &Uri,
-        config: &Config,
+        _config: &Config,
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let (Ok(address), Some(port)) = (bare_host(uri).parse::<IpAddr>(), uri.port_u16()) else {
-            return self.names.resolve(uri, config, timeout);
+        let host = bare_host(uri);
+        let default = if uri.scheme() == Some(&Scheme::HTTP) {
+            80
+        } else {
+            443
         };
+        let port = uri.port_u16().unwrap_or(default);
         let mut addresses = self.empty();
-        addresses.push((address, port).into());
+        if let Ok(address) = host.parse::<IpAddr>() {
+            addresses.push((address, port).into());
+            return Ok(addresses);
+        }
+        for address in resolve(host.to_owned(), port, timeout)?.take(MAX_ADDRESSES) {
+            addresses.push(address);
+        }
+        if addresses.is_empty() {
+            return Err(ureq::Error::HostNotFound);
+        }
         Ok(addresses)
+    }
+}
+
+fn resolve(
+    host: String,
+    port: u16,
+    timeout: NextTimeout,
+) -> Result<impl Iterator<Item = SocketAddr>, ureq::Error> {
+    let (sender, receiver) = mpsc::sync_channel(1);
+    // Nobody listens any more where the time is up.
+    let look_up = move || drop(sender.send((host, port).to_socket_addrs()));
+    thread::Builder::new().spawn(look_up)?;
+    match receiver.recv_timeout(*timeout.after) {
+        Ok(addresses) => Ok(addresses?),
+        Err(RecvTimeoutError::Timeout) => Err(ureq::Error::Timeout(timeout.reason)),
+        Err(RecvTimeoutError::Disconnected) => Err(ureq::Error::HostNotFound),
     }
 }
 

@@ -19,7 +19,7 @@ mod user;
 pub use client::{Client, ClientError, Refusal};
 pub use discover::{DiscoverError, Endpoint, EnvFileError, Settings, discover};
 pub use kubeconfig::{Kubeconfig, KubeconfigError, KubeconfigProblem};
-pub use proxy::{ProxyError, ProxySettings};
+pub use proxy::{ProxyError, ProxySettings, Through};
 pub use review::{Access, ReviewError, may_account, may_i};
 pub(crate) use secrets::grant;
 pub use secrets::{

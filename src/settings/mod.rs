@@ -240,10 +240,5 @@ fn layout(text: &str) -> Option<Option<Layout>> {
 
 /// Proxies come from the environment, as for every client of Kubernetes.
 fn proxies(variable: impl Fn(&str) -> Option<OsString>) -> ProxySettings {
-    let text = |name: &str| variable(name)?.into_string().ok();
-    let first = |names: [&str; 2]| names.into_iter().find_map(text);
-    ProxySettings {
-        https_proxy: first(["HTTPS_PROXY", "https_proxy"]),
-        no_proxy: first(["NO_PROXY", "no_proxy"]),
-    }
+    ProxySettings::of(|name| variable(name)?.into_string().ok())
 }

@@ -213,6 +213,22 @@ fn the_api_server_answers_and_is_the_right_one() {
         "https://127.0.0.1:1/",
         "see whether it runs",
     );
+    // The plugin has the environment of kubelet, not that of the administrator's shell.
+    finds(
+        |ready| {
+            let kubeconfig = ready.cluster.server.kubeconfig();
+            let behind = kubeconfig.replace(&ready.cluster.server.url(), "https://192.0.2.7:6443");
+            ready.write("/etc/kubernetes/kubelet.conf", behind);
+            ready.write(
+                "/proc/812/environ",
+                "HTTPS_PROXY=http://127.0.0.1:9\0NO_PROXY=10.0.0.0/8\0",
+            );
+        },
+        "FAIL",
+        "api-server",
+        "through proxy 127.0.0.1:9 (HTTPS_PROXY; NO_PROXY does not cover 192.0.2.7)",
+        "see whether it runs",
+    );
     let ready = ReadyNode::new();
     let report = report(&ready.check(&["-o", "json", "--insecure-skip-tls-verify"]));
     assert_eq!(

@@ -200,10 +200,41 @@ fn a_dead_proxy_is_not_gone_around() {
 
     let provider = pull_with_kubeconfig(&node, &cluster, &text).flag("--timeout", "1s");
 
-    provider
-        .pull(NGINX)
-        .fails_with(&[&cluster.server.address().to_string()]);
+    provider.pull(NGINX).fails_with(&[
+        &cluster.server.address().to_string(),
+        "through proxy 127.0.0.1:9 (the kubeconfig's proxy-url)",
+    ]);
     assert_eq!(cluster.server.connections(), 0);
+}
+
+#[test]
+fn what_fails_through_a_proxy_names_it_and_its_origin() {
+    let (node, cluster) = (Node::with_mirror(), cluster());
+    let provider = provider(&node, &cluster)
+        .flag("--api-server", "https://10.96.0.1:443")
+        .flag("--timeout", "500ms");
+    for (variables, said) in [
+        (
+            [
+                ("HTTPS_PROXY", "http://u:pr0xy-pass@127.0.0.1:9"),
+                ("NO_PROXY", "10.0.0.0/12"),
+            ],
+            "through proxy 127.0.0.1:9 (HTTPS_PROXY; NO_PROXY does not cover 10.96.0.1)",
+        ),
+        (
+            [("HTTPS_PROXY", ""), ("https_proxy", "127.0.0.1:9")],
+            "through proxy 127.0.0.1:9 (https_proxy; NO_PROXY is not set)",
+        ),
+    ] {
+        let set = variables
+            .into_iter()
+            .fold(provider.clone(), |provider, (name, value)| {
+                provider.env(name, value)
+            });
+        let outcome = set.pull(NGINX);
+        outcome.fails_with(&[said]);
+        outcome.never_says(&["pr0xy-pass"]);
+    }
 }
 
 #[test]

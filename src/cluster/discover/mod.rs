@@ -10,6 +10,7 @@ mod env_file;
 mod parent;
 mod well_known;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use rustls_pki_types::ServerName;
@@ -18,7 +19,7 @@ use ureq::http::Uri;
 
 use super::address::{Address, AddressError, bracketed, ip, unbracketed};
 use super::kubeconfig::{Kubeconfig, KubeconfigError};
-use super::proxy::{self, ProxyError, ProxySettings};
+use super::proxy::{self, ProxyError, ProxySettings, Through};
 use super::tls::{CaSource, Trust};
 
 pub use env_file::EnvFileError;
@@ -71,16 +72,35 @@ pub struct Endpoint {
     /// Who must have signed it.
     pub trust: Trust,
     /// What stands in between.
-    pub proxy: Option<ureq::Proxy>,
+    pub proxy: Option<Through>,
     /// Why this server, for people.
     pub why: String,
+}
+
+impl fmt::Display for Endpoint {
+    /// The server, why it is this one, and what the connection depends on.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            server,
+            why,
+            trust,
+            proxy,
+            ..
+        } = self;
+        write!(f, "{server} (from {why}; trusts {trust})")?;
+        match proxy {
+            Some(through) => write!(f, " {through}"),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Endpoint {
     /// The TCP port that is connected to: the proxy's, or the server's.
     pub fn connects_to(&self) -> u16 {
         let direct = || self.server.port_u16().unwrap_or(HTTPS);
-        self.proxy.as_ref().map_or_else(direct, ureq::Proxy::port)
+        let proxy = self.proxy.as_ref();
+        proxy.map_or_else(direct, |through| through.proxy.port())
     }
 }
 

@@ -246,7 +246,7 @@ fn foreign(
         may_account(&client, account, access)
     })
     .map(Some)
-    .map_err(|error| format!("ask {}: {}", endpoint.server, chain(&error)))
+    .map_err(|error| format!("ask {endpoint}: {}", chain(&error)))
 }
 
 fn all(

@@ -37,10 +37,8 @@ pub(super) fn check(
         }
     };
     root.apply_to_trust(&mut endpoint);
-    let Endpoint {
-        server, why, trust, ..
-    } = &endpoint;
-    let what = format!("{server} (from {why}; trusts {trust})");
+    let trust = &endpoint.trust;
+    let what = endpoint.to_string();
     let deadline = Deadline::new(LIMIT.min(deadline.remaining()));
     let asked =
         Client::anonymous(&endpoint, deadline).and_then(|client| client.get(PATH, MAX_BYTES));

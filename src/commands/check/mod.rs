@@ -169,6 +169,9 @@ fn cluster(
     if let Some(kubeconfig) = &kubelet.kubeconfig {
         settings.kubelet_kubeconfig = Some(root.path(kubeconfig));
     }
+    if let Some(proxies) = kubelet.proxies() {
+        settings.proxy = proxies;
+    }
     let (finding, endpoint) = api_server::check(root, &settings, deadline);
     report.add([finding]);
     let Some(endpoint) = endpoint else {

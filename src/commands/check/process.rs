@@ -16,12 +16,17 @@ use crate::secret::{ReadError, read_bounded, read_file};
 
 /// The longest command line or environment that is read.
 const MAX_BYTES: usize = 256 * 1024;
-/// How the variables begin that matter: CRI-O's own, and those of containers/image.
-const VARIABLES: [&str; 4] = [
+/// How the variables begin that matter: CRI-O's own, those of containers/image, and
+/// kubelet's for proxies.
+const VARIABLES: [&str; 8] = [
     "CONTAINER_",
     "CONTAINERS_REGISTRIES_CONF",
     "XDG_CONFIG_HOME=",
     "HOME=",
+    "HTTPS_PROXY=",
+    "https_proxy=",
+    "NO_PROXY=",
+    "no_proxy=",
 ];
 /// The most processes that are looked at.
 const MAX_PROCESSES: usize = 1_000_000;

@@ -102,7 +102,7 @@ pub(in crate::commands) fn issuer(
         issuer: String,
     }
     let deadline = Deadline::new(LIMIT.min(deadline.remaining()));
-    let asked = || format!("ask {} (from {})", endpoint.server, endpoint.why);
+    let asked = || format!("ask {endpoint}");
     let client = Client::anonymous(endpoint, deadline).with_context(asked)?;
     let answer = client.get(PATH, MAX_BYTES).with_context(asked)?;
     let Object(wire): Object<Wire> = serde_json::from_slice(&answer)

@@ -115,11 +115,10 @@ fn environment(
         return Ok(Vec::new());
     }
     let proxy = &settings.cluster.proxy;
-    let https = proxy.https_proxy.clone().filter(|url| !url.is_empty());
+    let https = proxy.https_proxy();
     let https = https.context("--with-proxy: HTTPS_PROXY is not set here")?;
-    let no_proxy = proxy.no_proxy.clone().filter(|list| !list.is_empty());
-    let no_proxy = no_proxy.map(|list| ("NO_PROXY", list));
-    Ok([("HTTPS_PROXY", https)]
+    let no_proxy = proxy.no_proxy().map(|list| ("NO_PROXY", list.to_owned()));
+    Ok([("HTTPS_PROXY", https.to_owned())]
         .into_iter()
         .chain(no_proxy)
         .collect())

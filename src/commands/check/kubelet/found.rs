@@ -41,7 +41,7 @@ impl Found {
                 .cloned()
         };
         named(&["kubelet"])
-            .map(Self::process)
+            .map(Self::of_process)
             .or_else(|| {
                 let second = |process: &&Process| {
                     process.name() == "hyperkube"
@@ -50,11 +50,16 @@ impl Found {
                             .get(1)
                             .is_some_and(|name| name == "kubelet")
                 };
-                processes.iter().find(second).cloned().map(Self::process)
+                processes.iter().find(second).cloned().map(Self::of_process)
             })
             .or_else(|| Some(Self::kubelite(root, named(&["kubelite"])?)))
             .or_else(|| Some(Self::k3s(root, named(&["k3s", "k3s-agent", "k3s-server"])?)))
             .or_else(|| Some(Self::microshift(named(&["microshift"])?)))
+    }
+
+    /// The process.
+    pub(super) fn process(&self) -> &Process {
+        &self.process
     }
 
     /// The value of a flag.
@@ -68,7 +73,7 @@ impl Found {
         Some(plain(&path))
     }
 
-    fn process(process: Process) -> Self {
+    fn of_process(process: Process) -> Self {
         Self {
             what: format!("kubelet (process {})", process.id),
             hidden: None,

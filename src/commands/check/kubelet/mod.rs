@@ -20,6 +20,7 @@ use super::process::Process;
 use super::report::Finding;
 use super::root::Root;
 use crate::cli::Check;
+use crate::cluster::ProxySettings;
 
 const NAME: &str = "kubelet";
 const CONFIG_FLAG: &str = "image-credential-provider-config";
@@ -39,6 +40,19 @@ pub(super) struct Kubelet {
 }
 
 impl Kubelet {
+    /// The proxies that a plugin of this kubelet sees: those of the entry's `env`, else
+    /// those of kubelet's own environment. `None` where kubelet cannot be seen.
+    pub(super) fn proxies(&self) -> Option<ProxySettings> {
+        let process = self.found.as_ref()?.process();
+        let env = self.entry.as_ref().map(|entry| entry.provider.env.iter());
+        let env = env.unwrap_or_default();
+        Some(ProxySettings::of(|name| {
+            let last = env.clone().rfind(|variable| variable.name == name);
+            last.map(|variable| String::from_utf8_lossy(variable.value.expose()).into_owned())
+                .or_else(|| process.variable(name))
+        }))
+    }
+
     /// The kubelet among the node's processes, and the file that it reads.
     pub(super) fn find(root: &Root, command: &Check, processes: &[Process]) -> Self {
         let found = Found::among(root, processes);
