@@ -90,6 +90,21 @@ fn two_pages() -> Cluster {
 }
 
 #[test]
+fn without_a_thread_to_look_a_name_up_it_is_tried_again() {
+    let (node, _cluster, provider) = ready();
+    let provider = provider.flag("--api-server", "https://api.example.test:6443");
+    // The limit counts threads too; root is exempt. For dash the option is -p.
+    let script = r#"if (ulimit -u 1) 2>/dev/null; then ulimit -u 1; else ulimit -p 1; fi
+        exec "$PROVIDER""#;
+
+    let provider = provider.flag("--timeout", "1s");
+    let outcome = provider.pull_by_nobody(&node, script, NGINX);
+
+    outcome.fails_with(&["api.example.test", "attempt", "temporarily unavailable"]);
+    assert!(!outcome.stderr.contains("in 1 attempt"), "{outcome}");
+}
+
+#[test]
 fn a_connection_that_the_server_closed_in_between_is_made_anew() {
     let cluster = two_pages();
     cluster.server.fault(AnswerFault::CloseAfterAnswer);
