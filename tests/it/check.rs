@@ -264,6 +264,26 @@ fn the_auth_directory_is_roots_alone() {
 }
 
 #[test]
+fn a_login_of_kubelets_own_for_a_mirrored_registry_is_a_warning() {
+    let config = |key: &str| format!(r#"{{"auths":{{"{key}":{{"auth":"dTpw"}}}}}}"#);
+    for key in ["https://index.docker.io/v1/", "docker.io/org", "*.io"] {
+        finds(
+            |ready| ready.write("/var/lib/kubelet/config.json", config(key)),
+            "WARN",
+            "node-logins",
+            "kubelet has a login for docker.io in /var/lib/kubelet/config.json",
+            "move it into a Secret",
+        );
+    }
+    for key in ["mirror.example", "quay.io", "docker.io.example"] {
+        let ready = ReadyNode::new();
+        ready.write("/var/lib/kubelet/config.json", config(key));
+        let report = report(&ready.check(&["-o", "json"]));
+        assert_eq!(troubles(&report), [], "{key}");
+    }
+}
+
+#[test]
 fn links_to_the_auth_directory_are_followed_before_it_is_judged() {
     let link = |target: &str| {
         let target = target.to_owned();

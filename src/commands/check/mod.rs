@@ -13,6 +13,7 @@ mod registries;
 mod auth_dir;
 mod crio;
 mod kubelet;
+mod node_logins;
 mod binary;
 mod api_server;
 mod access;
@@ -85,6 +86,9 @@ fn examine(
     report.add(auth_dir::check(root, &config, &auth_dir));
     report.add(crio::check(root, &config, crio.as_ref(), found.as_ref()));
     report.add(kubelet.check(root, found.as_ref()));
+    let kubelet_dir = kubelet.root_dir();
+    let logins = |found| node_logins::check(root, &config, found, &kubelet_dir);
+    report.add(found.as_ref().and_then(logins));
     report.add(arguments);
     report.add(config.unknown_keys.iter().map(unknown_key));
     let bin_dir = kubelet.bin_dir.as_deref();

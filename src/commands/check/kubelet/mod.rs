@@ -24,6 +24,8 @@ use crate::cluster::ProxySettings;
 
 const NAME: &str = "kubelet";
 const CONFIG_FLAG: &str = "image-credential-provider-config";
+/// The default of kubelet's `--root-dir`.
+const ROOT_DIR: &str = "/var/lib/kubelet";
 const BIN_DIR_FLAG: &str = "image-credential-provider-bin-dir";
 
 /// What kubelet was told, as far as it can be seen; all paths are the node's.
@@ -88,6 +90,12 @@ impl Kubelet {
             };
             in_entry.or_else(kubelets).map(OsString::from_vec)
         })
+    }
+
+    /// Its `--root-dir`.
+    pub(super) fn root_dir(&self) -> PathBuf {
+        let told = self.found.as_ref().and_then(|found| found.path("root-dir"));
+        told.unwrap_or_else(|| PathBuf::from(ROOT_DIR))
     }
 
     /// Checks kubelet itself, and its configuration of us.

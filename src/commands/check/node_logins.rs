@@ -1,0 +1,72 @@
+//! kubelet's own logins: an image that it can pull with one of them is recorded as
+//! pulled with the node's credentials, and every pod of the node may then run it,
+//! whatever the provider says (kubelet: `pkg/credentialprovider`, `ReadDockerConfigJSONFile`;
+//! `KubeletEnsureSecretPulledImages`).
+
+use std::path::{Path, PathBuf};
+
+use registries_conf::Config as Registries;
+
+use super::registries::listed;
+use super::report::Finding;
+use super::root::Root;
+use crate::auth_file::read_global;
+use crate::credentials::Key;
+use crate::settings::Settings;
+use crate::sources::{has_elsewhere, image_below};
+
+const NAME: &str = "node-logins";
+/// Where kubelet looks, after its own root directory.
+const SECOND: &str = "/.docker/config.json";
+
+/// Warns of logins of kubelet's for registries whose images are pulled from elsewhere;
+/// `kubelet_dir` is its root directory.
+pub(super) fn check(
+    root: &Root,
+    config: &Settings,
+    registries: &Registries,
+    kubelet_dir: &Path,
+) -> Option<Finding> {
+    // All pods of the node may run all images then.
+    if !config.empty_login {
+        return None;
+    }
+    let paths = [kubelet_dir.join("config.json"), PathBuf::from(SECOND)];
+    let path = paths.into_iter().find(|path| root.path(path).exists())?;
+    let texts = read_global(&[root.path(&path)], &mut ());
+    let file = texts.first()?.decode(&mut ())?;
+    let keys: Vec<_> = file.file.auths.iter().map(|(key, _)| key).collect();
+    let shared: Vec<_> = registries
+        .registries()
+        .iter()
+        .map(|registry| registry.prefix.as_str())
+        .filter(|prefix| keys.iter().any(|key| is_for(key, prefix, registries)))
+        .collect();
+    let path = path.display();
+    Some(if shared.is_empty() {
+        Finding::pass(NAME, format!("{path} has no login for them"))
+    } else {
+        Finding::warn(
+            NAME,
+            format!(
+                "kubelet has a login for {} in {path}: it lets every pod of the node run images of theirs that are there already",
+                listed(&shared)
+            ),
+            "move it into a Secret, or into a file that kubelet does not read: --global-auth-file",
+        )
+    })
+}
+
+/// Whether the login under that key is for images below the prefix, which are pulled
+/// from elsewhere.
+fn is_for(raw_key: &str, prefix: &str, registries: &Registries) -> bool {
+    let (Ok(key), Ok(image)) = (Key::parse(raw_key), image_below(prefix)) else {
+        return false;
+    };
+    let is_elsewhere = || has_elsewhere(&registries.pull_sources(image.as_str()), &image);
+    let is_below = || {
+        let path = prefix.split_once('/').map_or("", |(_, path)| path);
+        key.matches_host(image.host()) && key.path().starts_with(path.as_bytes())
+    };
+    (key.matches(&image) || is_below()) && is_elsewhere()
+}
