@@ -91,16 +91,6 @@ impl fmt::Display for Problem {
 }
 
 impl CredentialProviderConfig {
-    /// The providers that kubelet would run for an image, in the order their
-    /// credentials are tried.
-    pub fn providers_for<'a>(
-        &'a self,
-        image: &'a str,
-    ) -> impl Iterator<Item = &'a CredentialProvider> {
-        let is_for = move |provider: &&CredentialProvider| provider.is_for(image);
-        self.providers.iter().filter(is_for)
-    }
-
     /// The provider of that name.
     pub fn provider(&self, name: &str) -> Option<&CredentialProvider> {
         self.providers.iter().find(|provider| provider.name == name)
@@ -144,7 +134,8 @@ mod tests {
             ..CredentialProviderConfig::default()
         };
         let names = |image| -> Vec<_> {
-            let providers = config.providers_for(image);
+            let providers = config.providers.iter();
+            let providers = providers.filter(|provider| provider.is_for(image));
             providers.map(|provider| provider.name.as_str()).collect()
         };
         assert_eq!(names("docker.io/library/nginx"), ["one", "two"]);

@@ -10,7 +10,7 @@
 //! - [`load()`] reads what the flag names; [`parse()`] one text. Both give typed values,
 //!   and [`Problem`]s.
 //! - [`CredentialProviderConfig::validate`] is what kubelet checks after decoding.
-//! - [`match_image()`] and [`CredentialProviderConfig::providers_for`] answer whom
+//! - [`match_image()`] and [`CredentialProvider::is_for`] answer whom
 //!   kubelet would ask for an image, [`CredentialProvider::covers`] whether one
 //!   provider is asked for every image of a pattern.
 //! - [`patterns()`] gives the patterns for a registry of registries.conf.
