@@ -129,7 +129,7 @@ fn one_login(credential: &Credential) {
 }
 
 /// Offers entries to the sources that their own keys name. Each source gets the
-/// one that is best by the rule as SPEC section 5 has it, in whatever order they
+/// one that is best by the documented rule, in whatever order they
 /// are offered.
 pub(crate) fn selection(entries: &[(&str, RawEntry<'_>)]) {
     let named = entries.iter().take(8).flat_map(|(key, _)| {

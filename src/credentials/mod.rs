@@ -1,5 +1,5 @@
-//! From the text of a docker config to the one credential a pull source gets
-//! (SPEC section 5). Pure: no path, no clock, no network.
+//! From the text of a docker config to the one credential a pull source gets.
+//! Pure: no path, no clock, no network.
 
 mod docker_config;
 mod entry;

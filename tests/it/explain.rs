@@ -1,4 +1,4 @@
-//! `explain`: what it says (SPEC section 7). What it reads and refuses is in
+//! `explain`: what it says. What it reads and refuses is in
 //! `explain_input`, that it is what the provider does in `agreement`.
 
 use serde_json::{Value, json};

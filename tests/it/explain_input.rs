@@ -1,4 +1,4 @@
-//! What `explain` reads, and what it refuses (SPEC section 7).
+//! What `explain` reads, and what it refuses.
 
 use serde_json::{Value, json};
 

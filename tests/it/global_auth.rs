@@ -1,4 +1,4 @@
-//! The node's own logins in the auth file (SPEC section 6).
+//! The node's own logins in the auth file.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Which credential for which pull source (SPEC section 5).
+//! Which credential for which pull source.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

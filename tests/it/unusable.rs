@@ -1,4 +1,4 @@
-//! What of a Secret cannot be used is skipped, and named (SPEC section 5).
+//! What of a Secret cannot be used is skipped, and named.
 
 use serde_json::{Value, json};
 use test_cluster::Secret;

@@ -1,4 +1,4 @@
-//! The result for programs (SPEC section 7).
+//! The result for programs.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
