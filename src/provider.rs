@@ -13,7 +13,9 @@ use crate::auth_file::{AuthDir, AuthFile, FileName, Intents, Locks};
 use crate::cluster::SecretsError;
 use crate::deadline::{Deadline, Timed};
 use crate::kubelet::{Request, Response};
-use crate::logins::{Logins, Server, Visit};
+use crate::logins::{
+    GlobalFiles, GlobalTexts, LoginSource, Logins, NamespaceSecrets, Server, report_unusable,
+};
 use crate::run_log::{RunLog, log_outcome};
 use crate::sandbox;
 use crate::secret::Secret;
@@ -86,20 +88,11 @@ fn serve(
     let sources = Sources::of(image, &registries);
     sources.warn_of_unusable();
 
-    let secrets = |names: Option<&SecretNames>, visit: Visit<'_>| {
-        let server = Server::find(config, token, deadline)?;
-        // From here on tenants write what is parsed.
-        sandbox::close(config, server.port());
-        server.read_secrets(account, names, visit)
+    let logins = if sources.no_login().is_some() {
+        Logins::none(sources)
+    } else {
+        find(config, deadline, request, token, account, sources)?
     };
-    let logins = Logins::find(
-        config,
-        deadline,
-        sources,
-        &request.annotations,
-        secrets,
-        &mut RunLog::default(),
-    )?;
 
     let response = logins.response(config);
     let answer = || answer(stdout, &response, deadline);
@@ -115,6 +108,44 @@ fn serve(
         directory.sweep(age, file.locks);
     }
     Ok(())
+}
+
+/// Finds the logins that could help the pull, in a closed sandbox.
+fn find<'a>(
+    config: &Settings,
+    deadline: Deadline,
+    request: &Request,
+    token: &Secret,
+    account: &ServiceAccount,
+    sources: Sources<'a>,
+) -> anyhow::Result<Logins<'a>> {
+    let mut log = RunLog::default();
+    let names = SecretNames::wanted(config, &request.annotations)?;
+    report_unusable(names.as_ref(), &mut log);
+    let texts = GlobalTexts::read(&config.global_auth_files, &mut log);
+    let globals = texts.decode(&mut log);
+
+    let server = names.as_ref().is_none_or(SecretNames::is_any);
+    let server = server.then(|| Server::find(config, token, deadline));
+    let server = server.transpose()?;
+    let mut secrets = server.as_ref().map(|server| NamespaceSecrets {
+        server,
+        account,
+        names: names.as_ref(),
+        deadline,
+    });
+    let mut global_files = GlobalFiles(&globals);
+
+    let mut places: Vec<&mut dyn LoginSource> = Vec::new();
+    places.extend(
+        secrets
+            .as_mut()
+            .map(|secrets| secrets as &mut dyn LoginSource),
+    );
+    places.push(&mut global_files);
+    // From here on tenants write what is parsed.
+    sandbox::close(config, places.iter().map(|place| place.needs()));
+    Logins::choose(sources, &mut places, &globals, &mut log)
 }
 
 /// Removes the auth file of an earlier run: a login that was revoked, or is not needed

@@ -29,6 +29,7 @@ use landlock::{
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 use tracing::{debug, warn};
 
+use crate::logins::Needs;
 use crate::settings::Settings;
 
 /// Files, TCP ports, scopes: what kernel 6.12 knows. Later kernels take it too.
@@ -76,19 +77,20 @@ pub fn forbid_writes() {
     );
 }
 
-/// The second step, as the settings have it, for a run that connects to `port`.
-pub fn close(settings: &Settings, port: u16) {
+/// The second step, as the settings have it, for login sources that need this.
+pub fn close(settings: &Settings, needs: impl IntoIterator<Item = Needs>) {
     if settings.sandbox {
+        let ports: Vec<u16> = needs.into_iter().flat_map(|needs| needs.ports).collect();
         let intents = settings.pull_intents_dir.as_deref();
-        restrict_reads_and_ports(intents.as_slice(), &settings.auth_dir, port);
+        restrict_reads_and_ports(intents.as_slice(), &settings.auth_dir, &ports);
         drop_capabilities();
     }
 }
 
 /// The second step: nothing is read but below `directories`, in the auth directory and
-/// what resolves names, and nothing is connected to but `port` and DNS.
-pub fn restrict_reads_and_ports(directories: &[&Path], auth_dir: &Path, port: u16) {
-    let confined = try_restrict_reads_and_ports(directories, auth_dir, port);
+/// what resolves names, and nothing is connected to but `ports` and DNS.
+pub fn restrict_reads_and_ports(directories: &[&Path], auth_dir: &Path, ports: &[u16]) {
+    let confined = try_restrict_reads_and_ports(directories, auth_dir, ports);
     report("reads and ports", confined);
 }
 
@@ -145,7 +147,7 @@ fn try_restrict_writes(
 fn try_restrict_reads_and_ports(
     directories: &[&Path],
     auth_dir: &Path,
-    port: u16,
+    ports: &[u16],
 ) -> Result<RulesetStatus, RulesetError> {
     let reads = AccessFs::ReadFile | AccessFs::ReadDir;
     let resolver = RESOLVER.iter().chain(NAME_SERVICES).map(Path::new);
@@ -157,13 +159,14 @@ fn try_restrict_reads_and_ports(
         .chain(resolver)
         .chain(resolver_directory.as_deref())
         .chain(auth_dir);
+    let ports = ports.iter().copied().chain([DNS]);
+    let ports = ports.map(|port| Ok::<_, RulesetError>(NetPort::new(port, AccessNet::ConnectTcp)));
     let status = Ruleset::default()
         .handle_access(reads)?
         .handle_access(AccessNet::from_all(ABI::V4))?
         .create()?
         .add_rules(beneath(readable, reads))?
-        .add_rule(NetPort::new(port, AccessNet::ConnectTcp))?
-        .add_rule(NetPort::new(DNS, AccessNet::ConnectTcp))?
+        .add_rules(ports)?
         .restrict_self()?;
     Ok(status.ruleset)
 }

@@ -83,6 +83,11 @@ impl SecretNames {
         Ok(Self { names, unusable })
     }
 
+    /// Whether there is any name of a Secret.
+    pub fn is_any(&self) -> bool {
+        !self.names.is_empty()
+    }
+
     /// The names, the one that counts most first.
     pub fn names(&self) -> &[String] {
         &self.names

@@ -5,7 +5,6 @@
 //! `store` and `sweep` do that.
 
 mod content;
-mod global;
 mod name;
 mod turns;
 mod pulls;
@@ -15,8 +14,8 @@ mod store;
 mod sweep;
 mod times;
 
+pub(crate) use content::is_helper;
 pub use content::{EncodeError, encode};
-pub use global::{GlobalAuthFile, GlobalText, offer_global, read_global};
 pub use intents::Intents;
 pub use lock::Locks;
 pub use name::FileName;

@@ -93,7 +93,7 @@ fn a_missing_auth_directory_can_still_be_created() {
     let auth_dir = root.path().join("crio/auth");
     confined(|| {
         restrict_writes(&auth_dir);
-        restrict_reads_and_ports(&[], &auth_dir, 6443);
+        restrict_reads_and_ports(&[], &auth_dir, &[6443]);
         fs::create_dir_all(&auth_dir).unwrap();
         fs::write(auth_dir.join("new"), "x").unwrap();
     });
@@ -112,7 +112,7 @@ fn nothing_is_read_but_what_is_needed() {
         return;
     }
     confined(|| {
-        restrict_reads_and_ports(&[&records, Path::new("/nowhere")], &auth_dir, 6443);
+        restrict_reads_and_ports(&[&records, Path::new("/nowhere")], &auth_dir, &[6443]);
         assert!(fs::read_dir(&records).is_ok());
         assert!(fs::read_dir(&auth_dir).is_ok());
         assert!(denied(fs::read_to_string(&other)));
@@ -184,7 +184,7 @@ fn nothing_is_connected_to_but_the_api_server() {
         return;
     }
     confined(|| {
-        restrict_reads_and_ports(&[], Path::new("/nowhere"), api.port());
+        restrict_reads_and_ports(&[], Path::new("/nowhere"), &[api.port()]);
         assert!(TcpStream::connect(api).is_ok());
         if knows_ports() {
             assert!(denied(TcpStream::connect(other)));

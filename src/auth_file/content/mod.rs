@@ -6,9 +6,9 @@ use std::io;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use super::global::GlobalAuthFile;
 use crate::credentials::{Credential, Observer, Selection, Skipped};
 use crate::excerpt::Excerpt;
+use crate::logins::GlobalAuthFile;
 use crate::secret::{DecodeError, Wiped};
 
 /// The largest auth file that is written: 16 MiB, a few KiB for each of some thousand
@@ -57,7 +57,7 @@ pub enum EncodeError {
 pub fn encode(
     selection: &Selection,
     globals: &[GlobalAuthFile<'_>],
-    observer: &mut impl Observer,
+    observer: &mut dyn Observer,
 ) -> Result<Option<Wiped<Vec<u8>>>, EncodeError> {
     if selection.chosen().next().is_none() {
         return Ok(None);
@@ -96,7 +96,7 @@ fn too_large(selection: &Selection) -> EncodeError {
 }
 
 /// Whether a value of `credHelpers` is the name of a helper.
-pub(super) fn is_helper(value: &RawValue) -> bool {
+pub(crate) fn is_helper(value: &RawValue) -> bool {
     value.get().starts_with('"')
 }
 
@@ -134,7 +134,7 @@ impl<'a> AuthFile<'a> {
     fn merge(
         selection: &'a Selection,
         globals: &'a [GlobalAuthFile<'a>],
-        observer: &mut impl Observer,
+        observer: &mut dyn Observer,
     ) -> Self {
         let mut auths = BTreeMap::new();
         // A host whose helper is dropped, or stands already, gets no second one.

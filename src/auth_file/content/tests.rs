@@ -7,8 +7,8 @@ use registries_conf::ImageName;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::auth_file::global::offer_global;
 use crate::credentials::{AuthFile, BASE64, DockerConfig, Format, Origin, Text};
+use crate::logins::{GlobalFiles, LoginSource};
 
 /// The auth file for these sources, Secrets (name, docker config) and global files.
 fn auth_file(sources: &[&str], secrets: &[(&str, Value)], globals: &[Value]) -> Option<Value> {
@@ -39,7 +39,9 @@ fn auth_file(sources: &[&str], secrets: &[(&str, Value)], globals: &[Value]) -> 
             file: AuthFile::parse(text).unwrap(),
         })
         .collect();
-    offer_global(&globals, &mut selection, &mut ());
+    GlobalFiles(&globals)
+        .offer(&mut selection, &mut ())
+        .unwrap();
     let text = encode(&selection, &globals, &mut ()).unwrap()?;
     Some(serde_json::from_slice(&text).unwrap())
 }

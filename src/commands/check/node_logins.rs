@@ -10,8 +10,8 @@ use registries_conf::Config as Registries;
 use super::registries::listed;
 use super::report::Finding;
 use super::root::Root;
-use crate::auth_file::read_global;
 use crate::credentials::Key;
+use crate::logins::GlobalTexts;
 use crate::settings::Settings;
 use crate::sources::{has_elsewhere, image_below};
 
@@ -33,8 +33,8 @@ pub(super) fn check(
     }
     let paths = [kubelet_dir.join("config.json"), PathBuf::from(SECOND)];
     let path = paths.into_iter().find(|path| root.path(path).exists())?;
-    let texts = read_global(&[root.path(&path)], &mut ());
-    let file = texts.first()?.decode(&mut ())?;
+    let texts = GlobalTexts::read(&[root.path(&path)], &mut ());
+    let file = texts.decode(&mut ()).pop()?;
     let keys: Vec<_> = file.file.auths.iter().map(|(key, _)| key).collect();
     let shared: Vec<_> = registries
         .registries()

@@ -25,7 +25,9 @@ use crate::auth_file::FileName;
 use crate::cli::{Explain, Output};
 use crate::credentials::Candidate;
 use crate::deadline::Deadline;
-use crate::logins::{Logins, Server, Visit};
+use crate::logins::{
+    GlobalFiles, GlobalTexts, LoginSource, Logins, NamespaceSecrets, Server, report_unusable,
+};
 use crate::sandbox;
 use crate::secret::{Secret, read_bounded};
 use crate::secret_names::SecretNames;
@@ -71,30 +73,10 @@ pub fn explain(
     let registries = config.registries.load_by_hand()?;
     let sources = Sources::of(&image, &registries);
     let mut findings = Findings::default();
-    let annotations = command.annotations.iter().cloned().collect();
-    let logins = if let Some(path) = &command.secrets.token_file {
-        let (account, token) = account(path, namespace)?;
-        let live = |names: Option<&SecretNames>, visit: Visit<'_>| {
-            let server = Server::find(config, &token, deadline)?;
-            sandbox::close(config, server.port());
-            server.read_secrets(&account, names, visit)
-        };
-        Logins::find(config, deadline, sources, &annotations, live, &mut findings)?
+    let logins = if sources.no_login().is_some() {
+        Logins::none(sources)
     } else {
-        let files = &command.secrets.secrets;
-        let given = secrets::read(files, namespace, stdin, &mut findings)?;
-        let hand_over = |names: Option<&SecretNames>, visit: Visit<'_>| {
-            given.hand_over(names, visit);
-            Ok(())
-        };
-        Logins::find(
-            config,
-            deadline,
-            sources,
-            &annotations,
-            hand_over,
-            &mut findings,
-        )?
+        find(config, deadline, command, stdin, sources, &mut findings)?
     };
     let name = FileName::new(namespace, &image);
     let explained = Explained {
@@ -108,6 +90,45 @@ pub fn explain(
         Output::Json => json::print(&explained, stdout),
     };
     finish(written)
+}
+
+/// Finds the logins as the provider does, with Secrets from files or the API server.
+fn find<'a>(
+    config: &Settings,
+    deadline: Deadline,
+    command: &Explain,
+    stdin: impl Read + IsTerminal,
+    sources: Sources<'a>,
+    findings: &mut Findings,
+) -> anyhow::Result<Logins<'a>> {
+    let annotations = command.annotations.iter().cloned().collect();
+    let names = SecretNames::wanted(config, &annotations)?;
+    let names = names.as_ref();
+    report_unusable(names, findings);
+    let texts = GlobalTexts::read(&config.global_auth_files, findings);
+    let globals = texts.decode(findings);
+    let mut global_files = GlobalFiles(&globals);
+
+    let Some(path) = &command.secrets.token_file else {
+        let files = &command.secrets.secrets;
+        let given = secrets::read(files, &command.namespace, stdin, findings)?;
+        let mut secrets = given.named(names, deadline);
+        let mut places: [&mut dyn LoginSource; 2] = [&mut secrets, &mut global_files];
+        return Logins::choose(sources, &mut places, &globals, findings);
+    };
+    let (account, token) = account(path, &command.namespace)?;
+    if names.is_some_and(|names| !names.is_any()) {
+        return Logins::choose(sources, &mut [&mut global_files], &globals, findings);
+    }
+    let mut secrets = NamespaceSecrets {
+        server: &Server::find(config, &token, deadline)?,
+        account: &account,
+        names,
+        deadline,
+    };
+    sandbox::close(config, [secrets.needs()]);
+    let mut places: [&mut dyn LoginSource; 2] = [&mut secrets, &mut global_files];
+    Logins::choose(sources, &mut places, &globals, findings)
 }
 
 /// Whose token is in the file, and the token.

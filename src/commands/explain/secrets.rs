@@ -21,9 +21,10 @@ use crate::cluster::{
     Listed, SecretDoc, SecretProblem, SecretType, UnusableSecret, data_key, read_secret,
     secret_type,
 };
-use crate::credentials::{Origin, Text};
+use crate::credentials::{Observer, Origin, Selection, Text};
+use crate::deadline::Deadline;
 use crate::json::Object;
-use crate::logins::Visit;
+use crate::logins::{LoginSource, offer_secret};
 use crate::secret::{DecodeError, Wiped, read_bounded};
 use crate::secret_names::SecretNames;
 use crate::service_account::Namespace;
@@ -99,24 +100,53 @@ pub(super) fn read(
     Ok(given(items, namespace, findings))
 }
 
+/// The Secrets of files as logins: those of these names in their order, or all. Where
+/// all count, Secrets of other types are offered too: the API server would leave them
+/// out, and here the reason is shown.
+pub(super) struct ManifestSecrets<'a> {
+    secrets: Vec<Listed>,
+    names: Option<&'a SecretNames>,
+    deadline: Deadline,
+}
+
 impl Given {
-    /// Hands over those of these names in their order, or all. Where all are listed,
-    /// Secrets of other types are handed over too: the API server would leave them
-    /// away, and here it is told why.
-    pub(super) fn hand_over(self, names: Option<&SecretNames>, visit: Visit<'_>) {
-        let Some(names) = names else {
-            self.0.into_iter().for_each(|one| visit(one.listed));
-            return;
-        };
-        let mut by_name: BTreeMap<String, Listed> = self
-            .0
-            .into_iter()
-            .map(|one| (one.name, one.listed))
-            .collect();
-        for name in names.names() {
-            let found = by_name.remove(name);
-            visit(found.unwrap_or_else(|| Err(not_found(name))));
+    /// The Secrets that count.
+    pub(super) fn named(
+        self,
+        names: Option<&SecretNames>,
+        deadline: Deadline,
+    ) -> ManifestSecrets<'_> {
+        let mut by_name: BTreeMap<String, Listed> = BTreeMap::new();
+        let mut secrets = Vec::new();
+        for one in self.0 {
+            if names.is_some() {
+                by_name.insert(one.name, one.listed);
+            } else {
+                secrets.push(one.listed);
+            }
         }
+        for name in names.map_or(&[][..], SecretNames::names) {
+            let found = by_name.remove(name);
+            secrets.push(found.unwrap_or_else(|| Err(not_found(name))));
+        }
+        ManifestSecrets {
+            secrets,
+            names,
+            deadline,
+        }
+    }
+}
+
+impl LoginSource for ManifestSecrets<'_> {
+    fn offer(
+        &mut self,
+        selection: &mut Selection,
+        observer: &mut dyn Observer,
+    ) -> anyhow::Result<()> {
+        for secret in self.secrets.drain(..) {
+            offer_secret(secret, self.names, self.deadline, selection, observer)?;
+        }
+        Ok(())
     }
 }
 
@@ -294,9 +324,7 @@ mod tests {
             let namespace = Namespace::parse("ns").unwrap();
             let stdin = File::open("/dev/null").unwrap();
             let given = read(&files, &namespace, stdin, &mut Findings::default()).unwrap();
-            let mut listed = Vec::new();
-            given.hand_over(None, &mut |secret| listed.push(secret));
-            let secret = listed.pop().unwrap().ok();
+            let secret = given.0.into_iter().next_back().unwrap().listed.ok();
             let text = secret
                 .as_ref()
                 .map(|secret| Text::of_json(&secret.docker_config));

@@ -198,7 +198,7 @@ impl Selection {
         key: &str,
         entry: RawEntry<'_>,
         served: impl Fn(&ImageName) -> bool,
-        observer: &mut impl Observer,
+        observer: &mut dyn Observer,
     ) -> Result<(), EntryError> {
         let parsed = Key::parse(key);
         let mut places = parsed

@@ -1,0 +1,101 @@
+//! Global auth files: the node's own logins, which CRI-O no longer reads once it
+//! is given our file, and which are therefore carried over into it.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::PathBuf;
+
+use registries_conf::ImageName;
+use tracing::debug;
+
+use super::LoginSource;
+use crate::auth_file::is_helper;
+use crate::credentials::{AuthFile, Observer, Origin, Selection, Skipped, Text};
+use crate::secret::{DecodeError, ReadError, read_file};
+
+/// The largest global auth file that is read: 4 MiB, far beyond any real one.
+const MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// The texts of the global auth files, in their order.
+#[derive(Debug)]
+pub struct GlobalTexts(Vec<(Origin, Text<'static>)>);
+
+/// One global auth file, decoded; borrows from its text.
+#[derive(Debug)]
+pub struct GlobalAuthFile<'a> {
+    /// Place and path, for messages and precedence.
+    pub origin: &'a Origin,
+    /// What it holds.
+    pub file: AuthFile<'a>,
+}
+
+/// The entries of global auth files as logins.
+#[derive(Debug)]
+pub struct GlobalFiles<'a>(pub &'a [GlobalAuthFile<'a>]);
+
+/// Its credential helpers are left out, and its entries count.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("leave out its \"credHelpers\"")]
+struct HelpersUnusable(#[source] DecodeError);
+
+impl GlobalTexts {
+    /// Reads the files. One that is missing is normal; one that cannot be read is
+    /// skipped, and the others still count.
+    pub fn read(paths: &[PathBuf], observer: &mut dyn Observer) -> Self {
+        let mut texts = Vec::new();
+        for (index, path) in paths.iter().enumerate() {
+            let origin = Origin::GlobalFile(index, path.clone());
+            match read_file(path, MAX_BYTES) {
+                Ok(text) => texts.push((origin, Text::of_json(&text).into_owned())),
+                Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
+                    debug!(?path, "no such global auth file");
+                }
+                Err(error) => observer.skipped(&Skipped::new(&origin, None, error)),
+            }
+        }
+        Self(texts)
+    }
+
+    /// Decodes the texts. One that is broken is skipped.
+    pub fn decode(&self, observer: &mut dyn Observer) -> Vec<GlobalAuthFile<'_>> {
+        let mut files = Vec::new();
+        for (origin, text) in &self.0 {
+            match AuthFile::parse(text) {
+                Ok(file) => {
+                    if let Err(error) = &file.cred_helpers {
+                        let unusable = HelpersUnusable(error.clone());
+                        observer.skipped(&Skipped::new(origin, None, unusable));
+                    }
+                    files.push(GlobalAuthFile { origin, file });
+                }
+                Err(error) => observer.skipped(&Skipped::new(origin, None, error)),
+            }
+        }
+        files
+    }
+}
+
+impl LoginSource for GlobalFiles<'_> {
+    /// A source whose host has a credential helper in the same file or one before it
+    /// gets no entry: containers/image asks the helper first, and so shall it.
+    fn offer(
+        &mut self,
+        selection: &mut Selection,
+        observer: &mut dyn Observer,
+    ) -> anyhow::Result<()> {
+        let mut helpers: BTreeSet<&str> = BTreeSet::new();
+        for GlobalAuthFile { origin, file } in self.0 {
+            let own = file.cred_helpers.iter().flatten();
+            let own = own.filter(|(_, helper)| is_helper(helper));
+            helpers.extend(own.map(|(host, _)| host.as_ref()));
+            let without_helper = |source: &ImageName| !helpers.contains(source.host());
+            for (key, entry) in &file.auths {
+                let offered = selection.offer(origin, key, *entry, without_helper, observer);
+                if let Err(error) = offered {
+                    observer.skipped(&Skipped::new(origin, Some(key), error));
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,104 @@
+//! The logins of one image in one namespace: where they come from, and which of them
+//! counts for which pull source.
+//!
+//! The provider writes what is found here into the auth file, and `explain` prints it:
+//! both run [`Logins::choose`].
+
+mod global;
+mod secrets;
+mod server;
+
+use crate::auth_file;
+use crate::credentials::{Observer, Selection};
+use crate::kubelet::Response;
+use crate::secret::Wiped;
+use crate::settings::Settings;
+use crate::sources::Sources;
+
+pub use global::{GlobalAuthFile, GlobalFiles, GlobalTexts};
+pub use secrets::{NamespaceSecrets, offer_secret, report_unusable};
+pub use server::Server;
+
+/// A place that logins come from. Whose logins they are, the pod's or the node's, is in
+/// the [`Origin`](crate::credentials::Origin) of each.
+pub trait LoginSource {
+    /// What the source uses after the sandbox has closed. Files are not among it: a file
+    /// that is read later may have been replaced, and is then out of reach.
+    fn needs(&self) -> Needs {
+        Needs::default()
+    }
+
+    /// Offers each of its logins to the selection, which decodes only those that it
+    /// takes.
+    ///
+    /// # Errors
+    /// Where the source as a whole cannot be read, or the time is up. What is wrong
+    /// with single logins goes to the observer.
+    fn offer(
+        &mut self,
+        selection: &mut Selection,
+        observer: &mut dyn Observer,
+    ) -> anyhow::Result<()>;
+}
+
+/// What a login source uses while the sandbox is closed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// The TCP ports that it connects to.
+    pub ports: Vec<u16>,
+}
+
+/// What was found for an image in a namespace.
+#[derive(Debug)]
+pub struct Logins<'a> {
+    /// Where the image may be pulled from.
+    pub sources: Sources<'a>,
+    /// The credential of each pull source that has one.
+    pub selection: Selection,
+    /// What the auth file holds; `None`: there is to be no file.
+    pub content: Option<Wiped<Vec<u8>>>,
+}
+
+impl<'a> Logins<'a> {
+    /// No logins: none could help the pull.
+    pub fn none(sources: Sources<'a>) -> Self {
+        Self {
+            sources,
+            selection: Selection::new([]),
+            content: None,
+        }
+    }
+
+    /// Chooses among the logins of all `places`, and carries the global auth files over
+    /// into the auth file. `observer` is told what happens on the way.
+    ///
+    /// # Errors
+    /// As [`LoginSource::offer`], and an auth file that would be too large.
+    pub fn choose(
+        sources: Sources<'a>,
+        places: &mut [&mut dyn LoginSource],
+        globals: &[GlobalAuthFile<'_>],
+        observer: &mut dyn Observer,
+    ) -> anyhow::Result<Self> {
+        let mut selection = Selection::new(sources.names());
+        for place in places {
+            place.offer(&mut selection, observer)?;
+        }
+        let content = auth_file::encode(&selection, globals, observer)?;
+        Ok(Self {
+            sources,
+            selection,
+            content,
+        })
+    }
+
+    /// What kubelet is told: whose image it is, where a credential of the pod is used,
+    /// unless that is turned off.
+    pub fn response(&self, settings: &Settings) -> Response {
+        if settings.empty_login && self.selection.has_namespaced() {
+            Response::owned(self.sources.image.clone())
+        } else {
+            Response::empty()
+        }
+    }
+}

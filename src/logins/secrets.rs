@@ -1,0 +1,109 @@
+//! The Secrets of the pod's namespace.
+
+use super::server::Server;
+use super::{LoginSource, Needs};
+use crate::cluster::{Listed, SecretDoc};
+use crate::credentials::{DockerConfig, Observer, Origin, Selection, Skipped, Text};
+use crate::deadline::{Deadline, Elapsed};
+use crate::secret_names::{NotASubdomain, SecretNames};
+use crate::service_account::ServiceAccount;
+
+/// The Secrets of the pod's namespace, or those of them that are named, read with the
+/// pod's token.
+#[derive(Debug)]
+pub struct NamespaceSecrets<'a> {
+    /// Who is asked.
+    pub server: &'a Server,
+    /// Whose namespace it is.
+    pub account: &'a ServiceAccount,
+    /// The Secrets that count, where they are named.
+    pub names: Option<&'a SecretNames>,
+    /// When the run must have ended.
+    pub deadline: Deadline,
+}
+
+/// Why the docker config of a Secret has no entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("its docker config has no \"auths\"")]
+struct NoAuths;
+
+impl LoginSource for NamespaceSecrets<'_> {
+    fn needs(&self) -> Needs {
+        Needs {
+            ports: vec![self.server.port()],
+        }
+    }
+
+    fn offer(
+        &mut self,
+        selection: &mut Selection,
+        observer: &mut dyn Observer,
+    ) -> anyhow::Result<()> {
+        let mut in_time = Ok(());
+        self.server
+            .read_secrets(self.account, self.names, &mut |secret| {
+                if in_time.is_ok() {
+                    in_time = offer_secret(secret, self.names, self.deadline, selection, observer);
+                }
+            })?;
+        Ok(in_time?)
+    }
+}
+
+/// Reports the names that are not valid names of Secrets.
+pub fn report_unusable(names: Option<&SecretNames>, observer: &mut dyn Observer) {
+    for name in names.map_or(&[][..], SecretNames::unusable) {
+        let origin = Origin::Secret(name.clone());
+        observer.skipped(&Skipped::new(&origin, None, NotASubdomain));
+    }
+}
+
+/// Offers the entries of one Secret, until the time is up. What cannot be used is
+/// skipped.
+///
+/// # Errors
+/// [`Elapsed`].
+pub fn offer_secret(
+    secret: Listed,
+    names: Option<&SecretNames>,
+    deadline: Deadline,
+    selection: &mut Selection,
+    observer: &mut dyn Observer,
+) -> Result<(), Elapsed> {
+    let SecretDoc {
+        name,
+        docker_config,
+        format,
+    } = match secret {
+        Ok(secret) => secret,
+        Err(unusable) => {
+            let origin = Origin::Secret(unusable.name);
+            observer.skipped(&Skipped::new(&origin, None, unusable.problem));
+            return Ok(());
+        }
+    };
+    let place = names.and_then(|names| names.names().iter().position(|given| *given == name));
+    let origin = match place {
+        Some(place) => Origin::NamedSecret(place, name),
+        None => Origin::Secret(name),
+    };
+    let text = Text::of_json(&docker_config);
+    let config = match DockerConfig::parse(&text, format) {
+        Ok(config) => config,
+        Err(error) => {
+            observer.skipped(&Skipped::new(&origin, None, error));
+            return Ok(());
+        }
+    };
+    let Some(auths) = config.auths else {
+        observer.skipped(&Skipped::new(&origin, None, NoAuths));
+        return Ok(());
+    };
+    for (key, entry) in auths {
+        deadline.check()?;
+        if let Err(error) = selection.offer(&origin, &key, entry, |_| true, observer) {
+            observer.skipped(&Skipped::new(&origin, Some(&key), error));
+        }
+    }
+    Ok(())
+}

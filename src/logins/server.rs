@@ -1,0 +1,66 @@
+//! The API server, found and ready to be asked with the pod's token.
+
+use anyhow::Context;
+use tracing::info;
+
+use crate::cluster::{self, Client, Endpoint, Listed};
+use crate::deadline::Deadline;
+use crate::secret::Secret;
+use crate::secret_names::SecretNames;
+use crate::service_account::ServiceAccount;
+use crate::settings::Settings;
+
+/// The API server, found and ready to be asked with one token.
+#[derive(Debug)]
+pub struct Server {
+    endpoint: Endpoint,
+    client: Client,
+}
+
+impl Server {
+    /// Finds the API server, and reads what it is to be trusted by.
+    ///
+    /// # Errors
+    /// Where it cannot be found, or nothing says what to trust it by.
+    pub fn find(settings: &Settings, token: &Secret, deadline: Deadline) -> anyhow::Result<Self> {
+        let endpoint = cluster::discover(&settings.cluster)?;
+        let client = Client::new(&endpoint, token.clone(), deadline)?;
+        Ok(Self { endpoint, client })
+    }
+
+    /// The TCP port that is connected to: the server's, or that of the proxy in front
+    /// of it.
+    pub fn port(&self) -> u16 {
+        self.endpoint.connects_to()
+    }
+
+    /// Asks for the Secrets of the account's namespace, or those of these names.
+    ///
+    /// # Errors
+    /// Where the server cannot be reached or trusted, or refuses.
+    pub(super) fn read_secrets(
+        &self,
+        account: &ServiceAccount,
+        names: Option<&SecretNames>,
+        visit: &mut dyn FnMut(Listed),
+    ) -> anyhow::Result<()> {
+        let read = cluster::for_each_secret(&self.client, account, names, visit);
+        let verb = if names.is_some() { "get" } else { "list" };
+        read.with_context(|| {
+            let namespace = account.namespace.as_str();
+            let endpoint = &self.endpoint;
+            format!("{verb} secrets in namespace {namespace:?} at API server {endpoint}")
+        })?;
+        // Only now: the line of a failure says all this too.
+        let Endpoint {
+            server,
+            why,
+            trust,
+            proxy,
+            ..
+        } = &self.endpoint;
+        let proxy = proxy.as_ref().map(ToString::to_string);
+        info!(%server, why, trust = trust.to_string(), proxy, "read secrets");
+        Ok(())
+    }
+}
