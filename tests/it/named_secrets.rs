@@ -176,7 +176,7 @@ fn without_annotation_and_flag_all_are_listed_as_before() {
     let outcome = pull_with(&provider, &cluster, &json!({"example.com/x": "a"}));
 
     outcome.answers(&owned(NGINX));
-    assert_eq!(asked(&cluster), ["list", "list"]);
+    assert_eq!(asked(&cluster), ["list"]);
     assert_eq!(chosen(&node, SOURCE).as_deref(), Some("b:p"));
 }
 
