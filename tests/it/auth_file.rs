@@ -253,29 +253,19 @@ fn leave_many(node: &Node, files: usize) {
     }
 }
 
+/// kubelet waits for the process to end. That a run removes a part of them shows that it
+/// stops in time: removing 10,000 files takes far longer than it may.
 #[test]
-fn a_hundred_thousand_files_hold_up_no_pull() {
-    let cluster = cluster();
-    let fastest = |node: &Node| {
-        let provider = node.provider(&cluster);
-        let runs = (0..15).map(|_| {
-            node.remove_auth_file(NGINX);
-            let outcome = provider.pull(NGINX);
-            outcome.answers(&owned(NGINX));
-            outcome.elapsed
-        });
-        runs.min().unwrap()
-    };
-    let (few, many) = (Node::with_mirror(), Node::with_mirror());
-    leave_many(&few, 0);
-    leave_many(&many, 100_000);
+fn a_run_sweeps_some_of_many_files_and_leaves_the_rest_to_the_next_one() {
+    const FILES: usize = 20_000;
+    let (node, cluster) = (Node::with_mirror(), cluster());
+    leave_many(&node, FILES);
 
-    let (with_few, with_many) = (fastest(&few), fastest(&many));
+    node.provider(&cluster).pull(NGINX).answers(&owned(NGINX));
 
-    let limit = with_few + Duration::from_millis(10);
-    assert!(with_many <= limit, "{with_many:?}, {with_few:?} without");
-    let left = many.auth_dir_names().len();
-    assert!(left < 100_000, "every run removes some: {left}");
+    let left = node.auth_dir_names().len() - 1;
+    assert!(left < FILES, "no file is removed");
+    assert!(left > FILES / 2, "only {left} files are left");
 }
 
 #[test]

@@ -701,9 +701,9 @@ fn a_process_that_is_not_roots_does_not_pass_for_kubelet() {
         return;
     };
     node.write("shared/keep", "");
-    fs::copy(&sleep, node.path("shared/sleep")).unwrap();
-    node.set_mode("shared/sleep", 0o777);
-    let replaceable = Pretender::start(&node.path("shared/sleep"), 0).unwrap();
+    let replaceable = node.copy_program(sleep.to_str().unwrap(), "shared/sleep");
+    node.set_mode(&replaceable, 0o777);
+    let replaceable = Pretender::start(&replaceable, 0).unwrap();
     let kubelet = || {
         let outcome = Provider::new(node.path("")).run_with(&["check", "-o", "json"]);
         let report: Value = serde_json::from_str(&outcome.stdout).unwrap();

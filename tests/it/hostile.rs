@@ -1,6 +1,5 @@
-//! Whatever tenants, kubelet's peers or a broken disk make of the input: an
-//! answer or an error, never a panic, and never the loss of what is good (SPEC
-//! section 9).
+//! Random input: each run ends with a response or an error, never with a panic, and an
+//! input that cannot be used does not hide one that can.
 
 use proptest::prelude::*;
 use proptest::test_runner::Config;
@@ -70,7 +69,7 @@ proptest! {
         let node = Node::with_registries("");
         let outcome = node.provider_without_cluster().serve(&Request::new(&image));
         if outcome.code != Some(0) {
-            outcome.fails_with(&["image"]);
+            outcome.fails_with(&["the request's image"]);
         }
     }
 

@@ -1,5 +1,6 @@
-//! Neither token nor password appears anywhere but in the auth file, whatever
-//! goes wrong, at the most talkative log level (SPEC section 8).
+//! Tokens and passwords appear in the auth file and nowhere else, at the most detailed
+//! log level and whatever goes wrong. Each test also shows that what it tests went wrong:
+//! a run that ends before it comes to that proves nothing.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -17,13 +18,13 @@ const LOGIN: &str = "user:hunter2-s3cr3t";
 const IDENTITY: &str = "r3fr3sh-t0k3n";
 
 /// A node, a cluster with a login for the node's mirror, and the provider.
-struct Story {
+struct Scene {
     node: Node,
     cluster: Cluster,
     provider: Provider,
 }
 
-impl Story {
+impl Scene {
     fn new(builder: test_cluster::Builder, format: &str) -> Self {
         let cluster = Cluster::of(builder);
         let entry = json!({"auth": base64(LOGIN), "identitytoken": IDENTITY});
@@ -33,8 +34,7 @@ impl Story {
         let provider = node
             .provider(&cluster)
             .flag("--log-level", "trace")
-            .flag("--log-format", format)
-            .flag("--timeout", "900ms");
+            .flag("--log-format", format);
         Self {
             node,
             cluster,
@@ -42,8 +42,7 @@ impl Story {
         }
     }
 
-    /// Whatever must not be seen: the login in each of its forms, and every part
-    /// of the token.
+    /// The login in each of its forms, and every part of the token.
     fn secrets(&self) -> Vec<String> {
         let mut secrets = vec![
             PASSWORD.to_owned(),
@@ -56,12 +55,15 @@ impl Story {
         secrets
     }
 
-    /// Asserts that nothing was told, and nothing written but the auth file.
+    /// Asserts that no secret was printed, and none written but into the auth file.
     #[track_caller]
-    fn is_discreet(&self, name: &str, outcome: &Outcome) {
+    fn keeps_its_secrets(&self, name: &str, outcome: &Outcome) {
         for secret in self.secrets() {
-            for said in [&outcome.stdout, &outcome.stderr] {
-                assert!(!said.contains(&secret), "{name}: {secret:?} in: {outcome}");
+            for printed in [&outcome.stdout, &outcome.stderr] {
+                assert!(
+                    !printed.contains(&secret),
+                    "{name}: {secret:?} in: {outcome}"
+                );
             }
             for (path, content) in self.node.files() {
                 let content = String::from_utf8_lossy(&content);
@@ -77,20 +79,39 @@ impl Story {
     }
 }
 
-/// Tells the same story in both log formats.
-fn told_in_both_formats(name: &str, tell: impl Fn(&Story) -> Outcome) {
-    told_at(name, ApiServer::builder, tell);
+/// Asserts that the run failed, in the way that these words of its log describe.
+#[track_caller]
+fn failed(outcome: &Outcome, words: &str) {
+    assert_eq!(outcome.code, Some(1), "{outcome}");
+    logged(outcome, words);
 }
 
-fn told_at(
+/// Asserts that the run succeeded, and came across what these words of its log describe.
+#[track_caller]
+fn succeeded(outcome: &Outcome, words: &str) {
+    assert_eq!(outcome.code, Some(0), "{outcome}");
+    logged(outcome, words);
+}
+
+#[track_caller]
+fn logged(outcome: &Outcome, words: &str) {
+    assert!(outcome.stderr.contains(words), "no {words:?} in: {outcome}");
+}
+
+/// Plays a scene with each log format.
+fn in_both_formats(name: &str, play: impl Fn(&Scene) -> Outcome) {
+    with_server(name, ApiServer::builder, play);
+}
+
+fn with_server(
     name: &str,
     server: impl Fn() -> test_cluster::Builder,
-    tell: impl Fn(&Story) -> Outcome,
+    play: impl Fn(&Scene) -> Outcome,
 ) {
     for format in ["text", "json"] {
-        let story = Story::new(server(), format);
-        let outcome = tell(&story);
-        story.is_discreet(name, &outcome);
+        let scene = Scene::new(server(), format);
+        let outcome = play(&scene);
+        scene.keeps_its_secrets(name, &outcome);
         if format == "json" {
             for line in outcome.stderr.lines() {
                 let parsed: Result<Value, _> = serde_json::from_str(line);
@@ -102,61 +123,82 @@ fn told_at(
 
 #[test]
 fn when_all_goes_well() {
-    told_in_both_formats("a login", |story| {
-        let outcome = story.provider.pull(NGINX);
-        assert_eq!(outcome.code, Some(0), "{outcome}");
-        let file = story.node.auth_file(NGINX).unwrap();
+    in_both_formats("a login", |scene| {
+        let outcome = scene.provider.pull(NGINX);
+        succeeded(&outcome, "mirror.example/library/nginx");
+        let file = scene.node.auth_file(NGINX).unwrap();
         let entry = json!({"auth": base64(LOGIN), "identitytoken": IDENTITY});
         let expected = json!({"auths": {"mirror.example/library/nginx": entry}});
         assert_eq!(file, expected);
         outcome
     });
-    told_in_both_formats("no login", |story| {
-        let redis = login("pull", "elsewhere.example", LOGIN);
-        story.cluster.put(redis);
-        story.provider.pull(NGINX)
+    in_both_formats("no login", |scene| {
+        scene.cluster.put(login("pull", "elsewhere.example", LOGIN));
+        let outcome = scene.provider.pull(NGINX);
+        succeeded(&outcome, "elsewhere.example");
+        assert_eq!(scene.node.auth_file(NGINX), None);
+        outcome
     });
 }
 
 #[test]
-fn when_the_request_is_no_request() {
-    told_in_both_formats("requests", |story| {
-        let token = &story.cluster.token;
+fn when_the_request_cannot_be_used() {
+    in_both_formats("requests", |scene| {
+        let token = &scene.cluster.token;
         let good = Request::new(NGINX).token(token);
+        let with = |field: &str, value: Value| good.clone().field(field, value).to_string();
         let text = good.to_string();
         let mut half = text.clone();
         half.truncate(text.len() - 5);
         let mut last = None;
-        for input in [
-            token.clone(),
-            format!("\"{token}\""),
-            half,
-            text.replace("\":", "\";"),
-            good.clone()
-                .field("serviceAccountToken", json!([token]))
-                .to_string(),
-            good.clone()
-                .field("serviceAccountToken", json!({"x": token}))
-                .to_string(),
-            good.clone()
-                .field("serviceAccountAnnotations", json!(token))
-                .to_string(),
-            good.clone().field("image", json!("")).to_string(),
-            good.clone().field("kind", json!("Pod")).to_string(),
-            good.clone()
-                .field(token, json!(1))
-                .field("image", json!(5))
-                .to_string(),
-            Request::new(NGINX)
-                .token(&format!("{token}.{token}"))
-                .to_string(),
-            Request::new(NGINX)
-                .token(&format!(" {token}\n"))
-                .to_string(),
+        for (input, words) in [
+            (token.clone(), "decode the CredentialProviderRequest"),
+            (
+                format!("\"{token}\""),
+                "decode the CredentialProviderRequest",
+            ),
+            (half, "decode the CredentialProviderRequest"),
+            (
+                text.replace("\":", "\";"),
+                "decode the CredentialProviderRequest",
+            ),
+            (
+                with("serviceAccountToken", json!([token])),
+                "decode the CredentialProviderRequest",
+            ),
+            (
+                with("serviceAccountToken", json!({"x": token})),
+                "decode the CredentialProviderRequest",
+            ),
+            (
+                with("serviceAccountAnnotations", json!(token)),
+                "decode the CredentialProviderRequest",
+            ),
+            (with("image", json!("")), "the request's image"),
+            (with("kind", json!("Pod")), "stdin holds kind"),
+            (
+                good.clone()
+                    .field(token, json!(1))
+                    .field("image", json!(5))
+                    .to_string(),
+                "decode the CredentialProviderRequest",
+            ),
+            (
+                Request::new(NGINX)
+                    .token(&format!("{token}.{token}"))
+                    .to_string(),
+                "expected three parts",
+            ),
+            (
+                Request::new(NGINX)
+                    .token(&format!(" {token}\n"))
+                    .to_string(),
+                "no HTTP header may hold",
+            ),
         ] {
-            let outcome = story.provider.run(input.as_bytes());
-            assert_eq!(outcome.code, Some(1), "{outcome}");
-            story.is_discreet("request", &outcome);
+            let outcome = scene.provider.run(input.as_bytes());
+            failed(&outcome, words);
+            scene.keeps_its_secrets(words, &outcome);
             last = Some(outcome);
         }
         last.unwrap()
@@ -165,17 +207,27 @@ fn when_the_request_is_no_request() {
 
 #[test]
 fn when_the_claims_of_the_token_hold_something_else() {
-    for claims in [
-        json!(PASSWORD),
-        json!([PASSWORD]),
-        json!({"kubernetes.io": PASSWORD}),
-        json!({"kubernetes.io": {"namespace": PASSWORD.to_uppercase()}}),
-        json!({"kubernetes.io": {"namespace": [PASSWORD]}}),
-        json!({"kubernetes.io": {"namespace": NAMESPACE, "serviceaccount": PASSWORD}}),
+    for (claims, words) in [
+        (json!(PASSWORD), "decode the claims"),
+        (json!([PASSWORD]), "decode the claims"),
+        (json!({"kubernetes.io": PASSWORD}), "decode the claims"),
+        (
+            json!({"kubernetes.io": {"namespace": PASSWORD.to_uppercase()}}),
+            "not a DNS-1123 label",
+        ),
+        (
+            json!({"kubernetes.io": {"namespace": [PASSWORD]}}),
+            "decode the claims",
+        ),
+        (
+            json!({"kubernetes.io": {"namespace": NAMESPACE, "serviceaccount": PASSWORD}}),
+            "decode the claims",
+        ),
     ] {
-        told_in_both_formats("claims", |story| {
+        in_both_formats(words, |scene| {
             let token = token_with_claims(&claims);
-            let outcome = story.provider.clone().token(&token).pull(NGINX);
+            let outcome = scene.provider.clone().token(&token).pull(NGINX);
+            failed(&outcome, words);
             let payload = token.split('.').nth(1).unwrap();
             outcome.never_says(&[payload, &PASSWORD.to_uppercase()]);
             outcome
@@ -185,55 +237,73 @@ fn when_the_claims_of_the_token_hold_something_else() {
 
 #[test]
 fn when_the_api_server_fails() {
-    let broken = |fault: AnswerFault| Fault::from(fault).forever();
+    let connection = |fault: ConnectionFault| Fault::from(fault).forever();
+    let answer = |fault: AnswerFault| Fault::from(fault).forever();
     let cases = [
-        ("refused", Fault::from(ConnectionFault::Refuse).forever()),
+        (connection(ConnectionFault::Refuse), "no answer in"),
+        (connection(ConnectionFault::HangInHandshake), "no answer in"),
+        (connection(ConnectionFault::GarbageHandshake), "TLS with"),
+        (Fault::status(500).forever(), "the answer is 500"),
+        (Fault::status(503).forever(), "the answer is 503"),
+        (Fault::status(429).forever(), "the answer is 429"),
+        (Fault::status(401), "does not accept the pod's token"),
+        (Fault::status(403), "may not list secrets"),
+        (Fault::status(404), "the answer is 404"),
+        (answer(AnswerFault::HangInBody), "no answer in"),
+        (answer(AnswerFault::CutInBody), "no answer in"),
+        (answer(AnswerFault::TruncatedJson), "no SecretList"),
+        (answer(AnswerFault::LoginPage), "no SecretList"),
+        (answer(AnswerFault::Garbage), "no answer in"),
+        (answer(AnswerFault::LengthTooSmall), "no SecretList"),
         (
-            "hang",
-            Fault::from(ConnectionFault::HangInHandshake).forever(),
-        ),
-        (
-            "not TLS",
-            Fault::from(ConnectionFault::GarbageHandshake).forever(),
-        ),
-        ("500", Fault::status(500).forever()),
-        ("503", Fault::status(503).times(1)),
-        ("429", Fault::status(429).forever()),
-        ("401", Fault::status(401)),
-        ("403", Fault::status(403)),
-        ("404", Fault::status(404)),
-        ("hang in the body", broken(AnswerFault::HangInBody)),
-        ("cut in the body", broken(AnswerFault::CutInBody)),
-        ("half", broken(AnswerFault::TruncatedJson)),
-        ("login page", broken(AnswerFault::LoginPage)),
-        ("not HTTP", broken(AnswerFault::Garbage)),
-        ("too much", broken(AnswerFault::LengthTooSmall)),
-        (
-            "redirect",
             Fault::redirect(302, "https://127.0.0.1:9/?token=hunter2-s3cr3t"),
+            "the answer is a redirect",
         ),
     ];
-    all_at_once(&cases, |(name, fault)| {
-        told_in_both_formats(name, |story| {
-            story.cluster.server.fault(fault.clone());
-            story.provider.pull(NGINX)
+    all_at_once(&cases, |(fault, words)| {
+        in_both_formats(&format!("{fault:?}"), |scene| {
+            scene.cluster.server.fault(fault.clone());
+            let provider = scene.provider.clone().flag("--timeout", "2s");
+            let outcome = provider.pull(NGINX);
+            failed(&outcome, words);
+            outcome
         });
     });
 }
 
 #[test]
+fn when_the_api_server_fails_once() {
+    in_both_formats("503", |scene| {
+        scene.cluster.server.fault(Fault::status(503).times(1));
+        let outcome = scene.provider.pull(NGINX);
+        succeeded(&outcome, "503");
+        outcome
+    });
+}
+
+#[test]
 fn when_the_api_server_repeats_what_it_was_sent() {
-    for code in [200, 400, 401, 403, 404, 500] {
-        told_in_both_formats("echo", |story| {
-            let message = format!("no such token: {}", story.cluster.token);
+    for (code, words) in [
+        (200, "no SecretList"),
+        (400, "the answer is 400"),
+        (401, "does not accept the pod's token"),
+        (403, "may not list secrets"),
+        (404, "the answer is 404"),
+        (500, "the answer is 500"),
+    ] {
+        in_both_formats(words, |scene| {
+            let message = format!("no such token: {}", scene.cluster.token);
             let body = json!({"kind": "Status", "message": message, "reason": PASSWORD});
             let fault = AnswerFault::Custom {
                 code,
                 content_type: "application/json".to_owned(),
                 body: body.to_string().into_bytes(),
             };
-            story.cluster.server.fault(Fault::from(fault).forever());
-            story.provider.pull(NGINX)
+            scene.cluster.server.fault(Fault::from(fault).forever());
+            let provider = scene.provider.clone().flag("--timeout", "2s");
+            let outcome = provider.pull(NGINX);
+            failed(&outcome, words);
+            outcome
         });
     }
 }
@@ -246,15 +316,23 @@ fn when_the_api_server_may_not_be_trusted_or_does_not_trust_us() {
         CertificateKind::WrongName,
     ] {
         let server = || ApiServer::builder().certificate(certificate);
-        told_at("certificate", server, |story| story.provider.pull(NGINX));
-        told_at("insecure", server, |story| {
-            let provider = story.provider.clone();
-            provider.switch("--insecure-skip-tls-verify").pull(NGINX)
+        with_server("certificate", server, |scene| {
+            let outcome = scene.provider.pull(NGINX);
+            failed(&outcome, "TLS with the API server");
+            outcome
+        });
+        with_server("insecure", server, |scene| {
+            let provider = scene.provider.clone();
+            let outcome = provider.switch("--insecure-skip-tls-verify").pull(NGINX);
+            succeeded(&outcome, "--insecure-skip-tls-verify");
+            outcome
         });
     }
-    told_in_both_formats("revoked", |story| {
-        story.cluster.server.revoke(NAMESPACE, ACCOUNT);
-        story.provider.pull(NGINX)
+    in_both_formats("revoked", |scene| {
+        scene.cluster.server.revoke(NAMESPACE, ACCOUNT);
+        let outcome = scene.provider.pull(NGINX);
+        failed(&outcome, "may not list secrets");
+        outcome
     });
 }
 
@@ -263,32 +341,51 @@ fn when_a_secret_cannot_be_used() {
     let entry = |entry: Value| json!({"auths": {"mirror.example": entry}}).to_string();
     let mut cut = entry(json!({"auth": base64(LOGIN)}));
     cut.truncate(cut.len() - 6);
-    for config in [
-        PASSWORD.to_owned(),
-        cut,
-        json!([PASSWORD]).to_string(),
-        json!({"auths": PASSWORD}).to_string(),
-        json!({"auths": [PASSWORD]}).to_string(),
-        entry(json!(PASSWORD)),
-        entry(json!([PASSWORD])),
-        entry(json!({"auth": [PASSWORD]})),
-        entry(json!({"auth": format!("!{PASSWORD}!")})),
-        entry(json!({"auth": base64(PASSWORD)})),
-        entry(json!({"auth": base64(&format!(":{PASSWORD}"))})),
-        entry(json!({"username": "u", "password": [PASSWORD]})),
-        entry(json!({"password": PASSWORD})),
-        entry(json!({"auth": base64("u:p"), "identitytoken": [IDENTITY]})),
+    for (config, reason) in [
+        (PASSWORD.to_owned(), "malformed JSON"),
+        (cut, "JSON that ends too early"),
+        (json!([PASSWORD]).to_string(), "JSON of an unexpected type"),
+        (
+            json!({"auths": PASSWORD}).to_string(),
+            "JSON of an unexpected type",
+        ),
+        (
+            json!({"auths": [PASSWORD]}).to_string(),
+            "JSON of an unexpected type",
+        ),
+        (entry(json!(PASSWORD)), "decode entry"),
+        (entry(json!([PASSWORD])), "decode entry"),
+        (entry(json!({"auth": [PASSWORD]})), "is not a string"),
+        (
+            entry(json!({"auth": format!("!{PASSWORD}!")})),
+            "is not base64",
+        ),
+        (
+            entry(json!({"auth": base64(PASSWORD)})),
+            "is not the base64 of user:password",
+        ),
+        (
+            entry(json!({"auth": base64(&format!(":{PASSWORD}"))})),
+            "no user name",
+        ),
+        (
+            entry(json!({"username": "u", "password": [PASSWORD]})),
+            "is not a string",
+        ),
+        (entry(json!({"password": PASSWORD})), "no user name"),
+        (
+            entry(json!({"auth": base64("u:p"), "identitytoken": [IDENTITY]})),
+            "broken",
+        ),
     ] {
-        told_in_both_formats(&config, |story| {
-            let in_both_types = [
-                Secret::docker_config_json("broken", &config),
-                Secret::dockercfg("broken-too", &config),
-            ];
-            for secret in in_both_types {
-                story.cluster.put(secret);
-            }
-            let outcome = story.provider.pull(NGINX);
-            assert_eq!(outcome.code, Some(0), "{outcome}");
+        in_both_formats(&config, |scene| {
+            scene
+                .cluster
+                .put(Secret::docker_config_json("broken", &config));
+            scene.cluster.put(Secret::dockercfg("broken-too", &config));
+            let outcome = scene.provider.pull(NGINX);
+            succeeded(&outcome, reason);
+            logged(&outcome, "broken-too");
             outcome.never_says(&[&base64(&config)]);
             outcome
         });
@@ -298,19 +395,32 @@ fn when_a_secret_cannot_be_used() {
 #[test]
 fn when_a_global_auth_file_cannot_be_used() {
     let password = "gl0bal-passw0rd";
-    for text in [
-        password.to_owned(),
-        json!([password]).to_string(),
-        json!({"auths": password}).to_string(),
-        json!({"auths": {"mirror.example": {"auth": [password]}}}).to_string(),
-        json!({"auths": {"mirror.example": {"auth": base64(password)}}}).to_string(),
-        json!({"auths": {"quay.io": [password]}, "credHelpers": [password]}).to_string(),
-        docker_config(&[("quay.io", &format!("u:{password}"))]),
+    let entry = |entry: Value| json!({"auths": {"mirror.example": entry}}).to_string();
+    for (text, reason) in [
+        (password.to_owned(), "malformed JSON"),
+        (json!([password]).to_string(), "JSON of an unexpected type"),
+        (
+            json!({"auths": password}).to_string(),
+            "JSON of an unexpected type",
+        ),
+        (
+            entry(json!({"auth": [password]})),
+            "CRI-O could not decode the entry",
+        ),
+        (entry(json!({"auth": base64(password)})), "config.json"),
+        (
+            json!({"auths": {"quay.io": [password]}}).to_string(),
+            "CRI-O could not decode the entry",
+        ),
+        (
+            json!({"credHelpers": [password]}).to_string(),
+            "leave out its",
+        ),
     ] {
-        told_in_both_formats(&text, |story| {
-            story.node.write("var/lib/kubelet/config.json", &text);
-            let outcome = story.provider.pull(NGINX);
-            assert_eq!(outcome.code, Some(0), "{outcome}");
+        in_both_formats(&text, |scene| {
+            scene.node.write("var/lib/kubelet/config.json", &text);
+            let outcome = scene.provider.pull(NGINX);
+            succeeded(&outcome, reason);
             outcome.never_says(&[password, &base64(password)]);
             outcome
         });
@@ -318,44 +428,62 @@ fn when_a_global_auth_file_cannot_be_used() {
 }
 
 #[test]
+fn when_a_global_auth_file_is_carried_over() {
+    let login = "u:gl0bal-passw0rd";
+    in_both_formats("carried over", |scene| {
+        let text = docker_config(&[("quay.io", login)]);
+        scene.node.write("var/lib/kubelet/config.json", text);
+        let outcome = scene.provider.pull(NGINX);
+        assert_eq!(outcome.code, Some(0), "{outcome}");
+        let file = scene.node.auth_file(NGINX).unwrap();
+        assert_eq!(file["auths"]["quay.io"]["auth"], base64(login));
+        outcome.never_says(&["gl0bal-passw0rd", &base64(login)]);
+        outcome
+    });
+}
+
+#[test]
 fn when_the_auth_file_cannot_be_written() {
-    told_in_both_formats("a directory at the target", |story| {
-        let path = story.node.auth_path(NGINX);
+    in_both_formats("a directory at the target", |scene| {
+        let path = scene.node.auth_path(NGINX);
         fs::create_dir_all(path.join("inside")).unwrap();
-        story.node.set_mode("etc/crio/auth", 0o700);
-        let outcome = story.provider.pull(NGINX);
-        assert_eq!(outcome.code, Some(1), "{outcome}");
+        scene.node.set_mode("etc/crio/auth", 0o700);
+        let outcome = scene.provider.pull(NGINX);
+        failed(&outcome, "auth file");
         outcome
     });
-    told_in_both_formats("a file at the directory", |story| {
-        story.node.write("etc/crio/auth", "");
-        let outcome = story.provider.pull(NGINX);
-        assert_eq!(outcome.code, Some(1), "{outcome}");
+    in_both_formats("a file at the directory", |scene| {
+        scene.node.write("etc/crio/auth", "");
+        let outcome = scene.provider.pull(NGINX);
+        failed(&outcome, "auth directory");
         outcome
     });
-    told_in_both_formats("a shared directory", |story| {
-        fs::create_dir_all(story.node.path("etc/crio/auth")).unwrap();
-        story.node.set_mode("etc/crio/auth", 0o1777);
-        let outcome = story.provider.pull(NGINX);
-        assert_eq!(outcome.code, Some(1), "{outcome}");
+    in_both_formats("a shared directory", |scene| {
+        fs::create_dir_all(scene.node.path("etc/crio/auth")).unwrap();
+        scene.node.set_mode("etc/crio/auth", 0o1777);
+        let outcome = scene.provider.pull(NGINX);
+        failed(&outcome, "is shared");
         outcome
     });
-    told_in_both_formats("a link at the target", |story| {
-        story.node.leave_auth_file(NGINX);
-        let path = story.node.auth_path(NGINX);
+    in_both_formats("a link at the target", |scene| {
+        scene.node.leave_auth_file(NGINX);
+        let path = scene.node.auth_path(NGINX);
         fs::remove_file(&path).unwrap();
-        story.node.write("victim", "");
-        symlink(story.node.path("victim"), &path).unwrap();
-        story.provider.pull(NGINX)
+        scene.node.write("victim", "");
+        symlink(scene.node.path("victim"), &path).unwrap();
+        let outcome = scene.provider.pull(NGINX);
+        assert_eq!(outcome.code, Some(0), "{outcome}");
+        assert_eq!(scene.node.read("victim"), "");
+        outcome
     });
 }
 
 #[test]
 fn when_the_response_cannot_be_written() {
-    told_in_both_formats("full", |story| {
+    in_both_formats("full", |scene| {
         let script = "\"$PROVIDER\" > /dev/full; exit $?";
-        let outcome = story.provider.pull_in_script(script, &[], NGINX);
-        assert_eq!(outcome.code, Some(1), "{outcome}");
+        let outcome = scene.provider.pull_in_script(script, &[], NGINX);
+        failed(&outcome, "write the response to stdout");
         outcome
     });
 }

@@ -2,7 +2,6 @@
 //! of the same names). The rules themselves are tested in the crate `registries-conf`.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -104,10 +103,8 @@ fn by_hand_a_home_that_may_not_be_seen_is_a_warning() {
     node.set_mode("home", 0o000);
     node.set_mode("", 0o755);
     let is_root = fs::read_dir(node.path("home")).is_ok();
-    // Where the program was built, somebody else may not look into either.
-    let program = node.path("program");
-    fs::copy(env!("CARGO_BIN_EXE_crio-credential-provider"), &program).unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    // Other users may not look into the directory where the program was built.
+    let program = node.copy_program(env!("CARGO_BIN_EXE_crio-credential-provider"), "program");
     for layout in ["5.38", "5.41"] {
         let mut command = Command::new(&program);
         command

@@ -1,6 +1,8 @@
 //! Images that a pod gives by a short name: kubelet completes it with `docker.io`,
 //! CRI-O with an alias or the unqualified-search registries.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::explain::{PASSWORD, list, login_secret};
@@ -14,16 +16,13 @@ fn node(head: &str, registries: &str) -> Node {
     Node::with_registries(&format!("{head}\n{registries}"))
 }
 
-/// The entries of the auth file, by repository, in the order of the file.
-fn entries(node: &Node, image: &str) -> Vec<(String, Value)> {
+/// The `auth` of each entry of the auth file, by repository.
+fn entries(node: &Node, image: &str) -> BTreeMap<String, Value> {
     let file = node.auth_file(image).unwrap();
     let auths = file["auths"].as_object().unwrap().iter();
-    let mut entries: Vec<_> = auths
+    auths
         .map(|(key, entry)| (key.clone(), entry["auth"].clone()))
-        .collect();
-    let text = node.read(node.auth_path(image));
-    entries.sort_by_key(|(key, _)| text.find(&format!("{key:?}")));
-    entries
+        .collect()
 }
 
 fn entry(source: &str, user: &str) -> (String, Value) {
@@ -68,13 +67,17 @@ fn the_mirrors_of_what_a_short_name_may_stand_for_get_their_logins() {
         node.provider(&cluster).pull(UBI9).answers(&owned(UBI9));
 
         // Under the name that CRI-O hashes: that of the image as kubelet has it.
-        assert_eq!(entries(&node, UBI9), expected, "{head}");
+        assert_eq!(
+            entries(&node, UBI9),
+            BTreeMap::from_iter(expected),
+            "{head}"
+        );
         assert_eq!(node.auth_dir_names().len(), 1, "{head}");
     }
 }
 
 #[test]
-fn the_images_own_pull_sources_come_first() {
+fn the_images_own_pull_sources_and_those_of_its_short_name_get_their_logins() {
     let hub =
         "[[registry]]\nlocation = \"docker.io\"\n[[registry.mirror]]\nlocation = \"hub.example\"\n";
     let head = "unqualified-search-registries = [\"registry.example\", \"quay.io\"]";
@@ -87,12 +90,12 @@ fn the_images_own_pull_sources_come_first() {
 
     node.provider(&cluster).pull(image).answers(&owned(image));
 
-    let expected = [
+    let expected = BTreeMap::from([
         entry("hub.example/org/app", "user:p"),
         entry("mirror.example/r/org/app", "user:p"),
         entry("registry.example/org/app", "user:p"),
         entry("quay.io/org/app", "quay:p"),
-    ];
+    ]);
     assert_eq!(entries(&node, image), expected);
 }
 
@@ -147,10 +150,10 @@ fn a_blocked_image_may_still_be_meant_by_a_short_name() {
 
     node.provider(&cluster).pull(image).answers(&owned(image));
 
-    let expected = [
+    let expected = BTreeMap::from([
         entry("mirror.example/r/org/app", "user:p"),
         entry("registry.example/org/app", "user:p"),
-    ];
+    ]);
     assert_eq!(entries(&node, image), expected);
 }
 

@@ -25,7 +25,7 @@ pub(super) enum Status {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Finding {
     name: &'static str,
-    status: Status,
+    pub(super) status: Status,
     message: String,
     /// What to do; `None` where nothing is to be done.
     remedy: Option<String>,

@@ -10,6 +10,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
@@ -105,6 +106,18 @@ impl Node {
         let path = self.path(relative);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
+    }
+
+    /// Copies a program that every user may run, and returns the path of the copy.
+    ///
+    /// cp(1) does it: a process that another thread of the tests forks meanwhile would
+    /// keep the copy open for writing, and the copy could not be run ("Text file busy").
+    pub(crate) fn copy_program(&self, program: &str, relative: &str) -> PathBuf {
+        let path = self.path(relative);
+        let status = Command::new("cp").arg(program).arg(&path).status();
+        assert!(status.unwrap().success(), "cp {program}");
+        self.set_mode(&path, 0o755);
+        path
     }
 
     /// The path of the auth file for an image and the pod's namespace.

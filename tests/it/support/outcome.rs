@@ -21,13 +21,19 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
+    /// # Panics
+    /// If the program panicked, which no input may cause: its message is an error line
+    /// with exit code 1, as that of any failure.
+    #[track_caller]
     pub(crate) fn new(output: Output, elapsed: Duration) -> Self {
-        Self {
+        let outcome = Self {
             code: output.status.code(),
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
             elapsed,
-        }
+        };
+        outcome.never_says(&["internal error at", "panicked at"]);
+        outcome
     }
 
     /// Asserts a response with exactly that `auth`, and no error.

@@ -2,9 +2,7 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, Permissions};
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -179,9 +177,7 @@ impl Provider {
     /// copy of the program, for where it was built that user may not look into.
     pub(crate) fn pull_by_nobody(&self, node: &Node, script: &str, image: &str) -> Outcome {
         const NOBODY: u32 = 65534;
-        let program = node.path("program");
-        fs::copy(PROGRAM, &program).unwrap();
-        fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+        let program = node.copy_program(PROGRAM, "program");
         node.set_mode("", 0o755);
         let provider = self.clone().in_environment();
         let mut command = Command::new("/bin/sh");
