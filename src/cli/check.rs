@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Output, parse_annotation, parse_directory};
+use super::{NodeRoot, Output, parse_annotation};
 use crate::service_account::Namespace;
 
 const CHECK_HELP: &str = "\
@@ -35,10 +35,9 @@ Exit codes: 0 no FAIL; 1 a FAIL, or nothing could be printed; 2 wrong usage.";
 #[derive(Debug, Args)]
 #[command(after_help = CHECK_HELP)]
 pub struct Check {
-    /// Directory that the node sees as /: every path is looked up below it, also
-    /// those in the node's files and of its links.
-    #[arg(long, value_name = "DIR", default_value = "/", value_parser = parse_directory)]
-    pub root: PathBuf,
+    /// Where the node is.
+    #[command(flatten)]
+    pub root: NodeRoot,
     /// kubelet's --image-credential-provider-config, where its command line cannot be
     /// seen.
     #[arg(long, value_name = "FILE")]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Output, parse_annotation};
+use super::{NodeRoot, Output, parse_annotation};
 use crate::service_account::Namespace;
 
 const EXPLAIN_HELP: &str = "\
@@ -46,6 +46,9 @@ pub struct Explain {
     /// Where the Secrets come from.
     #[command(flatten)]
     pub secrets: SecretsFrom,
+    /// Where the node is.
+    #[command(flatten)]
+    pub root: NodeRoot,
     /// How to print it.
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     pub output: Output,

@@ -10,11 +10,12 @@ mod explain;
 mod help;
 mod options;
 mod resolve;
+mod root;
 
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
@@ -28,6 +29,7 @@ pub use config::{ConfigOutput, ProviderConfig};
 pub use explain::{Explain, SecretsFrom};
 use options::Options;
 pub use resolve::Resolve;
+pub use root::NodeRoot;
 
 const USAGE: &str = "\
 crio-credential-provider [OPTIONS] < REQUEST
@@ -104,7 +106,9 @@ impl Action {
     /// The directory that the node sees as `/`.
     fn root(&self) -> &Path {
         match self {
-            Self::Run(Command::Check(check)) => &check.root,
+            Self::Run(Command::Check(check)) => &check.root.directory,
+            Self::Run(Command::Resolve(resolve)) => &resolve.root.directory,
+            Self::Run(Command::Explain(explain)) => &explain.root.directory,
             Self::Plugin | Self::VersionJson | Self::Run(_) => Path::new("/"),
         }
     }
@@ -185,17 +189,6 @@ pub fn settings_in_entry(
     let own = Cli::try_parse_from(own).map(|cli| cli.options.given);
     let own = own.unwrap_or_default();
     Settings::load(own.or(in_entry), variable, root).map_err(told)
-}
-
-/// A directory that exists, absolute and without links.
-fn parse_directory(path: &str) -> Result<PathBuf, String> {
-    let directory = Path::new(path).canonicalize();
-    let directory = directory.map_err(|error| error.to_string())?;
-    if directory.is_dir() {
-        Ok(directory)
-    } else {
-        Err("is not a directory".to_owned())
-    }
 }
 
 /// A name and a value, with `=` between them.

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::Output;
+use super::{NodeRoot, Output};
 
 const RESOLVE_HELP: &str = "\
 Examples:
@@ -12,6 +12,9 @@ Examples:
   # The same for a registries.conf that is not in place yet:
   crio-credential-provider resolve nginx \\
       --registries-conf new.conf --registries-conf-dir /nowhere
+
+  # For a node whose files are below another directory, as in a debug pod:
+  crio-credential-provider resolve --root /host nginx
 
   # Only the names, in the order in which CRI-O tries them:
   crio-credential-provider resolve -o json nginx |
@@ -26,6 +29,9 @@ pub struct Resolve {
     /// Image names as a pod would say them.
     #[arg(required = true, value_name = "IMAGE")]
     pub images: Vec<String>,
+    /// Where the node is.
+    #[command(flatten)]
+    pub root: NodeRoot,
     /// How to print them.
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     pub output: Output,

@@ -5,6 +5,7 @@ mod completion;
 mod explain;
 pub mod output;
 mod resolve;
+mod root;
 mod config;
 
 pub use check::check;

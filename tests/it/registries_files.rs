@@ -1,13 +1,15 @@
 //! Which registries.conf files count (containers-registries.conf(5), and CRI-O's flags
 //! of the same names). The rules themselves are tested in the crate `registries-conf`.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use serde::Deserialize;
 use serde_json::Value;
 
-use crate::support::{Cluster, NGINX, Node, Outcome, Provider};
+use crate::support::{Cluster, NGINX, Node, Outcome, Provider, all_at_once};
 
 const V1: &str = "[registries.block]\nregistries = [\"blocked.test\"]\n";
 
@@ -122,4 +124,136 @@ fn by_hand_a_home_that_may_not_be_seen_is_a_warning() {
         }
     }
     node.set_mode("home", 0o755);
+}
+
+/// Where containers/image of each generation finds its files, and what it makes of them.
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    env: BTreeMap<String, Option<String>>,
+    options: BTreeMap<String, String>,
+    files: BTreeMap<String, Value>,
+    #[serde(rename = "5.38")]
+    older: Generation,
+    #[serde(rename = "5.41")]
+    newer: Generation,
+}
+
+#[derive(Deserialize)]
+struct Generation {
+    load_error: Option<String>,
+    #[serde(default)]
+    results: Vec<Found>,
+}
+
+#[derive(Deserialize)]
+struct Found {
+    image: String,
+    prefix: Option<String>,
+    #[serde(default)]
+    tag_sources: Vec<String>,
+}
+
+impl Case {
+    /// `resolve` of an image on that node, whose files are below a directory.
+    fn resolve(&self, node: &Node, layout: &str, image: &str) -> Outcome {
+        let mut provider = Provider::new(node.path("")).flag("--registries-conf-layout", layout);
+        for (name, value) in [("HOME", "/root")]
+            .into_iter()
+            .filter(|(name, _)| !self.env.contains_key(*name))
+            .chain(
+                self.env
+                    .iter()
+                    .filter_map(|(name, value)| Some((name.as_str(), value.as_deref()?))),
+            )
+        {
+            provider = provider.env(name, value);
+        }
+        for (name, path) in &self.options {
+            provider = provider.flag(&format!("--{}", name.replace('_', "-")), path);
+        }
+        let root = node.path("");
+        provider.run_with(&[
+            "resolve",
+            "--root",
+            root.to_str().unwrap(),
+            "-o",
+            "json",
+            image,
+        ])
+    }
+}
+
+#[test]
+fn below_another_root_the_files_are_those_of_the_node() {
+    let cases = include_str!("../../crates/registries-conf/tests/data/search_paths.json");
+    let mut cases: Vec<Case> = serde_json::from_str(cases).unwrap();
+    // Links and directories are for the tests of the crate. Go ran in the working
+    // directory `/`, which matters for an empty variable alone.
+    cases.retain(|case| {
+        let is_empty = |name| {
+            case.env
+                .get(name)
+                .is_some_and(|value| value.as_deref() == Some(""))
+        };
+        case.files.values().all(Value::is_string) && !is_empty("XDG_CONFIG_HOME")
+    });
+    assert!(cases.len() > 40);
+    all_at_once(&cases, |case| {
+        let node = Node::new();
+        for (path, text) in &case.files {
+            node.write(path.trim_start_matches('/'), text.as_str().unwrap());
+        }
+        node.write("dev/null", "");
+        for (layout, expected) in [("5.38", &case.older), ("5.41", &case.newer)] {
+            let context = format!("{} in {layout}", case.name);
+            if expected.load_error.is_some() {
+                let outcome = case.resolve(&node, layout, "nginx");
+                assert_eq!(
+                    (outcome.code, &*outcome.stdout),
+                    (Some(1), ""),
+                    "{context}: {outcome}"
+                );
+            }
+            for found in &expected.results {
+                let outcome = case.resolve(&node, layout, &found.image);
+                assert_eq!(outcome.code, Some(0), "{context}: {outcome}");
+                let resolved: Value = serde_json::from_str(&outcome.stdout).unwrap();
+                let registry = &resolved[0]["registry"];
+                assert_eq!(
+                    registry["prefix"].as_str(),
+                    found.prefix.as_deref(),
+                    "{context}"
+                );
+                let sources = resolved[0]["sources"].as_array().unwrap().iter();
+                let by_tag = sources.filter(|source| source["pull"] != "digest-only");
+                let names: Vec<_> = by_tag
+                    .map(|source| source["name"].as_str().unwrap())
+                    .collect();
+                assert_eq!(names, found.tag_sources, "{context}: {}", found.image);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_node_without_registries_conf_has_nothing_to_do() {
+    let node = Node::new();
+    let root = node.path("");
+    let secrets = br#"{"kind":"List","items":[]}"#;
+    let arguments = [
+        "explain",
+        "nginx",
+        "--root",
+        root.to_str().unwrap(),
+        "-n",
+        "team-a",
+        "--secrets=-",
+    ];
+    let outcome = Provider::new(root.clone()).run_with_stdin(&arguments, secrets);
+    assert_eq!((outcome.code, &*outcome.stderr), (Some(0), ""), "{outcome}");
+    assert!(
+        outcome.stdout.contains("there is no registries.conf"),
+        "{outcome}"
+    );
 }

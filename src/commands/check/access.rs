@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use super::kubelet::{Entry, rewrite};
 use super::report::{Finding, chain};
-use super::root::Root;
 use crate::cli::Check;
 use crate::cluster::{
     self, Access, Client, ClientError, Endpoint, ReviewError, User, grant, may_account, may_i,
 };
 use crate::commands::read_token;
+use crate::commands::root::Root;
 use crate::deadline::Deadline;
 use crate::secret_names::SecretNames;
 use crate::service_account::ServiceAccount;

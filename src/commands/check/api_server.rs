@@ -8,9 +8,9 @@ use ureq::http::StatusCode;
 
 use super::kubelet::Entry;
 use super::report::{Finding, chain};
-use super::root::Root;
 use crate::cluster::{self, Client, ClientError, Endpoint, Settings, Trust};
 use crate::commands::issuer;
+use crate::commands::root::Root;
 use crate::deadline::Deadline;
 
 const NAME: &str = "api-server";

@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 
 use super::permissions::loophole;
 use super::report::Finding;
-use super::root::Root;
 use crate::auth_file;
+use crate::commands::root::Root;
 use crate::settings::Settings;
 
 const NAME: &str = "auth-dir";

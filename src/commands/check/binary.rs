@@ -8,8 +8,8 @@ use std::path::Path;
 
 use super::permissions::loophole;
 use super::report::Finding;
-use super::root::Root;
 use crate::commands::NAME as PROVIDER;
+use crate::commands::root::Root;
 
 const NAME: &str = "binary";
 const EXECUTABLE: u32 = 0o111;

@@ -5,7 +5,6 @@
 //! Each room checks one thing and gives its findings; here is their order.
 
 mod report;
-mod root;
 mod permissions;
 mod process;
 mod program;
@@ -26,8 +25,8 @@ use self::crio::Crio;
 use self::kubelet::{Entry, Kubelet};
 use self::process::Process;
 use self::report::{Finding, Report, Summary};
-use self::root::Root;
 use super::output::{Printer, finish};
+use super::root::Root;
 use crate::cli::{self, Check, Output};
 use crate::cluster;
 use crate::deadline::Deadline;
@@ -45,7 +44,7 @@ pub fn check(
     arguments: impl IntoIterator<Item = OsString>,
     stdout: impl Write + IsTerminal,
 ) -> anyhow::Result<()> {
-    let root = Root::new(command.root.clone());
+    let root = Root::new(command.root.directory.clone());
     let report = examine(config, deadline, command, arguments, &root);
     let written = match command.output {
         Output::Text => report.print(Printer::new(stdout)),
@@ -74,7 +73,8 @@ fn examine(
     let kubelet = Kubelet::find(root, command, &processes);
     let mut by_hand = root.apply(config.clone()).cluster;
     by_hand.kubelet_kubeconfig = None;
-    let (arguments, config) = settings(config, kubelet.entry.as_ref(), arguments, &command.root);
+    let directory = root.directory();
+    let (arguments, config) = settings(config, kubelet.entry.as_ref(), arguments, directory);
     let auth_dir = config.auth_dir.clone();
     let mut config = root.apply(config);
     config.registries.environment = kubelet.environment();

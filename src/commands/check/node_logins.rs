@@ -9,7 +9,7 @@ use registries_conf::Config as Registries;
 
 use super::registries::listed;
 use super::report::Finding;
-use super::root::Root;
+use crate::commands::root::Root;
 use crate::credentials::Key;
 use crate::logins::GlobalTexts;
 use crate::settings::Settings;

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
-use super::root::Root;
+use crate::commands::root::Root;
 
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 /// Others may add files to it, but not replace ours, as in `/tmp`.

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{PROC_SUPER_MAGIC, statfs};
 
 use super::permissions::loophole;
-use super::root::Root;
+use crate::commands::root::Root;
 use crate::secret::{ReadError, read_bounded, read_file};
 
 /// The longest command line or environment that is read.

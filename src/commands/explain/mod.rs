@@ -21,6 +21,7 @@ use registries_conf::PullSource;
 use self::findings::Findings;
 use super::output::{Printer, finish};
 use super::resolve::parse_image;
+use super::root::Root;
 use crate::auth_file::FileName;
 use crate::cli::{Explain, Output};
 use crate::credentials::Candidate;
@@ -70,13 +71,14 @@ pub fn explain(
 ) -> anyhow::Result<()> {
     let image = parse_image(&command.image)?;
     let namespace = &command.namespace;
-    let registries = config.registries.load_by_hand()?;
+    let here = Root::new(command.root.directory.clone()).apply(config.clone());
+    let registries = here.registries.load_by_hand()?;
     let sources = Sources::of(&image, &registries);
     let mut findings = Findings::default();
     let logins = if sources.no_login().is_some() {
         Logins::none(sources)
     } else {
-        find(config, deadline, command, stdin, sources, &mut findings)?
+        find(&here, deadline, command, stdin, sources, &mut findings)?
     };
     let name = FileName::new(namespace, &image);
     let explained = Explained {

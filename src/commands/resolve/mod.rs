@@ -14,6 +14,7 @@ use registries_conf::{
 use tracing::warn;
 
 use super::output::{Cell, Printer, Style, finish};
+use super::root::Root;
 use crate::cli::{Output, Resolve};
 use crate::settings::Settings;
 use crate::sources::{Sources, every};
@@ -31,8 +32,11 @@ pub fn resolve(
     command: &Resolve,
     stdout: impl Write + IsTerminal,
 ) -> anyhow::Result<()> {
-    let registries = config.registries.load_by_hand()?;
-    warn_of_unknown_keys(&config.registries.unknown_keys()?);
+    let lookup = Root::new(command.root.directory.clone())
+        .apply(config.clone())
+        .registries;
+    let registries = lookup.load_by_hand()?;
+    warn_of_unknown_keys(&lookup.unknown_keys()?);
     let images: Vec<ImageName> = command
         .images
         .iter()

@@ -8,7 +8,7 @@ use registries_conf::Layout;
 
 use super::build_info::{BuildInfoError, Module, modules};
 use crate::commands::check::process::Process;
-use crate::commands::check::root::Root;
+use crate::commands::root::Root;
 use crate::node_version::Version;
 
 /// The module's path, and the one that it had up to 5.36.

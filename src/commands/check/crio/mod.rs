@@ -17,7 +17,7 @@ use self::registries::Running;
 
 use super::process::Process;
 use super::report::{Finding, chain};
-use super::root::Root;
+use crate::commands::root::Root;
 use crate::crio::configuration::{Configuration, ConfigurationError, DEFAULT_VERSION_FILE, Reason};
 use crate::crio::version_in;
 use crate::node_version::Version;

@@ -7,7 +7,7 @@ use registries_conf::{Config as Registries, Registry};
 
 use crate::commands::check::registries::listed;
 use crate::commands::check::report::{Finding, chain};
-use crate::commands::check::root::Root;
+use crate::commands::root::Root;
 use crate::commands::{NAME as PROVIDER, ours};
 use crate::kubelet::API_VERSION;
 use crate::kubelet::provider_config::{

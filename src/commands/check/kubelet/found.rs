@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{BIN_DIR_FLAG, CONFIG_FLAG, plain};
 use crate::commands::check::process::{Process, flag};
-use crate::commands::check::root::Root;
+use crate::commands::root::Root;
 use crate::secret::read_file;
 
 /// The largest file with arguments that is read.

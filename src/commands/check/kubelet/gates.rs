@@ -10,7 +10,7 @@ use super::found::Found;
 use crate::commands::check::permissions::loophole;
 use crate::commands::check::program;
 use crate::commands::check::report::Finding;
-use crate::commands::check::root::Root;
+use crate::commands::root::Root;
 use crate::node_version::Version;
 use crate::secret::read_file;
 

@@ -18,9 +18,9 @@ pub(super) use self::entry::{Entry, rewrite};
 use self::found::Found;
 use super::process::Process;
 use super::report::Finding;
-use super::root::Root;
 use crate::cli::Check;
 use crate::cluster::ProxySettings;
+use crate::commands::root::Root;
 
 const NAME: &str = "kubelet";
 const CONFIG_FLAG: &str = "image-credential-provider-config";
