@@ -19,11 +19,11 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use crio_credential_provider::auth_file;
 use crio_credential_provider::cluster::read_page;
 use crio_credential_provider::credentials::{DockerConfig, Format, Origin, Selection, Text};
-use crio_credential_provider::secret::{Secret, Wiped};
 use crio_credential_provider::service_account::ServiceAccount;
 use crio_credential_provider::sources::Sources;
 use divan::{Bencher, black_box};
 use registries_conf::{Config, ImageName, Source};
+use secret::{Secret, Wiped};
 
 const SIZES: [usize; 3] = [1, 100, 1_000];
 const REGISTRIES: [usize; 3] = [1, 1_000, 10_000];

@@ -24,7 +24,7 @@
 //! [`provider`] tells it as a story; the part from sources to the auth file's content
 //! is in [`logins`], since `explain` tells it too. Beside the way: [`settings`] (given as
 //! flags or in the environment), [`cli`] (the flags), [`commands`] (what one runs by hand), [`deadline`],
-//! [`signals`], [`sandbox`], [`logging`], [`secret`] (what must not be seen) and
+//! [`signals`], [`sandbox`], [`logging`], [`secret`] (a crate: what must not be seen) and
 //! [`version`].
 
 pub mod provider;
@@ -50,8 +50,7 @@ pub mod sandbox;
 pub mod logging;
 pub mod run_log;
 pub mod excerpt;
-pub mod secret;
-mod json;
+mod yaml;
 mod dns;
 pub mod version;
 

@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use anyhow::Context;
+use secret::Secret;
 use tracing::warn;
 
 use crate::answer::answer;
@@ -18,7 +19,6 @@ use crate::logins::{
 };
 use crate::run_log::{RunLog, log_outcome};
 use crate::sandbox;
-use crate::secret::Secret;
 use crate::secret_names::SecretNames;
 use crate::service_account::ServiceAccount;
 use crate::settings::Settings;

@@ -10,12 +10,11 @@ use std::fmt;
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use secret::{DecodeError, Object, Secret, Wiped};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 
 use crate::dns;
-use crate::json::Object;
-use crate::secret::{DecodeError, Secret, Wiped};
 
 /// A namespace's name: always a DNS-1123 label, so it is safe as a path segment
 /// of a URL and as a part of a file name.

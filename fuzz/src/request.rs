@@ -3,10 +3,10 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use crio_credential_provider::{
     kubelet::{Request, RequestError},
-    secret::Secret,
     service_account::ServiceAccount,
 };
 use registries_conf::ImageName;
+use secret::Secret;
 use serde_json::Value;
 
 use crate::presentable::{

@@ -9,8 +9,8 @@ use crio_credential_provider::{
         PageEnd, SecretDoc, SecretProblem, SecretsError, UnusableSecret, read_named, read_page,
     },
     credentials::{DockerConfig, Format, Text},
-    secret::Wiped,
 };
+use secret::Wiped;
 use serde_json::Value;
 
 use crate::{

@@ -14,11 +14,11 @@ use rustix::fs::{self, Dir, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::getppid;
 use rustix::time::{ClockId, clock_gettime};
+use secret::read_bounded;
 use serde::Deserialize;
 use tracing::debug;
 
 use super::times::modified;
-use crate::secret::read_bounded;
 
 /// The largest record that is read; kubelet's have some hundred bytes.
 const MAX_RECORD: usize = 64 * 1024;

@@ -15,13 +15,13 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 use rustix::process::{geteuid, getpid};
+use secret::read_bounded;
 use sha2::{Digest, Sha256};
 use tracing::{debug, warn};
 
 use super::name::FileName;
 use super::times::{age, modified};
 use super::turns::Found;
-use crate::secret::read_bounded;
 
 /// Of the files that are not complete yet.
 pub(super) const TEMPORARY_SUFFIX: &str = ".tmp";

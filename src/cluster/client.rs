@@ -5,6 +5,7 @@ use std::io::Read;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
+use secret::{Object, ReadError, Secret, Wiped, read_bounded};
 use serde::Deserialize;
 use tracing::debug;
 use ureq::http::header::{ACCEPT, AUTHORIZATION, RETRY_AFTER};
@@ -21,8 +22,6 @@ use super::tls::{self, Identity, Refused, TlsError, Trust};
 use super::user::User;
 use crate::deadline::Deadline;
 use crate::excerpt::Excerpt;
-use crate::json::Object;
-use crate::secret::{ReadError, Secret, Wiped, read_bounded};
 
 /// The limit of one attempt to connect, TLS included.
 const CONNECT: Duration = Duration::from_secs(5);

@@ -1,12 +1,12 @@
 //! Asking the API server who may do what: `SelfSubjectAccessReview` and
 //! `SubjectAccessReview` of `authorization.k8s.io/v1`. Only `check` asks.
 
+use secret::DecodeError;
+use secret::Object;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::client::{Client, ClientError};
-use crate::json::Object;
-use crate::secret::DecodeError;
 
 const GROUP: &str = "authorization.k8s.io/v1";
 /// The largest answer that is read: 64 KiB.

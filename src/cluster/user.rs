@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use secret::{ReadError, Secret, Wiped, read_file};
 use serde::{Deserialize, Deserializer};
 
 use super::kubeconfig::{Document, KubeconfigError, base64, error, text};
 use super::tls::Identity;
-use crate::secret::{ReadError, Secret, Wiped, read_file};
 
 /// The largest file that is read: 4 MiB.
 const MAX_BYTES: usize = 4 * 1024 * 1024;

@@ -10,11 +10,11 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use secret::DecodeError;
 use serde_json::value::RawValue;
 
 use super::entry::{RawEntry, Reader};
 use super::go_json::{Fields, Text, is_field};
-use crate::secret::DecodeError;
 
 /// Which of the two layouts a Secret's text has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,11 +6,10 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
 
+use secret::Wiped;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
-
-use crate::secret::Wiped;
 
 /// A text that may hold secrets: wiped when dropped, unless it is borrowed, and
 /// redacted in `Debug`.

@@ -9,9 +9,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use registries_conf::resolve_below;
+use secret::{ReadError, read_file};
 use toml::de::{DeTable, DeValue};
-
-use crate::secret::{ReadError, read_file};
 
 /// `version_file` where nothing says otherwise.
 pub(crate) const DEFAULT_VERSION_FILE: &str = "/var/run/crio/version";

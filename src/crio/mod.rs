@@ -5,11 +5,11 @@ pub(crate) mod configuration;
 use std::path::Path;
 
 use registries_conf::{Layout, resolve_below};
+use secret::read_file;
 use tracing::debug;
 
 use self::configuration::{Configuration, DEFAULT_VERSION_FILE, files};
 use crate::node_version::Version;
-use crate::secret::read_file;
 
 /// The largest version file that is read.
 const MAX_VERSION_BYTES: usize = 1024;

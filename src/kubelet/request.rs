@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use registries_conf::{ImageName, ImageNameError};
+use secret::{DecodeError, Object, ReadError, Secret, read_bounded};
 use serde::Deserialize;
 
 use super::API_VERSION;
-use crate::json::Object;
-use crate::secret::{DecodeError, ReadError, Secret, read_bounded};
 
 /// The largest request that is read: 1 MiB. A token has a few KiB.
 pub const MAX_REQUEST_BYTES: usize = 1024 * 1024;

@@ -6,12 +6,12 @@ use std::io;
 use std::path::PathBuf;
 
 use registries_conf::ImageName;
+use secret::{DecodeError, ReadError, read_file};
 use tracing::debug;
 
 use super::LoginSource;
 use crate::auth_file::is_helper;
 use crate::credentials::{AuthFile, Observer, Origin, Selection, Skipped, Text};
-use crate::secret::{DecodeError, ReadError, read_file};
 
 /// The largest global auth file that is read: 4 MiB, far beyond any real one.
 const MAX_BYTES: usize = 4 * 1024 * 1024;

@@ -8,10 +8,11 @@ mod global;
 mod secrets;
 mod server;
 
+use secret::Wiped;
+
 use crate::auth_file;
 use crate::credentials::{Observer, Selection};
 use crate::kubelet::Response;
-use crate::secret::Wiped;
 use crate::settings::Settings;
 use crate::sources::Sources;
 

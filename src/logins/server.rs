@@ -1,11 +1,11 @@
 //! The API server, found and ready to be asked with the pod's token.
 
 use anyhow::Context;
+use secret::Secret;
 use tracing::info;
 
 use crate::cluster::{self, Client, Endpoint, Listed};
 use crate::deadline::Deadline;
-use crate::secret::Secret;
 use crate::secret_names::SecretNames;
 use crate::service_account::ServiceAccount;
 use crate::settings::Settings;

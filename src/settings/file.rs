@@ -10,13 +10,13 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use secret::{ReadError, read_bounded};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::declared::{CONFIG_FILE, Kind, Setting, named};
 use super::given::{Given, Origin};
 use crate::ownership::{Loophole, loophole};
-use crate::secret::{ReadError, read_bounded};
 
 /// The largest file that is read.
 const MAX_BYTES: usize = 1024 * 1024;

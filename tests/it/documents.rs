@@ -29,6 +29,7 @@ fn every_test_that_the_threat_model_names_is_there() {
     let model = fs::read_to_string(project().join("docs/threat-model.md")).unwrap();
     let mut code = String::new();
     sources(&project().join("src"), &mut code);
+    sources(&project().join("crates"), &mut code);
     sources(&project().join("tests/it"), &mut code);
     let named = model.split('`').skip(1).step_by(2);
     let named: Vec<_> = named.filter(|word| word.contains("::")).collect();

@@ -3,8 +3,9 @@
 use std::io;
 use std::path::Path;
 
+use secret::{ReadError, read_file};
+
 use crate::cluster::address::{self, bracketed, unbracketed};
-use crate::secret::{ReadError, read_file};
 
 /// The largest file that is read: 64 KiB.
 const MAX_BYTES: usize = 64 * 1024;

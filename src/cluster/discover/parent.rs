@@ -4,8 +4,7 @@ use std::fs::{File, read_link};
 use std::path::{Path, PathBuf};
 
 use rustix::process::getppid;
-
-use crate::secret::read_bounded;
+use secret::read_bounded;
 
 /// The longest command line that is read: 256 KiB, twice what Linux lets one
 /// argument have.

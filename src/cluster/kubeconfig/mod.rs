@@ -11,13 +11,14 @@ use std::path::{Path, PathBuf};
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::general_purpose::{GeneralPurpose, PAD};
+use secret::{DecodeError, ReadError, Wiped, read_file};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use serde_saphyr::{DuplicateKeyPolicy, options};
 
 use super::tls::CaSource;
-use crate::secret::{DecodeError, ReadError, Wiped, read_file};
+use crate::yaml::decode_error;
 
 /// The largest kubeconfig that is read: 4 MiB; OpenShift's hold a bundle of CAs.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
@@ -188,7 +189,7 @@ impl<Users: Default + DeserializeOwned> Document<Users> {
         let document: Self = match (first, end) {
             // What is wrong behind it is in a further document.
             (Some(document), _) => document.unwrap_or_default(),
-            (None, Err(error)) => return Err(DecodeError::from(error).into()),
+            (None, Err(error)) => return Err(decode_error(&error).into()),
             (None, Ok(())) => Self::default(),
         };
         let is = |field: &Value, expected| match field {

@@ -6,10 +6,9 @@
 
 use std::io::{ErrorKind, Read};
 
+use secret::{DecodeError, ReadError, Wiped};
 use serde_json::Deserializer;
 use serde_json::value::RawValue;
-
-use crate::secret::{DecodeError, ReadError, Wiped};
 
 /// The size of a new buffer: two TLS records.
 const FIRST: usize = 32 * 1024;

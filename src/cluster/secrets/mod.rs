@@ -8,12 +8,12 @@ mod json_stream;
 mod read;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use secret::{DecodeError, Wiped};
 use tracing::debug;
 use ureq::http::StatusCode;
 
 use super::client::{Client, ClientError};
 use crate::credentials::Format;
-use crate::secret::{DecodeError, Wiped};
 use crate::secret_names::SecretNames;
 use crate::service_account::ServiceAccount;
 

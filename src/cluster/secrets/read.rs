@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::Read;
 
+use secret::{Object, ReadError, Wiped};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -13,8 +14,6 @@ use super::{
     UnusableSecret,
 };
 use crate::credentials::{BASE64, Format, Text, decode_base64};
-use crate::json::Object;
-use crate::secret::{ReadError, Wiped};
 
 /// The largest Secret that is held, and the largest of a list's other values: 4 MiB, twice
 /// what a full one has in base64 with all its metadata.

@@ -18,9 +18,9 @@ use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme, SupportedCiph
 use rustls_native_certs::load_native_certs;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use secret::{ReadError, read_file};
 
 use self::verifier::Verifier;
-use crate::secret::{ReadError, read_file};
 
 pub use certificate::CertificateProblem;
 pub use verifier::Refused;

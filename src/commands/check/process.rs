@@ -9,10 +9,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{PROC_SUPER_MAGIC, statfs};
+use secret::{ReadError, read_bounded, read_file};
 
 use super::permissions::loophole;
 use crate::commands::root::Root;
-use crate::secret::{ReadError, read_bounded, read_file};
 
 /// The longest command line or environment that is read.
 const MAX_BYTES: usize = 256 * 1024;

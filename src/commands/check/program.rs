@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::secret::read_bounded;
+use secret::read_bounded;
 
 /// How long it may take.
 const LIMIT: Duration = Duration::from_secs(5);

@@ -7,13 +7,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
+use secret::{DecodeError, Object, Secret, read_file};
 use serde::Deserialize;
 use tracing::info;
 
 use crate::cluster::{self, Client, Endpoint};
 use crate::deadline::Deadline;
-use crate::json::Object;
-use crate::secret::{DecodeError, Secret, read_file};
 use crate::service_account::ServiceAccount;
 use crate::settings::Settings;
 

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use registries_conf::PullSource;
+use secret::{Secret, read_bounded};
 
 use self::findings::Findings;
 use super::output::{Printer, finish};
@@ -30,7 +31,6 @@ use crate::logins::{
     GlobalFiles, GlobalTexts, LoginSource, Logins, NamespaceSecrets, Server, report_unusable,
 };
 use crate::sandbox;
-use crate::secret::{Secret, read_bounded};
 use crate::secret_names::SecretNames;
 use crate::service_account::{Namespace, ServiceAccount};
 use crate::settings::Settings;

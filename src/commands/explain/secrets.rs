@@ -12,6 +12,7 @@ use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use secret::{DecodeError, Object, Wiped, read_bounded};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -23,9 +24,7 @@ use crate::cluster::{
 };
 use crate::credentials::{Observer, Origin, Selection, Text};
 use crate::deadline::Deadline;
-use crate::json::Object;
 use crate::logins::{LoginSource, offer_secret};
-use crate::secret::{DecodeError, Wiped, read_bounded};
 use crate::secret_names::SecretNames;
 use crate::service_account::Namespace;
 

@@ -1,11 +1,12 @@
 //! YAML as JSON, so that Secrets from a file are decoded by the same code as those
 //! from the API server.
 
+use secret::{DecodeError, Wiped};
 use serde_json::Value;
 use serde_saphyr::{alias_limits, budget, options};
 
 use crate::credentials::Text;
-use crate::secret::{DecodeError, Wiped};
+use crate::yaml::decode_error;
 
 /// Scalars, lists and maps of one file: far more than the largest namespace has.
 const MAX_NODES: usize = 4_000_000;
@@ -28,7 +29,8 @@ pub(super) fn to_json(text: &str) -> Result<Text<'static>, DecodeError> {
         },
         alias_limits: alias_limits! { max_total_replayed_events: MAX_REPLAYED },
     };
-    let documents: Vec<Value> = serde_saphyr::from_multiple_with_options(text, options)?;
+    let documents: Result<Vec<Value>, _> = serde_saphyr::from_multiple_with_options(text, options);
+    let documents = documents.map_err(|error| decode_error(&error))?;
     let mut all = Wiped::new(String::new());
     for document in documents {
         all.push_str(&Wiped::new(serde_json::to_string(&document)?));

@@ -5,10 +5,10 @@ use std::fmt;
 
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, Engine, GeneralPurpose, GeneralPurposeConfig};
+use secret::{DecodeError, Secret, Wiped};
 use serde_json::value::RawValue;
 
 use super::go_json::{Fields, Text, is_field};
-use crate::secret::{DecodeError, Secret, Wiped};
 
 /// Go's `base64.StdEncoding`, which does not look at the bits after the last byte.
 pub(crate) const BASE64: GeneralPurpose = engine(DecodePaddingMode::RequireCanonical);

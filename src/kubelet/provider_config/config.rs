@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use secret::Secret;
+
 use super::match_image::{MatchImage, match_image};
-use crate::secret::Secret;
 
 /// A decoded `CredentialProviderConfig`, valid or not.
 #[derive(Debug, Clone, Default)]

@@ -1,13 +1,14 @@
 //! From a document to typed values, strictly: what kubelet's decoder refuses is a
 //! problem with its line, and decoding goes on.
 
+use secret::Secret;
+
 use super::config::{
     CredentialProvider, CredentialProviderConfig, EnvVar, Problem, TokenAttributes,
 };
 use super::line::line_of;
 use super::node::{Node, Value};
 use super::{API_VERSION, API_VERSIONS, KIND};
-use crate::secret::Secret;
 
 const ROOT_FIELDS: [&str; 3] = ["apiVersion", "kind", "providers"];
 const PROVIDER_FIELDS: [&str; 7] = [

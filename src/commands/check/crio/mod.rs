@@ -10,18 +10,17 @@ use std::io;
 use std::path::Path;
 
 use registries_conf::Config as Registries;
+use secret::ReadError;
 
 use self::build_info::BuildInfoError;
 use self::library::Library;
 use self::registries::Running;
-
 use super::process::Process;
 use super::report::{Finding, chain};
 use crate::commands::root::Root;
 use crate::crio::configuration::{Configuration, ConfigurationError, DEFAULT_VERSION_FILE, Reason};
 use crate::crio::version_in;
 use crate::node_version::Version;
-use crate::secret::ReadError;
 use crate::settings::Settings;
 
 const NAME: &str = "crio";

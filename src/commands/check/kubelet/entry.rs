@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use registries_conf::{Config as Registries, Registry};
+use secret::ReadError;
 
 use crate::commands::check::registries::listed;
 use crate::commands::check::report::{Finding, chain};
@@ -13,7 +14,6 @@ use crate::kubelet::API_VERSION;
 use crate::kubelet::provider_config::{
     self, CredentialProvider, File, LoadError, MatchImage, TokenAttributes,
 };
-use crate::secret::ReadError;
 
 const NAME: &str = "provider-config";
 const CORRECT: &str = "correct it: kubelet does not start with it";

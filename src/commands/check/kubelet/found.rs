@@ -3,12 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
+use secret::read_file;
 use serde::Deserialize;
 
 use super::{BIN_DIR_FLAG, CONFIG_FLAG, plain};
 use crate::commands::check::process::{Process, flag};
 use crate::commands::root::Root;
-use crate::secret::read_file;
 
 /// The largest file with arguments that is read.
 const MAX_BYTES: usize = 1024 * 1024;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use secret::read_file;
 use serde::Deserialize;
 
 use super::found::Found;
@@ -12,7 +13,6 @@ use crate::commands::check::program;
 use crate::commands::check::report::Finding;
 use crate::commands::root::Root;
 use crate::node_version::Version;
-use crate::secret::read_file;
 
 const NAME: &str = "kubelet-version";
 const GATE: &str = "KubeletServiceAccountTokenForCredentialProviders";

@@ -6,12 +6,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use secret::{ReadError, read_bounded};
+
 use super::config::{CredentialProviderConfig, Problem};
 use super::decode::decode;
 use super::line::line_of;
 use super::node::{Node, Style, SyntaxError, Value};
 use super::{json, yaml};
-use crate::secret::{ReadError, read_bounded};
 
 /// The largest file that is read: 1 MiB.
 pub const MAX_BYTES: usize = 1024 * 1024;

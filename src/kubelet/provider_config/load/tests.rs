@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
+use secret::Secret;
 
 use super::*;
-use crate::secret::Secret;
 
 const ECR: &str = "\
 apiVersion: kubelet.config.k8s.io/v1
