@@ -8,7 +8,6 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use rustix::io::Errno;
-use rustix::process::geteuid;
 
 /// Group and others may write.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
@@ -21,7 +20,7 @@ const MAX_LINKS: usize = 40;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Loophole {
     /// The owner could change it.
-    #[error("{path:?} belongs to user {owner}, who could change it: chown root:root {path:?}")]
+    #[error("{path:?} belongs to user {owner}, who could change it")]
     Owner {
         /// The file, directory or link.
         path: PathBuf,
@@ -29,7 +28,7 @@ pub enum Loophole {
         owner: u32,
     },
     /// Others have write access.
-    #[error("{path:?} is writable by others than root (mode {mode:04o}): chmod go-w {path:?}")]
+    #[error("{path:?} is writable by others than root (mode {mode:04o})")]
     Writable {
         /// The file or directory.
         path: PathBuf,
@@ -38,18 +37,33 @@ pub enum Loophole {
     },
 }
 
-/// Returns the first part of an absolute path that somebody else than root, and the
-/// user we run as, could change.
+impl Loophole {
+    /// The command that closes it.
+    #[expect(
+        clippy::unnecessary_debug_formatting,
+        reason = "a path may hold what would forge a line"
+    )]
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::Owner { path, .. } => format!("chown root:root {path:?}"),
+            Self::Writable { path, .. } => format!("chmod go-w {path:?}"),
+        }
+    }
+}
+
+/// Returns the first part of an absolute path that somebody else than root could change,
+/// and than `owner`, the user whose files are trusted as root's. The path and its links
+/// are those of a node that has `root` as its `/`, and so is the path that is returned.
 ///
 /// # Errors
 /// A part that does not exist or cannot be inspected.
-pub fn loophole(path: &Path) -> io::Result<Option<Loophole>> {
+pub fn loophole(root: &Path, path: &Path, owner: Option<u32>) -> io::Result<Option<Loophole>> {
     let mut resolved = PathBuf::from("/");
     let mut rest = reversed(path);
     let mut links = 0;
     loop {
         let is_last = rest.is_empty();
-        if let Some(loophole) = inspect(&resolved, is_last)? {
+        if let Some(loophole) = inspect(root, &resolved, owner, is_last)? {
             return Ok(Some(loophole));
         }
         let Some(name) = rest.pop() else {
@@ -60,15 +74,16 @@ pub fn loophole(path: &Path) -> io::Result<Option<Loophole>> {
             continue;
         }
         resolved.push(name);
-        if fs::symlink_metadata(&resolved)?.is_symlink() {
+        let here = below(root, &resolved);
+        if fs::symlink_metadata(&here)?.is_symlink() {
             links += 1;
             if links > MAX_LINKS {
                 return Err(Errno::LOOP.into());
             }
-            if let Some(loophole) = inspect(&resolved, true)? {
+            if let Some(loophole) = inspect(root, &resolved, owner, true)? {
                 return Ok(Some(loophole));
             }
-            let target = fs::read_link(&resolved)?;
+            let target = fs::read_link(&here)?;
             resolved.pop();
             if target.is_absolute() {
                 resolved = PathBuf::from("/");
@@ -78,10 +93,23 @@ pub fn loophole(path: &Path) -> io::Result<Option<Loophole>> {
     }
 }
 
-fn inspect(path: &Path, is_last: bool) -> io::Result<Option<Loophole>> {
-    let metadata = fs::symlink_metadata(path)?;
+/// The user whose files are trusted as root's on a node that has `root` as its `/`: of a
+/// copy of a node the one who has unpacked it. None on the machine itself.
+pub fn copier(root: &Path) -> Option<u32> {
+    let is_copy = root != Path::new("/");
+    let metadata = is_copy.then(|| fs::metadata(root).ok())?;
+    metadata.map(|metadata| metadata.uid())
+}
+
+fn inspect(
+    root: &Path,
+    path: &Path,
+    trusted: Option<u32>,
+    is_last: bool,
+) -> io::Result<Option<Loophole>> {
+    let metadata = fs::symlink_metadata(below(root, path))?;
     let (owner, mode) = (metadata.uid(), metadata.mode() & 0o7777);
-    if owner != 0 && owner != geteuid().as_raw() {
+    if owner != 0 && trusted != Some(owner) {
         let path = path.to_owned();
         return Ok(Some(Loophole::Owner { path, owner }));
     }
@@ -92,6 +120,11 @@ fn inspect(path: &Path, is_last: bool) -> io::Result<Option<Loophole>> {
         return Ok(Some(Loophole::Writable { path, mode }));
     }
     Ok(None)
+}
+
+/// Where a path of the node is, none of whose parts is a link.
+fn below(root: &Path, path: &Path) -> PathBuf {
+    root.join(path.strip_prefix("/").unwrap_or(path))
 }
 
 /// The names of a path, the last one first.
@@ -112,6 +145,8 @@ mod tests {
 
     use std::fs::Permissions;
     use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use rustix::process::geteuid;
 
     use super::*;
 
@@ -138,6 +173,9 @@ mod tests {
         symlink("../open/file", base.join("safe/link")).unwrap();
         symlink("loop", base.join("safe/loop")).unwrap();
 
+        // On the machine itself, and on a node that has the directory as its root.
+        chmod("", 0o755);
+        let me = Some(geteuid().as_raw());
         for (path, expected) in [
             ("safe/file", None),
             ("safe", None),
@@ -148,13 +186,52 @@ mod tests {
             ("safe/writable", Some("safe/writable")),
             ("safe/link", Some("open")),
         ] {
-            let found = loophole(&base.join(path)).unwrap();
-            let found = found.map(|loophole| match loophole {
+            let of = |found: Loophole| match found {
                 Loophole::Owner { path, .. } | Loophole::Writable { path, .. } => path,
-            });
-            assert_eq!(found, expected.map(|path| base.join(path)), "{path}");
+            };
+            let found = loophole(Path::new("/"), &base.join(path), me).unwrap();
+            assert_eq!(
+                found.map(of),
+                expected.map(|path| base.join(path)),
+                "{path}"
+            );
+            let on_node = |path: &str| Path::new("/").join(path);
+            let found = loophole(&base, &on_node(path), me).unwrap();
+            assert_eq!(found.map(of), expected.map(on_node), "{path}");
         }
-        assert!(loophole(&base.join("safe/missing")).is_err());
-        assert!(loophole(&base.join("safe/loop")).is_err());
+        for path in ["safe/missing", "safe/loop"] {
+            assert!(loophole(Path::new("/"), &base.join(path), me).is_err());
+        }
+    }
+
+    #[test]
+    fn absolute_links_stay_below_the_root() {
+        let directory = tempfile::tempdir().unwrap();
+        let base = directory.path().canonicalize().unwrap();
+        fs::create_dir(base.join("etc")).unwrap();
+        fs::create_dir(base.join("shared")).unwrap();
+        for (path, mode) in [("", 0o755), ("etc", 0o755), ("shared", 0o777)] {
+            fs::set_permissions(base.join(path), Permissions::from_mode(mode)).unwrap();
+        }
+        symlink("/../shared", base.join("etc/link")).unwrap();
+        let me = geteuid().as_raw();
+        let found = loophole(&base, Path::new("/etc/link"), Some(me)).unwrap();
+        let shared = Loophole::Writable {
+            path: PathBuf::from("/shared"),
+            mode: 0o777,
+        };
+        assert_eq!(found, Some(shared.clone()));
+        assert_eq!(shared.remedy(), "chmod go-w \"/shared\"");
+        // Of another user's files all are loopholes.
+        let other = Loophole::Owner {
+            path: PathBuf::from("/"),
+            owner: me,
+        };
+        if me != 0 {
+            assert_eq!(
+                loophole(&base, Path::new("/etc"), None).unwrap(),
+                Some(other)
+            );
+        }
     }
 }

@@ -2,12 +2,13 @@
 //! mounted elsewhere, a container that sees the node below `/host`, and tests.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use registries_conf::resolve_below;
 
 use crate::cluster::{CaSource, Endpoint, Trust};
+use crate::ownership::{Loophole, copier, loophole};
 use crate::settings::Settings;
 
 /// The directory that the node sees as `/`.
@@ -47,11 +48,13 @@ impl Root {
         resolved(one) == resolved(other)
     }
 
-    /// Whom files of the node must belong to: root, or, in a copy of a node that
-    /// somebody has unpacked, that person too.
-    pub(super) fn is_owner(&self, user: u32) -> bool {
-        let owner = || fs::metadata(&self.directory).is_ok_and(|root| root.uid() == user);
-        user == 0 || !self.is_here() && owner()
+    /// What another user than root could change on the way to a path of the node, and of
+    /// it; in a copy of a node the one who has unpacked it is trusted too.
+    ///
+    /// # Errors
+    /// A part that does not exist or cannot be inspected.
+    pub(super) fn loophole(&self, path: &Path) -> io::Result<Option<Loophole>> {
+        loophole(&self.directory, path, copier(&self.directory))
     }
 
     /// The settings with every path where it is here.

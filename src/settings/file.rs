@@ -10,13 +10,15 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use registries_conf::resolve_below;
+use rustix::process::geteuid;
 use secret::{ReadError, read_bounded};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::declared::{CONFIG_FILE, Kind, Setting, named};
 use super::given::{Given, Origin};
-use crate::ownership::{Loophole, loophole};
+use crate::ownership::{Loophole, copier, loophole};
 
 /// The largest file that is read.
 const MAX_BYTES: usize = 1024 * 1024;
@@ -68,11 +70,11 @@ pub enum FileError {
         source: ReadError,
     },
     /// Somebody else than root could change it.
-    #[error("configuration file {path:?}: {loophole}")]
+    #[error("configuration file {path:?}: {loophole}: {}", loophole.remedy())]
     Loophole {
         /// The file.
         path: PathBuf,
-        /// What could be changed, and the remedy.
+        /// What could be changed.
         loophole: Loophole,
     },
     /// It is not TOML, or has a value of the wrong type.
@@ -87,23 +89,26 @@ pub enum FileError {
     },
 }
 
-/// Reads the file. One that does not exist has nothing, unless it must exist.
+/// Reads the file of a node that has `root` as its `/`. One that does not exist has
+/// nothing, unless it must exist.
 ///
 /// # Errors
 /// [`FileError`].
-pub(super) fn read(path: &Path, must_exist: bool) -> Result<Parsed, FileError> {
+pub(super) fn read(root: &Path, path: &Path, must_exist: bool) -> Result<Parsed, FileError> {
     let failed = |source: ReadError| FileError::Read {
         path: path.to_owned(),
         source,
     };
-    let file = match File::open(path) {
+    let file = match File::open(resolve_below(root, path)) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound && !must_exist => {
             return Ok(Parsed::default());
         }
         Err(error) => return Err(failed(error.into())),
     };
-    if let Some(loophole) = loophole(path).map_err(|error| failed(error.into()))? {
+    let owner = copier(root).unwrap_or_else(|| geteuid().as_raw());
+    let judged = loophole(root, path, Some(owner));
+    if let Some(loophole) = judged.map_err(|error| failed(error.into()))? {
         let path = path.to_owned();
         return Err(FileError::Loophole { path, loophole });
     }

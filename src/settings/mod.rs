@@ -102,9 +102,8 @@ impl Settings {
         let Some(path) = Values(&given).optional_path(CONFIG_FILE)? else {
             return Self::new(&given, variable, Vec::new());
         };
-        let path = root.join(path.strip_prefix("/").unwrap_or(&path));
         let must_exist = given.is_given(CONFIG_FILE);
-        let parsed = file::read(&path, must_exist)?;
+        let parsed = file::read(root, &path, must_exist)?;
         Self::new(&given.or(parsed.given), variable, parsed.unknown)
     }
 

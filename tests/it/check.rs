@@ -234,15 +234,15 @@ fn the_auth_directory_is_roots_alone() {
         |ready| ready.node.set_mode(auth, 0o777),
         "FAIL",
         "auth-dir",
-        "/etc/crio/auth is writable by others than root (mode 0777)",
-        "chmod go-w /etc/crio/auth",
+        "\"/etc/crio/auth\" is writable by others than root (mode 0777)",
+        "chmod go-w \"/etc/crio/auth\"",
     );
     finds(
         |ready| ready.node.set_mode("etc/crio", 0o775),
         "FAIL",
         "auth-dir",
-        "/etc/crio is writable",
-        "chmod go-w /etc/crio",
+        "\"/etc/crio\" is writable",
+        "chmod go-w \"/etc/crio\"",
     );
     finds(
         |ready| ready.node.set_mode(auth, 0o755),
@@ -313,7 +313,7 @@ fn links_to_the_auth_directory_are_followed_before_it_is_judged() {
     let arguments = ["check", "--auth-dir", directory.to_str().unwrap()];
     let outcome = Provider::new(node.path("")).run_with(&arguments);
     assert!(
-        outcome.stdout.contains("home is writable by others"),
+        outcome.stdout.contains("home\" is writable by others"),
         "{outcome}"
     );
 }
@@ -587,8 +587,8 @@ fn the_binary_is_there_and_roots_alone() {
         |ready| ready.node.set_mode("usr/libexec", 0o777),
         "FAIL",
         "binary",
-        "/usr/libexec is writable by others",
-        "chmod go-w /usr/libexec",
+        "\"/usr/libexec\" is writable by others",
+        "chmod go-w \"/usr/libexec\"",
     );
 }
 

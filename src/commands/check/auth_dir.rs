@@ -7,10 +7,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use super::permissions::loophole;
 use super::report::Finding;
 use crate::auth_file;
 use crate::commands::root::Root;
+use crate::ownership::Loophole;
 use crate::settings::Settings;
 
 const NAME: &str = "auth-dir";
@@ -48,14 +48,9 @@ pub(super) fn check(root: &Root, config: &Settings, named: &Path) -> Vec<Finding
         )];
     }
     let mode = metadata.permissions().mode() & 0o7777;
-    // Where links lead counts too, and the directories on the way there.
-    let judged = loophole(root, path).and_then(|found| match found {
-        None => loophole(root, &fs::canonicalize(path)?),
-        found => Ok(found),
-    });
-    let directory = match judged {
+    let directory = match root.loophole(named) {
         Err(error) => unreadable(&format!("{shown}: {error}"), &error),
-        Ok(Some((message, remedy))) => Finding::fail(NAME, message, remedy),
+        Ok(Some(loophole)) => open_to_change(&loophole),
         Ok(None) if mode & OPEN_TO_OTHERS != 0 => Finding::warn(
             NAME,
             format!("{shown} is open to others than root (mode {mode:04o})"),
@@ -90,9 +85,9 @@ fn missing(root: &Root, path: &Path) -> Finding {
     let shown = root.shown(path);
     let shown = shown.display();
     let parent = path.ancestors().find(|path| path.exists());
-    match loophole(root, parent.unwrap_or(Path::new("/"))) {
+    match root.loophole(&root.shown(parent.unwrap_or(Path::new("/")))) {
         Err(error) => unreadable(&format!("{shown}: {error}"), &error),
-        Ok(Some((message, remedy))) => Finding::fail(NAME, message, remedy),
+        Ok(Some(loophole)) => open_to_change(&loophole),
         Ok(None) if parent.is_some_and(|parent| !parent.is_dir()) => Finding::fail(
             NAME,
             format!("{shown} cannot be created: something else is in the way"),
@@ -100,6 +95,10 @@ fn missing(root: &Root, path: &Path) -> Finding {
         ),
         Ok(None) => Finding::pass(NAME, format!("{shown} is created by the first pull")),
     }
+}
+
+fn open_to_change(loophole: &Loophole) -> Finding {
+    Finding::fail(NAME, loophole.to_string(), loophole.remedy())
 }
 
 fn unreadable(message: &str, error: &io::Error) -> Finding {

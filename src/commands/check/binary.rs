@@ -6,7 +6,6 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::permissions::loophole;
 use super::report::Finding;
 use crate::commands::NAME as PROVIDER;
 use crate::commands::root::Root;
@@ -17,9 +16,8 @@ const EXECUTABLE: u32 = 0o111;
 /// Checks the executable in the directory that kubelet was told.
 pub(super) fn check(root: &Root, bin_dir: &Path) -> Finding {
     let path = bin_dir.join(PROVIDER);
-    let here = root.path(&path);
     let shown = path.display();
-    let metadata = match fs::metadata(&here) {
+    let metadata = match fs::metadata(root.path(&path)) {
         Ok(metadata) => metadata,
         Err(error) => {
             let denied = error.kind() == io::ErrorKind::PermissionDenied;
@@ -37,13 +35,11 @@ pub(super) fn check(root: &Root, bin_dir: &Path) -> Finding {
         let message = format!("{shown} is not executable (mode {mode:04o})");
         return Finding::fail(NAME, message, format!("chmod 0755 {shown}"));
     }
-    // Where links lead counts, and the directories on the way there.
-    let real = fs::canonicalize(&here).unwrap_or(here);
-    match loophole(root, &real) {
+    match root.loophole(&path) {
         Ok(None) => Finding::pass(NAME, shown.to_string()),
-        Ok(Some((message, remedy))) => {
-            let message = format!("{message}: whoever does so is root after the next pull");
-            Finding::fail(NAME, message, remedy)
+        Ok(Some(loophole)) => {
+            let message = format!("{loophole}: whoever does so is root after the next pull");
+            Finding::fail(NAME, message, loophole.remedy())
         }
         Err(error) => {
             let denied = error.kind() == io::ErrorKind::PermissionDenied;

@@ -5,7 +5,6 @@
 //! Each room checks one thing and gives its findings; here is their order.
 
 mod report;
-mod permissions;
 mod process;
 mod program;
 mod registries;

@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{PROC_SUPER_MAGIC, statfs};
 use secret::{ReadError, read_bounded, read_file};
 
-use super::permissions::loophole;
 use crate::commands::root::Root;
 
 /// The longest command line or environment that is read.
@@ -170,12 +169,13 @@ fn is_safe(root: &Root, program: &Path) -> bool {
     let removed = program
         .to_str()
         .and_then(|name| name.strip_suffix(" (deleted)"));
-    let file = root.path(removed.map_or(program, Path::new));
+    let file = removed.map_or(program, Path::new);
+    let exists = |part: &Path| root.path(part).exists();
     let judged = match removed {
-        Some(_) if !file.exists() => file.ancestors().find(|part| part.exists()),
-        _ => Some(file.as_path()),
+        Some(_) if !exists(file) => file.ancestors().find(|part| exists(part)),
+        _ => Some(file),
     };
-    judged.is_some_and(|judged| matches!(loophole(root, judged), Ok(None)))
+    judged.is_some_and(|judged| matches!(root.loophole(judged), Ok(None)))
 }
 
 /// Which files it sees: a container sees others than the node.

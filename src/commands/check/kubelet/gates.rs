@@ -8,7 +8,6 @@ use secret::read_file;
 use serde::Deserialize;
 
 use super::found::Found;
-use crate::commands::check::permissions::loophole;
 use crate::commands::check::program;
 use crate::commands::check::report::Finding;
 use crate::commands::root::Root;
@@ -65,7 +64,7 @@ fn judged(version: Option<Version>, gate: Option<bool>) -> Finding {
 fn version(root: &Root, found: &Found) -> Option<Version> {
     let program = found.process.program.as_deref()?;
     let is_kubelet = program.file_name().is_some_and(|name| name == "kubelet");
-    if !root.is_here() || !is_kubelet || !matches!(loophole(root, program), Ok(None)) {
+    if !root.is_here() || !is_kubelet || !matches!(root.loophole(program), Ok(None)) {
         return None;
     }
     let said = program::output(program, &["--version"])?;
