@@ -13,9 +13,9 @@ use thiserror::Error;
 use crate::{
     api::Behaviour,
     certificate::{CertificateKind, Identity},
-    listener::Shared,
     record::Journal,
     server::ApiServer,
+    shared::Shared,
 };
 
 /// Which versions of TLS a server speaks.
@@ -96,13 +96,6 @@ impl Builder {
         prefix
             .trim_end_matches('/')
             .clone_into(&mut self.behaviour.path_prefix);
-        self
-    }
-
-    /// Indents JSON always, or never. By default curl gets it indented.
-    #[must_use]
-    pub fn pretty(mut self, pretty: bool) -> Self {
-        self.behaviour.pretty = Some(pretty);
         self
     }
 

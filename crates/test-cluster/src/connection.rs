@@ -13,8 +13,8 @@ use crate::{
     api,
     fault::{ConnectionFault, Delivery, Then},
     http::{self, Request},
-    listener::Shared,
     locked,
+    shared::Shared,
 };
 
 // Record type alert, TLS 1.1, two bytes: fatal, protocol_version.

@@ -7,12 +7,12 @@ mod clock;
 mod connection;
 mod fault;
 mod http;
-mod listener;
 pub mod manifest;
 mod random;
 mod record;
 mod secret;
 mod server;
+mod shared;
 mod state;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -11,11 +11,12 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 
 use crate::{
     builder::Builder,
+    connection,
     fault::Fault,
-    listener::{self, Shared},
     locked,
     record::{RecordedConnection, RecordedRequest},
     secret::Secret,
+    shared::Shared,
     state::{ServiceAccount, TokenOptions},
 };
 
@@ -52,7 +53,7 @@ impl ApiServer {
         let accepting = Arc::clone(&shared);
         let listening = thread::Builder::new()
             .name(format!("api-server-{}", address.port()))
-            .spawn(move || listener::accept(&listener, &accepting))?;
+            .spawn(move || accept(&listener, &accepting))?;
         Ok(Self {
             shared,
             address,
@@ -214,4 +215,35 @@ impl Drop for ApiServer {
             let _ended = connection.join();
         }
     }
+}
+
+/// Accepts connections until the server stops; returns the threads that may
+/// still run.
+fn accept(listener: &TcpListener, shared: &Arc<Shared>) -> Vec<JoinHandle<()>> {
+    let mut threads: Vec<JoinHandle<()>> = Vec::new();
+    for socket in listener.incoming() {
+        if shared.is_stopping() {
+            break;
+        }
+        threads.retain(|thread| !thread.is_finished());
+        // Ignore a client that is gone before it is accepted.
+        if let Ok(thread) = socket.and_then(|socket| spawn(shared, socket)) {
+            threads.push(thread);
+        }
+    }
+    threads
+}
+
+fn spawn(shared: &Arc<Shared>, socket: TcpStream) -> io::Result<JoinHandle<()>> {
+    let peer = socket.peer_addr()?;
+    let handle = socket.try_clone()?;
+    let number = shared.journal.connection(peer);
+    shared.opened(number, handle);
+    let shared = Arc::clone(shared);
+    thread::Builder::new()
+        .name(format!("connection-{number}"))
+        .spawn(move || {
+            connection::serve(&shared, number, socket);
+            shared.closed(number);
+        })
 }

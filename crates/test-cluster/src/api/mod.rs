@@ -4,7 +4,7 @@
 
 mod attributes;
 mod continue_token;
-mod negotiation;
+mod json;
 mod reviews;
 mod secrets;
 mod selector;
@@ -14,7 +14,6 @@ use std::sync::Mutex;
 
 use self::{
     attributes::{Attributes, attributes},
-    negotiation::Rendering,
     status::Status,
 };
 use crate::{
@@ -39,9 +38,6 @@ const VERSION: &str = r#"{
 pub(crate) struct Behaviour {
     /// Before every path, as a proxy in front of the API server has it.
     pub(crate) path_prefix: String,
-    /// Indented JSON always or never; by default as the client's name and
-    /// query say.
-    pub(crate) pretty: Option<bool>,
     /// The most objects of one page, whatever the client asks for.
     pub(crate) max_page: Option<usize>,
     /// Whether objects count towards a page that the selector drops.
@@ -51,12 +47,11 @@ pub(crate) struct Behaviour {
 /// The answer to a request.
 pub(crate) fn answer(behaviour: &Behaviour, state: &Mutex<State>, request: &Request) -> Response {
     let query = request.query();
-    let rendering = Rendering::of(request, &query, behaviour.pretty);
     let Some(path) = request.path().strip_prefix(&behaviour.path_prefix) else {
         return page_not_found();
     };
     let Some(user) = authenticate(state, request) else {
-        return rendering.status(&Status::unauthorized());
+        return json::status(&Status::unauthorized());
     };
     if query
         .iter()
@@ -66,20 +61,20 @@ pub(crate) fn answer(behaviour: &Behaviour, state: &Mutex<State>, request: &Requ
     }
     let attributes = attributes(&request.method, path, &query);
     with_priority(match &attributes {
-        Attributes::Path(path) => nonresource(&rendering, &user, &request.method, path),
+        Attributes::Path(path) => nonresource(&user, &request.method, path),
         Attributes::Resource(access) if !locked(state).grants.allow(&user, access) => {
-            rendering.status(&Status::forbidden(&user, access))
+            json::status(&Status::forbidden(&user, access))
         }
         Attributes::Resource(access) if access.resource == "selfsubjectaccessreviews" => {
-            reviews::create_own(&rendering, state, &user, &request.body)
+            reviews::create_own(state, &user, &request.body)
         }
         Attributes::Resource(access) if access.resource == "subjectaccessreviews" => {
-            reviews::create(&rendering, state, &request.body)
+            reviews::create(state, &request.body)
         }
         Attributes::Resource(access) if access.name.is_empty() => {
-            secrets::list(&rendering, behaviour, state, access, &query)
+            secrets::list(behaviour, state, access, &query)
         }
-        Attributes::Resource(access) => secrets::get(&rendering, state, access),
+        Attributes::Resource(access) => secrets::get(state, access),
     })
 }
 
@@ -99,16 +94,16 @@ fn is_over_at_once(timeout: &str) -> bool {
         .any(|unit| timeout.ends_with(unit))
 }
 
-fn nonresource(rendering: &Rendering, user: &User, method: &str, path: &str) -> Response {
+fn nonresource(user: &User, method: &str, path: &str) -> Response {
     match path {
-        "/version" | "/version/" => rendering.indented(VERSION),
+        "/version" | "/version/" => json::text_of_json(200, VERSION),
         "/healthz" | "/livez" | "/readyz" => {
             Response::new(200, "text/plain; charset=utf-8", b"ok".to_vec())
                 .with("Cache-Control", "no-cache, private")
                 .with("X-Content-Type-Options", "nosniff")
         }
         _ if *user != User::Anonymous && is_discovery(path) => page_not_found(),
-        _ => rendering.status(&Status::forbidden_path(user, method, path)),
+        _ => json::status(&Status::forbidden_path(user, method, path)),
     }
 }
 

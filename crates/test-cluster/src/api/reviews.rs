@@ -1,11 +1,11 @@
 //! `SelfSubjectAccessReview`: a user asks what it may do; `SubjectAccessReview`: what
-//! somebody else may do.
+//! another user may do.
 
 use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
 
-use super::{negotiation::Rendering, status::Status};
+use super::{json, status::Status};
 use crate::{
     http::Response,
     locked,
@@ -66,38 +66,21 @@ struct Answer {
 }
 
 /// Answers what the user that asks may do.
-pub(crate) fn create_own(
-    rendering: &Rendering,
-    state: &Mutex<State>,
-    user: &User,
-    body: &[u8],
-) -> Response {
-    answer(
-        rendering,
-        state,
-        "SelfSubjectAccessReview",
-        Some(user),
-        body,
-    )
+pub(crate) fn create_own(state: &Mutex<State>, user: &User, body: &[u8]) -> Response {
+    answer(state, "SelfSubjectAccessReview", Some(user), body)
 }
 
 /// Answers what the user that is named may do.
-pub(crate) fn create(rendering: &Rendering, state: &Mutex<State>, body: &[u8]) -> Response {
-    answer(rendering, state, "SubjectAccessReview", None, body)
+pub(crate) fn create(state: &Mutex<State>, body: &[u8]) -> Response {
+    answer(state, "SubjectAccessReview", None, body)
 }
 
-fn answer(
-    rendering: &Rendering,
-    state: &Mutex<State>,
-    kind: &'static str,
-    user: Option<&User>,
-    body: &[u8],
-) -> Response {
+fn answer(state: &Mutex<State>, kind: &'static str, user: Option<&User>, body: &[u8]) -> Response {
     let spec = match serde_json::from_slice::<Asked>(body) {
         Ok(Asked { spec }) => spec,
         Err(error) => {
             let message = format!("the object provided is unrecognized: {error}");
-            return rendering.status(&Status::bad_request(message));
+            return json::status(&Status::bad_request(message));
         }
     };
     let access = spec.resource_attributes.as_ref().map(|asked| Access {
@@ -120,5 +103,5 @@ fn answer(
             reason: allowed.then(|| format!("RBAC: allowed to {user} by the test")),
         },
     };
-    rendering.json(201, &review)
+    json::json(201, &review)
 }

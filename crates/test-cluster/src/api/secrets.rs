@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{
     Behaviour,
     continue_token::{self, ContinueToken},
-    negotiation::{Accept, Rendering},
+    json,
     selector::Selector,
     status::Status,
 };
@@ -47,19 +47,14 @@ struct ListMetadata {
 
 /// One page of a namespace's Secrets.
 pub(crate) fn list(
-    rendering: &Rendering,
     behaviour: &Behaviour,
     state: &Mutex<State>,
     access: &Access,
     query: &[(String, String)],
 ) -> Response {
-    let partial = match rendering.partial(Accept::PartialList) {
-        Ok(partial) => partial,
-        Err(not_acceptable) => return not_acceptable,
-    };
     let options = match ListOptions::parse(query) {
         Ok(options) => options,
-        Err(status) => return rendering.status(&status),
+        Err(status) => return json::status(&status),
     };
     let namespace = access.namespace.as_str();
     let selects = |object: &_| options.selector.selects(namespace, object);
@@ -74,7 +69,7 @@ pub(crate) fn list(
             .map_or(newest, |revision| revision.min(newest));
         if state.store.is_compacted(revision) {
             let fresh = options.from.as_ref().map(ContinueToken::fresh);
-            return rendering.status(&Status::expired(fresh.as_ref()));
+            return json::status(&Status::expired(fresh.as_ref()));
         }
         let start = options.from.as_ref().map_or("", ContinueToken::start_name);
         let limit = options.limit(behaviour);
@@ -85,14 +80,9 @@ pub(crate) fn list(
         .last
         .map(|last| ContinueToken::after(&last, revision).encode());
     let countable = options.selector.is_empty() && next.is_some();
-    let (kind, api_version) = if partial {
-        ("PartialObjectMetadataList", "meta.k8s.io/v1")
-    } else {
-        ("SecretList", "v1")
-    };
     let list = List {
-        kind,
-        api_version,
+        kind: "SecretList",
+        api_version: "v1",
         metadata: ListMetadata {
             resource_version: revision.to_string(),
             next,
@@ -101,22 +91,18 @@ pub(crate) fn list(
         items: page
             .objects
             .iter()
-            .map(|object| object.item(partial, false))
+            .map(|object| object.item(false))
             .collect(),
     };
-    rendering.json(200, &list)
+    json::json(200, &list)
 }
 
 /// One Secret.
-pub(crate) fn get(rendering: &Rendering, state: &Mutex<State>, access: &Access) -> Response {
-    let partial = match rendering.partial(Accept::Partial) {
-        Ok(partial) => partial,
-        Err(not_acceptable) => return not_acceptable,
-    };
+pub(crate) fn get(state: &Mutex<State>, access: &Access) -> Response {
     let object = locked(state).store.get(&access.namespace, &access.name);
     match object {
-        Some(object) => rendering.json(200, &object.item(partial, true)),
-        None => rendering.status(&Status::not_found(access)),
+        Some(object) => json::json(200, &object.item(true)),
+        None => json::status(&Status::not_found(access)),
     }
 }
 

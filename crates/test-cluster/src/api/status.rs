@@ -14,10 +14,6 @@ const EXPIRED: &str = "The provided continue parameter is too old to display a c
     token results in an inconsistent list - objects that were created, modified, or deleted \
     between the time the first chunk was returned and now may show up in the list.";
 
-const NOT_ACCEPTABLE: &str = "406: Not Acceptable\n\nAvailable representations: \
-    application/json, application/yaml, application/vnd.kubernetes.protobuf, \
-    application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch";
-
 /// A `Status` of a failure.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -112,11 +108,6 @@ impl Status {
     /// 400 for a query that makes no sense.
     pub(crate) fn bad_request(message: String) -> Self {
         Self::new(400, "BadRequest", message)
-    }
-
-    /// 406 for a client that does not take JSON.
-    pub(crate) fn not_acceptable() -> Self {
-        Self::new(406, "NotAcceptable", NOT_ACCEPTABLE.to_owned()).about("", "", "")
     }
 
     /// 410 for a `continue` that is too old, with a fresh one.

@@ -59,13 +59,6 @@ pub(crate) enum Item<'a> {
         data: &'a BTreeMap<String, String>,
         r#type: &'a str,
     },
-    /// Metadata alone, as asked for with `as=PartialObjectMetadata`.
-    #[serde(rename_all = "camelCase")]
-    Partial {
-        kind: &'static str,
-        api_version: &'static str,
-        metadata: &'a Metadata,
-    },
     /// JSON as it is.
     Raw(&'a Value),
 }
@@ -155,13 +148,8 @@ impl Object {
     }
 
     /// The object as an element of a list, or (`alone`) as an answer.
-    pub(crate) fn item(&self, partial: bool, alone: bool) -> Item<'_> {
+    pub(crate) fn item(&self, alone: bool) -> Item<'_> {
         match self {
-            Self::Typed { metadata, .. } if partial => Item::Partial {
-                kind: "PartialObjectMetadata",
-                api_version: "meta.k8s.io/v1",
-                metadata,
-            },
             Self::Typed {
                 metadata,
                 data,

@@ -52,7 +52,7 @@ fn nobody_may_watch_or_write() {
     let message = watched["message"].as_str().unwrap();
     assert!(message.contains(" cannot watch resource "), "{message}");
     for method in ["POST", "PUT", "PATCH", "DELETE"] {
-        client.send(method, LIST, "application/json", "{}");
+        client.send(method, LIST, "{}");
         assert_eq!(client.read_answer().unwrap().status(), 403, "{method}");
     }
 }
@@ -90,7 +90,7 @@ fn a_review_tells_what_is_granted() {
             "apiVersion": "authorization.k8s.io/v1",
             "spec": {"resourceAttributes": attributes},
         });
-        client.send("POST", REVIEW, "application/json", &review.to_string());
+        client.send("POST", REVIEW, &review.to_string());
         let answer = client.read_answer().unwrap();
         let json = answer.json();
         assert_eq!(answer.status(), 201, "{attributes}");
@@ -111,7 +111,7 @@ fn who_may_ask_about_others_is_told_what_they_may() {
             "groups": ["system:authenticated"],
             "resourceAttributes": {"namespace": "other", "verb": "list", "resource": "secrets"},
         }});
-        client.send("POST", REVIEW, "application/json", &review.to_string());
+        client.send("POST", REVIEW, &review.to_string());
         let answer = client.read_answer().unwrap();
         (answer.status(), answer.json())
     };
@@ -136,7 +136,7 @@ fn who_may_ask_about_others_is_told_what_they_may() {
 fn a_review_needs_a_user() {
     let server = ApiServer::start();
     let mut client = Client::connect(&server).unwrap();
-    client.send("POST", REVIEW, "application/json", "{}");
+    client.send("POST", REVIEW, "{}");
     let answer = client.read_answer().unwrap();
     let message = "selfsubjectaccessreviews.authorization.k8s.io is forbidden: User \
         \"system:anonymous\" cannot create resource \"selfsubjectaccessreviews\" in API group \

@@ -97,23 +97,3 @@ fn a_faulty_answer_is_recorded_with_the_status_the_client_saw() {
     let statuses: Vec<_> = server.requests().iter().map(|seen| seen.status).collect();
     assert_eq!(statuses, [Some(503), None]);
 }
-
-#[test]
-fn json_is_indented_for_curl_and_as_asked() {
-    let (server, client) = cluster();
-    drop(client);
-    let token = server.token("default", "default");
-    let lines = |agent, target: &str| {
-        let client = Client::connect(&server).unwrap().token(&token);
-        let body = client.agent(agent).get(target).body;
-        body.split(|&byte| byte == b'\n').count() - 1
-    };
-    assert!(lines("curl/8.0", LIST) > 5);
-    assert_eq!(lines("curl/8.0", &format!("{LIST}&pretty=false")), 1);
-    assert_eq!(lines("Go-http-client/2.0", LIST), 1);
-    assert!(lines("Go-http-client/2.0", &format!("{LIST}&pretty=true")) > 5);
-
-    let server = ApiServer::builder().pretty(true).start();
-    let answer = Client::connect(&server).unwrap().get(LIST);
-    assert!(answer.body.starts_with(b"{\n"));
-}

@@ -28,7 +28,6 @@ const PATIENCE: Duration = Duration::from_millis(700);
 pub(crate) struct Client {
     stream: StreamOwned<ClientConnection, TcpStream>,
     token: Option<String>,
-    agent: &'static str,
 }
 
 /// An answer, taken apart.
@@ -59,7 +58,6 @@ impl Client {
         Ok(Self {
             stream: StreamOwned::new(connection, socket),
             token: None,
-            agent: "crio-credential-provider/0.1",
         })
     }
 
@@ -68,18 +66,12 @@ impl Client {
         self
     }
 
-    pub(crate) fn agent(mut self, agent: &'static str) -> Self {
-        self.agent = agent;
-        self
-    }
-
-    pub(crate) fn send(&mut self, method: &str, target: &str, accept: &str, body: &str) {
-        let Self { token, agent, .. } = &*self;
-        let token = token.as_ref();
+    pub(crate) fn send(&mut self, method: &str, target: &str, body: &str) {
+        let token = self.token.as_ref();
         let authorization = token.map(|token| format!("Authorization: Bearer {token}\r\n"));
         let request = format!(
-            "{method} {target} HTTP/1.1\r\nHost: 127.0.0.1:6443\r\nUser-Agent: {agent}\r\n\
-             {}Accept: {accept}\r\nContent-Length: {}\r\n\r\n{body}",
+            "{method} {target} HTTP/1.1\r\nHost: 127.0.0.1:6443\r\nUser-Agent: crio-credential-provider/0.1\r\n\
+             {}Accept: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             authorization.unwrap_or_default(),
             body.len()
         );
@@ -96,7 +88,7 @@ impl Client {
     }
 
     pub(crate) fn try_get(&mut self, target: &str) -> io::Result<Answer> {
-        self.send("GET", target, "application/json", "");
+        self.send("GET", target, "");
         self.read_answer()
     }
 

@@ -1,22 +1,21 @@
-//! The threads of a server: one accepts, one serves each connection.
+//! What the threads of a server share: one accepts connections, one serves each of them.
 
 use std::{
     collections::HashMap,
-    io,
-    net::{Shutdown, TcpListener, TcpStream},
+    net::{Shutdown, TcpStream},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
-    thread::{self, JoinHandle},
+    thread,
     time::{Duration, Instant},
 };
 
 use rustls::ServerConfig;
 
-use crate::{api::Behaviour, connection, fault::Faults, locked, record::Journal, state::State};
+use crate::{api::Behaviour, fault::Faults, locked, record::Journal, state::State};
 
-// How soon a thread that sleeps notices that the server stops.
+/// How soon a thread that sleeps notices that the server stops.
 const NAP: Duration = Duration::from_millis(10);
 
 /// What all connections share.
@@ -51,7 +50,7 @@ impl Shared {
         }
     }
 
-    /// Sleeps so long, or until the server stops.
+    /// Sleeps for `duration`, or until the server stops.
     pub(crate) fn sleep(&self, duration: Duration) {
         let end = Instant::now() + duration;
         while !self.is_stopping() {
@@ -68,6 +67,16 @@ impl Shared {
         self.stopping.store(true, Ordering::SeqCst);
     }
 
+    /// Adds a connection that [`hang_up`](Self::hang_up) ends.
+    pub(crate) fn opened(&self, number: usize, socket: TcpStream) {
+        locked(&self.open).insert(number, socket);
+    }
+
+    /// Forgets a connection that has ended.
+    pub(crate) fn closed(&self, number: usize) {
+        locked(&self.open).remove(&number);
+    }
+
     /// Ends all connections, in the middle of whatever they do.
     pub(crate) fn hang_up(&self) {
         for socket in locked(&self.open).values() {
@@ -76,38 +85,8 @@ impl Shared {
         }
     }
 
-    fn is_stopping(&self) -> bool {
+    /// Whether the server is stopping.
+    pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::SeqCst)
     }
-}
-
-/// Accepts connections until the server stops; returns the threads that may
-/// still run.
-pub(crate) fn accept(listener: &TcpListener, shared: &Arc<Shared>) -> Vec<JoinHandle<()>> {
-    let mut threads: Vec<JoinHandle<()>> = Vec::new();
-    for socket in listener.incoming() {
-        if shared.is_stopping() {
-            break;
-        }
-        threads.retain(|thread| !thread.is_finished());
-        // A client that is gone before it was accepted is none.
-        if let Ok(thread) = socket.and_then(|socket| spawn(shared, socket)) {
-            threads.push(thread);
-        }
-    }
-    threads
-}
-
-fn spawn(shared: &Arc<Shared>, socket: TcpStream) -> io::Result<JoinHandle<()>> {
-    let peer = socket.peer_addr()?;
-    let handle = socket.try_clone()?;
-    let number = shared.journal.connection(peer);
-    locked(&shared.open).insert(number, handle);
-    let shared = Arc::clone(shared);
-    thread::Builder::new()
-        .name(format!("connection-{number}"))
-        .spawn(move || {
-            connection::serve(&shared, number, socket);
-            locked(&shared.open).remove(&number);
-        })
 }
