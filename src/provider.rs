@@ -134,7 +134,10 @@ fn find<'a>(
         names: names.as_ref(),
         deadline,
     });
-    let mut global_files = GlobalFiles(&globals);
+    let mut global_files = GlobalFiles {
+        files: &globals,
+        deadline,
+    };
 
     let mut places: Vec<&mut dyn LoginSource> = Vec::new();
     places.extend(

@@ -5,8 +5,6 @@ use std::path::PathBuf;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 
-use crate::settings::Given;
-
 const CONFIG_HELP: &str = "\
 matchImages has every registry that may be pulled from elsewhere: with mirrors, or with a location \
 other than its prefix, unless all of that is blocked. A \"*\" of registries.conf stands for up to 4 labels \
@@ -55,9 +53,6 @@ pub struct ProviderConfig {
     /// What to print.
     #[arg(short, long, value_enum, default_value_t = ConfigOutput::Yaml)]
     pub output: ConfigOutput,
-    /// The flags of the plugin that were given.
-    #[arg(skip)]
-    pub given: Given,
 }
 
 /// What `config` prints.

@@ -157,10 +157,6 @@ fn with_clap(arguments: &[OsString]) -> Result<(Given, Action), clap::Error> {
     let cli = parsed.map_err(|error| help::arranged(error, arguments))?;
     let action = match cli.command {
         _ if cli.version_json => Action::VersionJson,
-        Some(Command::Config(mut config)) => {
-            config.given = cli.options.given.clone();
-            Action::Run(Command::Config(config))
-        }
         Some(command) => Action::Run(command),
         None => Action::Plugin,
     };

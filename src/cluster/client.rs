@@ -27,6 +27,8 @@ use crate::excerpt::Excerpt;
 const CONNECT: Duration = Duration::from_secs(5);
 /// The limit of one answer, headers and body.
 const ANSWER: Duration = Duration::from_secs(15);
+/// The limit of one attempt as a whole.
+pub const ATTEMPT: Duration = CONNECT.saturating_add(ANSWER);
 /// The largest `Status` that is read for its message: 64 KiB.
 const MAX_STATUS_BYTES: usize = 64 * 1024;
 /// Kept back for the way out, so that a failure is told before the deadline.
@@ -40,6 +42,7 @@ pub struct Client {
     server_name: String,
     token: Option<Secret>,
     deadline: Deadline,
+    asks_once: bool,
 }
 
 /// A final answer that is no success.
@@ -214,7 +217,16 @@ impl Client {
             server_name: endpoint.server_name.to_str().into_owned(),
             token,
             deadline,
+            asks_once: false,
         })
+    }
+
+    /// Asks once, and gives up after at most [`ATTEMPT`]: for people, who rather try
+    /// again themselves than wait.
+    #[must_use]
+    pub fn once(mut self) -> Self {
+        self.asks_once = true;
+        self
     }
 
     /// GETs `path_and_query` below the server's own path, and returns the body of
@@ -291,7 +303,7 @@ impl Client {
                 Failure::Final(_) | Failure::Transient { .. } => None,
             };
             let pause = backoff.pause(asked);
-            if pause >= self.remaining() {
+            if self.asks_once || pause >= self.remaining() {
                 return Err(failure.after(attempts));
             }
             debug!(attempts, ?pause, "{}", failure.describe());
@@ -340,7 +352,7 @@ impl Client {
 
     /// A request with the limits of one attempt, and who asks.
     fn prepared<B>(&self, request: RequestBuilder<B>) -> Result<RequestBuilder<B>, Failure> {
-        let whole = self.remaining().min(CONNECT + ANSWER);
+        let whole = self.remaining().min(ATTEMPT);
         let request = request
             .config()
             .timeout_resolve(Some(CONNECT.min(whole)))

@@ -16,7 +16,7 @@ mod secrets;
 mod tls;
 mod user;
 
-pub use client::{Client, ClientError, Refusal};
+pub use client::{ATTEMPT, Client, ClientError, Refusal};
 pub use discover::{DiscoverError, Endpoint, EnvFileError, Settings, discover};
 pub use kubeconfig::{Kubeconfig, KubeconfigError, KubeconfigProblem};
 pub use proxy::{ProxyError, ProxySettings, Through};

@@ -12,6 +12,7 @@ use tracing::debug;
 use super::LoginSource;
 use crate::auth_file::is_helper;
 use crate::credentials::{AuthFile, Observer, Origin, Selection, Skipped, Text};
+use crate::deadline::Deadline;
 
 /// The largest global auth file that is read: 4 MiB, far beyond any real one.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
@@ -31,7 +32,12 @@ pub struct GlobalAuthFile<'a> {
 
 /// The entries of global auth files as logins.
 #[derive(Debug)]
-pub struct GlobalFiles<'a>(pub &'a [GlobalAuthFile<'a>]);
+pub struct GlobalFiles<'a> {
+    /// The files, first file first.
+    pub files: &'a [GlobalAuthFile<'a>],
+    /// When the run must have ended.
+    pub deadline: Deadline,
+}
 
 /// Its credential helpers are left out, and its entries count.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -84,12 +90,13 @@ impl LoginSource for GlobalFiles<'_> {
         observer: &mut dyn Observer,
     ) -> anyhow::Result<()> {
         let mut helpers: BTreeSet<&str> = BTreeSet::new();
-        for GlobalAuthFile { origin, file } in self.0 {
+        for GlobalAuthFile { origin, file } in self.files {
             let own = file.cred_helpers.iter().flatten();
             let own = own.filter(|(_, helper)| is_helper(helper));
             helpers.extend(own.map(|(host, _)| host.as_ref()));
             let without_helper = |source: &ImageName| !helpers.contains(source.host());
             for (key, entry) in &file.auths {
+                self.deadline.check()?;
                 let offered = selection.offer(origin, key, *entry, without_helper, observer);
                 if let Err(error) = offered {
                     observer.skipped(&Skipped::new(origin, Some(key), error));
@@ -97,5 +104,38 @@ impl LoginSource for GlobalFiles<'_> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::deadline::Elapsed;
+
+    #[test]
+    fn a_file_of_many_entries_does_not_outlast_the_deadline() {
+        let path = tempfile::NamedTempFile::new().unwrap();
+        let text = br#"{"auths":{"a.x":{"auth":"dTpw"}}}"#;
+        path.as_file().write_all(text).unwrap();
+        let texts = GlobalTexts::read(&[path.path().to_owned()], &mut ());
+        let files = texts.decode(&mut ());
+        let offer = |timeout| {
+            let deadline = Deadline::new(timeout);
+            let mut selection = Selection::new([ImageName::parse("a.x/b").unwrap()]);
+            let offered = GlobalFiles {
+                files: &files,
+                deadline,
+            }
+            .offer(&mut selection, &mut ());
+            (
+                offered.map_err(|error| error.is::<Elapsed>()),
+                selection.chosen().count(),
+            )
+        };
+        assert_eq!(offer(Duration::from_secs(45)), (Ok(()), 1));
+        assert_eq!(offer(Duration::ZERO), (Err(true), 0));
     }
 }

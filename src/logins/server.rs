@@ -25,7 +25,12 @@ impl Server {
     pub fn find(settings: &Settings, token: &Secret, deadline: Deadline) -> anyhow::Result<Self> {
         let endpoint = cluster::discover(&settings.cluster)?;
         let client = Client::new(&endpoint, token.clone(), deadline)?;
-        Ok(Self { endpoint, client })
+        Ok(Self::new(endpoint, client))
+    }
+
+    /// A server that was found, and a client for it.
+    pub fn new(endpoint: Endpoint, client: Client) -> Self {
+        Self { endpoint, client }
     }
 
     /// The TCP port that is connected to: the server's, or that of the proxy in front

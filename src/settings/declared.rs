@@ -5,7 +5,7 @@
 //! made of this table.
 
 /// One setting: the flag `--NAME` and an environment variable.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Setting {
     /// The flag's name without its dashes.
     pub name: &'static str,

@@ -22,10 +22,10 @@ pub enum Origin {
 }
 
 /// The settings that were given, each with its values and where they were given.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Given(Vec<Value>);
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Value {
     setting: &'static Setting,
     origin: Origin,
@@ -171,6 +171,16 @@ impl Given {
         Ok(arguments)
     }
 
+    /// The values of each setting that was given, and where; none for a switch.
+    pub fn iter(&self) -> impl Iterator<Item = (Place, &[OsString])> {
+        let place = |value: &Value| Place {
+            setting: value.setting,
+            origin: value.origin.clone(),
+        };
+        let values = self.0.iter();
+        values.map(move |value| (place(value), &value.texts[..]))
+    }
+
     /// Whether it was given: for a switch, that it is on.
     pub(super) fn is_given(&self, setting: &Setting) -> bool {
         self.find(setting).is_some()
@@ -230,6 +240,16 @@ pub struct Place {
 }
 
 impl Place {
+    /// The name of the setting.
+    pub fn name(&self) -> &'static str {
+        self.setting.name
+    }
+
+    /// Where it was given.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
     /// Whether it was given by whoever runs the program, and not in a file.
     pub fn is_usage(&self) -> bool {
         match self.origin {

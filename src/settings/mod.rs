@@ -63,6 +63,8 @@ pub struct Settings {
     pub log_level: Level,
     /// How they look.
     pub log_format: Format,
+    /// What was given, and where; the other settings have their defaults.
+    pub given: Given,
     /// What the configuration file has that is not a setting.
     pub unknown_keys: Vec<UnknownKey>,
 }
@@ -100,19 +102,19 @@ impl Settings {
     ) -> Result<Self, SettingsError> {
         let given = flags.or(Given::from_environment(&variable));
         let Some(path) = Values(&given).optional_path(CONFIG_FILE)? else {
-            return Self::new(&given, variable, Vec::new());
+            return Self::new(given, variable, Vec::new());
         };
         let must_exist = given.is_given(CONFIG_FILE);
         let parsed = file::read(root, &path, must_exist)?;
-        Self::new(&given.or(parsed.given), variable, parsed.unknown)
+        Self::new(given.or(parsed.given), variable, parsed.unknown)
     }
 
     fn new(
-        given: &Given,
+        given: Given,
         variable: impl Fn(&str) -> Option<OsString>,
         unknown_keys: Vec<UnknownKey>,
     ) -> Result<Self, SettingsError> {
-        let values = Values(given);
+        let values = Values(&given);
         let stale_after = values.duration(STALE_AFTER)?;
         let timeout = values.duration(TIMEOUT)?;
         if timeout.is_zero() {
@@ -152,6 +154,7 @@ impl Settings {
             log_level: values.choice(LOG_LEVEL, Level::parse)?,
             log_format: values.choice(LOG_FORMAT, Format::parse)?,
             unknown_keys,
+            given,
         })
     }
 }

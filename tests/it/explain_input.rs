@@ -1,6 +1,7 @@
 //! What `explain` reads, and what it refuses.
 
 use serde_json::{Value, json};
+use test_cluster::{AnswerFault, ConnectionFault, Fault};
 
 use crate::explain::{PASSWORD, explain, explained, list, login_secret, secret};
 use crate::support::{ACCOUNT, Cluster, NAMESPACE, Node, base64, docker_config, token_with_claims};
@@ -439,5 +440,30 @@ fn an_annotation_without_a_name_is_wrong_usage() {
         ];
         let outcome = node.provider_without_cluster().run_with(&arguments);
         assert_eq!(outcome.code, Some(2), "{wrong}: {outcome}");
+    }
+}
+
+/// People see what is waited for, and try again themselves.
+#[test]
+fn an_api_server_that_does_not_answer_is_asked_once() {
+    let node = Node::with_mirror();
+    let cluster = Cluster::new();
+    node.write("token", &cluster.token);
+    for fault in [
+        Fault::from(ConnectionFault::Refuse),
+        Fault::status(503),
+        Fault::from(AnswerFault::CutBeforeHeaders),
+    ] {
+        cluster.server.fault(fault);
+        let arguments = ["explain", "nginx", "-n", NAMESPACE, "--token-file", "token"];
+        let outcome = node.provider(&cluster).run_with(&arguments);
+        outcome.fails_with(&["1 attempt", &cluster.server.url()]);
+        let port = cluster.port().to_string();
+        let first = outcome.stderr.lines().next().unwrap();
+        assert!(
+            first.contains("at most 20 s") && first.contains(&port),
+            "{outcome}"
+        );
+        cluster.server.clear_faults();
     }
 }

@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 use std::slice::from_ref;
+use std::time::Duration;
 
 use base64::Engine;
 use proptest::prelude::*;
@@ -8,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::credentials::{AuthFile, BASE64, DockerConfig, Format, Origin, Text};
+use crate::deadline::Deadline;
 use crate::logins::{GlobalFiles, LoginSource};
 
 /// The auth file for these sources, Secrets (name, docker config) and global files.
@@ -39,9 +41,11 @@ fn auth_file(sources: &[&str], secrets: &[(&str, Value)], globals: &[Value]) -> 
             file: AuthFile::parse(text).unwrap(),
         })
         .collect();
-    GlobalFiles(&globals)
-        .offer(&mut selection, &mut ())
-        .unwrap();
+    let mut files = GlobalFiles {
+        files: &globals,
+        deadline: Deadline::new(Duration::from_secs(45)),
+    };
+    files.offer(&mut selection, &mut ()).unwrap();
     let text = encode(&selection, &globals, &mut ()).unwrap()?;
     Some(serde_json::from_slice(&text).unwrap())
 }

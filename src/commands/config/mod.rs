@@ -52,7 +52,7 @@ pub fn config(
     let text = if let Some(api_version) = api_version {
         lines(&openshift::object(api_version, &registries, &derived)?)
     } else {
-        let args = command.given.arguments().context("the plugin's flags")?;
+        let args = settings.given.arguments().context("the plugin's flags")?;
         let env = environment(settings, command)?;
         let wanted = |audience| Wanted {
             patterns: &derived.patterns,

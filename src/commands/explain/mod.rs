@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow};
 use registries_conf::PullSource;
 use secret::{Secret, read_bounded};
+use tracing::info;
 
 use self::findings::Findings;
 use super::output::{Printer, finish};
@@ -25,6 +26,7 @@ use super::resolve::parse_image;
 use super::root::Root;
 use crate::auth_file::FileName;
 use crate::cli::{Explain, Output};
+use crate::cluster::{self, ATTEMPT, Client};
 use crate::credentials::Candidate;
 use crate::deadline::Deadline;
 use crate::logins::{
@@ -71,14 +73,23 @@ pub fn explain(
 ) -> anyhow::Result<()> {
     let image = parse_image(&command.image)?;
     let namespace = &command.namespace;
-    let here = Root::new(command.root.directory.clone()).apply(config.clone());
+    let root = Root::new(command.root.directory.clone());
+    let here = root.apply(config.clone());
     let registries = here.registries.load_by_hand()?;
     let sources = Sources::of(&image, &registries);
     let mut findings = Findings::default();
     let logins = if sources.no_login().is_some() {
         Logins::none(sources)
     } else {
-        find(&here, deadline, command, stdin, sources, &mut findings)?
+        find(
+            &here,
+            &root,
+            deadline,
+            command,
+            stdin,
+            sources,
+            &mut findings,
+        )?
     };
     let name = FileName::new(namespace, &image);
     let explained = Explained {
@@ -97,6 +108,7 @@ pub fn explain(
 /// Finds the logins as the provider does, with Secrets from files or the API server.
 fn find<'a>(
     config: &Settings,
+    root: &Root,
     deadline: Deadline,
     command: &Explain,
     stdin: impl Read + IsTerminal,
@@ -109,7 +121,10 @@ fn find<'a>(
     report_unusable(names, findings);
     let texts = GlobalTexts::read(&config.global_auth_files, findings);
     let globals = texts.decode(findings);
-    let mut global_files = GlobalFiles(&globals);
+    let mut global_files = GlobalFiles {
+        files: &globals,
+        deadline,
+    };
 
     let Some(path) = &command.secrets.token_file else {
         let files = &command.secrets.secrets;
@@ -123,7 +138,7 @@ fn find<'a>(
         return Logins::choose(sources, &mut [&mut global_files], &globals, findings);
     }
     let mut secrets = NamespaceSecrets {
-        server: &Server::find(config, &token, deadline)?,
+        server: &server(config, root, &token, deadline)?,
         account: &account,
         names,
         deadline,
@@ -131,6 +146,21 @@ fn find<'a>(
     sandbox::close(config, [secrets.needs()]);
     let mut places: [&mut dyn LoginSource; 2] = [&mut secrets, &mut global_files];
     Logins::choose(sources, &mut places, &globals, findings)
+}
+
+/// The API server, which is asked once: a line says what is waited for.
+fn server(
+    config: &Settings,
+    root: &Root,
+    token: &Secret,
+    deadline: Deadline,
+) -> anyhow::Result<Server> {
+    let mut endpoint = cluster::discover(&config.cluster)?;
+    root.apply_to_trust(&mut endpoint);
+    let client = Client::new(&endpoint, token.clone(), deadline)?.once();
+    let limit = ATTEMPT.min(deadline.remaining()).as_secs();
+    info!("ask the API server at {endpoint}: at most {limit} s for an answer");
+    Ok(Server::new(endpoint, client))
 }
 
 /// Whose token is in the file, and the token.
