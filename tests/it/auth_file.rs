@@ -409,7 +409,7 @@ fn a_directory_that_may_not_be_written_to_is_an_error() {
     fs::create_dir_all(node.path(AUTH_DIR)).unwrap();
     node.set_mode(AUTH_DIR, 0o500);
     if fs::File::create(node.path(AUTH_DIR).join("probe")).is_ok() {
-        // Root may write everywhere: there is nothing to see here.
+        // Root may write everywhere, so there is nothing to test.
         return;
     }
     let outcome = node.provider(&cluster()).pull(NGINX);

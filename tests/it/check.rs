@@ -1,5 +1,5 @@
-//! `check`: a node that is ready has no FAIL, on whatever distribution; one thing
-//! that is not as it should be gives exactly its own FAIL or WARN (SPEC section 7).
+//! `check`: a node that is ready has no FAIL, whatever the distribution; one change to it
+//! gives exactly the FAIL or WARN for that change.
 
 use std::fs;
 use std::io;
@@ -21,8 +21,8 @@ const BINARY: &str =
     "usr/libexec/kubelet-image-credential-provider-plugins/crio-credential-provider";
 const KUBELET: &str = "/usr/bin/kubelet\0--kubeconfig=/etc/kubernetes/kubelet.conf\0--config=/var/lib/kubelet/config.yaml";
 const FLAGS: &str = "\0--image-credential-provider-bin-dir=/usr/libexec/kubelet-image-credential-provider-plugins\0--image-credential-provider-config=/etc/kubernetes/credential-providers.yaml";
-/// What a node in a directory cannot tell: the version of its kubelet, which does not
-/// run here, and the audience, which the API server tells to those it knows.
+/// What cannot be checked on a node below another directory: the version of its kubelet,
+/// which does not run here, and the audience, which takes a login for the API server.
 const USUAL: [(&str, &str); 2] = [("WARN", "kubelet-version"), ("WARN", "audience")];
 
 /// The checks as JSON, and whether the exit code agrees with them.
@@ -46,8 +46,8 @@ pub(crate) fn troubles(report: &Value) -> Vec<(String, String)> {
     odd.collect()
 }
 
-/// Changes one thing on a ready node: exactly that is found, with words that say
-/// what it is and a remedy with others.
+/// Changes one thing on a ready node. Exactly that is found, with `words` in the message
+/// and in the remedy.
 #[track_caller]
 pub(crate) fn finds(
     change: impl Fn(&ReadyNode),
@@ -202,7 +202,7 @@ fn a_location_that_fails_every_pull_is_a_failure() {
             "systemctl reload crio",
         );
     }
-    // A host is no name for the image that is the prefix, but there need not be one.
+    // A host is not an image name, so it cannot be the prefix's image; it need not be.
     let host =
         "[[registry]]\nlocation = \"docker.io/org\"\n[[registry.mirror]]\nlocation = \"m.test\"\n";
     let ready = ReadyNode::new();
@@ -418,7 +418,7 @@ fn a_later_file_of_cri_o_counts_more() {
     let wrong = "[crio.image]\nnamespaced_auth_dir = \"/wrong\"\n";
     ready.write("/etc/crio/crio.conf", wrong);
     ready.write("/etc/crio/crio.conf.d/00-first.conf", wrong);
-    // Not where it says, but a link to it.
+    // A link to the directory, in another place.
     symlink("/etc/crio/auth", ready.node.path("run/auth")).unwrap();
     let right = "[crio.image]\nnamespaced_auth_dir = \"/var/run/auth/\"\n";
     ready.write("/etc/crio/crio.conf.d/20-last.conf", right);
@@ -439,7 +439,7 @@ fn cri_o_is_new_enough() {
 }
 
 #[test]
-fn kubelet_is_told_of_the_provider() {
+fn kubelet_is_given_the_provider() {
     finds(
         |ready| ready.process(812, KUBELET),
         "FAIL",
@@ -481,7 +481,7 @@ pub(crate) fn entry(change: impl Fn(&mut Value)) -> impl Fn(&ReadyNode) {
 }
 
 #[test]
-fn the_entry_says_what_the_provider_needs() {
+fn the_entry_has_what_the_provider_needs() {
     finds(
         entry(|entry| entry["name"] = json!("ecr-credential-provider")),
         "FAIL",
@@ -649,7 +649,7 @@ fn people_read_one_line_a_check_and_a_summary() {
 }
 
 #[test]
-fn an_empty_directory_is_no_ready_node_and_a_missing_one_is_wrong_usage() {
+fn an_empty_directory_is_not_ready_and_a_missing_one_is_wrong_usage() {
     let ready = ReadyNode::new();
     ready.write("/empty/x", "");
     let empty = ready.node.path("empty");

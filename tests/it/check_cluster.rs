@@ -90,7 +90,7 @@ fn a_service_account_asks_with_its_own_token() {
             .iter()
             .any(|check| check["name"] == name && check["status"] == "PASS")
     };
-    // Its audience is the one that kubelet asks for.
+    // The token has the audience that kubelet asks for.
     let report = ask(&ready.cluster.token, &[]);
     assert!(troubles_of(&report).is_empty(), "{report}");
     assert!(
@@ -237,7 +237,7 @@ fn the_api_server_answers_and_is_the_right_one() {
     );
 }
 
-/// Whether that server was sent a login, whatever it was asked.
+/// Whether a login was sent to that server, with any request.
 fn was_sent_a_login(cluster: &Cluster) -> bool {
     let requests = cluster.server.requests();
     requests
@@ -284,7 +284,7 @@ fn a_token_given_by_hand_goes_to_no_server_that_a_process_or_an_entry_names() {
 }
 
 #[test]
-fn a_reviewers_login_goes_to_a_verified_server_whatever_an_entry_says() {
+fn a_reviewers_login_goes_to_a_verified_server_alone() {
     let ready = ReadyNode::new();
     let args = json!(["--insecure-skip-tls-verify"]);
     entry(|entry| entry["args"] = args.clone())(&ready);

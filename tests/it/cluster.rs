@@ -103,7 +103,7 @@ fn what_is_not_used_of_a_kubeconfig_spoils_nothing() {
 }
 
 #[test]
-fn a_port_that_is_none_is_an_error_and_no_other_port_is_asked() {
+fn an_invalid_port_is_an_error_and_no_other_port_is_asked() {
     let cluster = cluster(ApiServer::builder());
     for port in ["6443x", "x", "-1", "65536"] {
         let bad = format!("https://127.0.0.1:{port}");

@@ -1,5 +1,4 @@
-//! Flags, their environment variables, and what is said of the program (SPEC
-//! section 7).
+//! Flags, their environment variables, `--version` and `--help`.
 
 use std::time::Duration;
 
@@ -172,7 +171,7 @@ fn wrong_usage_exits_with_two() {
         &["resolve"],
         &["resolve", "--output", "yaml", "nginx"],
     ] {
-        // No flag of its own but those, since a flag given twice is wrong too.
+        // Only these flags: a flag that is given twice is wrong usage too.
         let outcome = Provider::new(node.path("")).run_with(arguments);
         assert_eq!(outcome.code, Some(2), "{arguments:?}: {outcome}");
         assert_eq!(outcome.stdout, "", "{arguments:?}");
@@ -220,7 +219,7 @@ fn the_version_is_one_line() {
 }
 
 #[test]
-fn the_version_as_json_says_what_the_build_is_made_of() {
+fn the_version_as_json_has_the_parts_of_the_build() {
     let outcome = run(&["--version-json"]);
     assert_eq!(outcome.code, Some(0), "{outcome}");
     let info: Value = serde_json::from_str(&outcome.stdout).unwrap();

@@ -22,7 +22,7 @@ fn script(shell: &str) -> String {
 
 /// What bash offers for the last of these words, which come after the program's name.
 fn completed(script: &str, words: &[&str]) -> Vec<String> {
-    // What bash does when somebody presses the tabulator key.
+    // What bash does when the tabulator key is pressed.
     let completing = r#"
         eval "$SCRIPT"
         name=$1

@@ -1,5 +1,5 @@
-//! `config`: kubelet's provider configuration from registries.conf, alone and
-//! merged into a file (SPEC section 7).
+//! `config`: kubelet's provider configuration from registries.conf, alone and merged into
+//! a file.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
@@ -119,7 +119,7 @@ fn the_file_is_exactly_this() {
 }
 
 #[test]
-fn json_says_the_same() {
+fn json_has_the_same_content() {
     let outcome = config(&Node::with_mirror(), &["-o", "json"]);
     let said: Value = serde_json::from_str(&outcome.stdout).unwrap();
     let expected = json!({
@@ -267,7 +267,7 @@ fn the_audience_is_what_the_api_server_tells() {
 }
 
 #[test]
-fn an_audience_that_is_not_known_says_how_to_learn_it() {
+fn an_unknown_audience_is_an_error_with_a_remedy() {
     let command = "kubectl get --raw /.well-known/openid-configuration | jq -r .issuer";
     let node = Node::with_mirror();
     let cluster = Cluster::new();
@@ -328,7 +328,7 @@ fn json_stays_json() {
 }
 
 #[test]
-fn the_entrys_own_audience_stays_and_nobody_is_asked() {
+fn the_entrys_own_audience_stays_and_no_server_is_asked() {
     let node = node_with(&format!("{ECR}{ENTRY}"));
     let file = node.path(FILE);
     let arguments = ["--merge", file.to_str().unwrap()];
@@ -362,7 +362,7 @@ fn patterns_follow_registries_conf_and_all_else_of_the_entry_stays() {
 }
 
 #[test]
-fn patterns_that_another_provider_has_too_are_told() {
+fn patterns_that_another_provider_has_too_are_warned_of() {
     let file = ECR.replace("['*.dkr.ecr.*.amazonaws.com']", "['*.io/lib', quay.io]");
     let outcome = merge(&node_with(&file));
     assert_eq!(outcome.code, Some(0), "{outcome}");
@@ -395,7 +395,7 @@ fn a_file_that_kubelet_refuses_is_refused_with_every_reason() {
 }
 
 #[test]
-fn a_file_that_is_none_is_refused_in_one_line() {
+fn a_file_of_another_kind_is_refused_in_one_line() {
     let level = |n: i32| format!("a{n}: &a{n} [{}]\n", format!("*a{}, ", n - 1).repeat(9));
     let bomb: Vec<_> = (1..40).map(level).collect();
     let bomb = bomb.concat();
@@ -495,7 +495,7 @@ fn a_symbolic_link_stays_and_what_it_leads_to_is_written() {
 }
 
 #[test]
-fn wrong_usage_is_told() {
+fn wrong_usage_is_reported() {
     let node = node_with(ECR);
     let file = node.path(FILE);
     let file = file.to_str().unwrap();
@@ -621,7 +621,7 @@ fn the_proxy_goes_into_the_entrys_env_on_request() {
 }
 
 #[test]
-fn a_file_is_created_where_there_is_none_or_nothing_in_it() {
+fn a_file_is_created_where_it_is_missing_or_empty() {
     let node = Node::with_mirror();
     node.write("etc/kubernetes/other", "");
     let whole = config(&node, &[]).stdout;

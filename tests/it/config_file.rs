@@ -8,7 +8,8 @@ use crate::support::{Cluster, EMPTY, NGINX, Node, Provider, docker_config, login
 
 const FILE: &str = "etc/crio/credential-provider.toml";
 
-/// A node with a mirror and its login, whose provider is told everything by the file.
+/// A node with a mirror and its login, whose provider gets all its settings from the
+/// file.
 fn configured(node: &Node, cluster: &Cluster, more: &str) -> Provider {
     let path = |relative: &str| node.path(relative).display().to_string();
     node.write("etc/kubernetes/pki/ca.crt", cluster.server.ca_pem());

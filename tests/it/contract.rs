@@ -1,4 +1,4 @@
-//! One request, start to end (SPEC section 2).
+//! One request, start to end.
 
 use serde_json::json;
 

@@ -73,7 +73,7 @@ fn every_kustomization_names_what_is_there() {
 }
 
 #[test]
-fn nodes_may_request_the_audience_that_kubelet_is_told_to_request() {
+fn nodes_may_request_the_audience_that_kubelet_requests() {
     let config = document(
         "deploy/credential-providers.yaml",
         "CredentialProviderConfig",
@@ -203,7 +203,7 @@ fn the_packages_have_the_version_of_the_crate() {
 }
 
 #[test]
-fn everything_installs_into_the_directory_that_kubelet_is_told() {
+fn everything_installs_into_the_directory_that_kubelet_is_given() {
     let directory = "libexec/kubelet-image-credential-provider-plugins";
     let installer = document("deploy/node-installer/daemonset.yaml", "DaemonSet");
     let volume = &installer["spec"]["template"]["spec"]["volumes"][0];

@@ -1,5 +1,5 @@
-//! `explain`: what it says. What it reads and refuses is in
-//! `explain_input`, that it is what the provider does in `agreement`.
+//! `explain`: what it prints. Its input is tested in `explain_input`, and that it agrees
+//! with the provider in `agreement`.
 
 use serde_json::{Value, json};
 use test_cluster::Secret;
@@ -93,7 +93,7 @@ fn the_json_is_exactly_this() {
 }
 
 #[test]
-fn the_text_says_what_is_used_and_why_the_others_are_not() {
+fn the_text_shows_what_is_used_and_why_the_others_are_not() {
     let node = Node::with_mirror().and_global_auth(
         &json!({"auths": {"mirror.example": {"auth": base64(&format!("node:{PASSWORD}")), "email": "a@b"}}}).to_string(),
     );
@@ -141,7 +141,7 @@ fn the_text_says_what_is_used_and_why_the_others_are_not() {
 }
 
 #[test]
-fn what_kubelet_is_told_has_its_reason() {
+fn the_text_explains_the_response_to_kubelet() {
     let ours = list(&[login_secret("pull", "mirror.example", "robot")]);
     let global = docker_config(&[("mirror.example", "node:p")]);
     for (name, global, switch, secrets, said) in [
@@ -186,7 +186,7 @@ fn what_kubelet_is_told_has_its_reason() {
 }
 
 #[test]
-fn where_no_login_could_help_it_says_why() {
+fn where_no_login_could_help_the_text_has_the_reason() {
     let blocked = "[[registry]]\nlocation = \"docker.io\"\nblocked = true\n";
     let itself = "[[registry]]\nlocation = \"docker.io\"\n";
     let secrets = list(&[login_secret("pull", "docker.io", "robot")]);

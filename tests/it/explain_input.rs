@@ -192,7 +192,7 @@ fn what_the_api_server_would_not_list_is_skipped_with_the_reason() {
 }
 
 #[test]
-fn what_is_no_list_of_secrets_is_refused_in_one_line_that_quotes_nothing() {
+fn input_without_secrets_is_refused_in_one_line_that_quotes_nothing() {
     let node = Node::with_mirror();
     let secret = login_secret("pull", "mirror.example", "x").to_string();
     let yaml = format!("kind: Secret\nmetadata: {{name: {PASSWORD}}}\n");
@@ -368,7 +368,7 @@ fn used(secrets: &[Value], arguments: &[&str]) -> (Value, Value) {
 }
 
 #[test]
-fn named_secrets_alone_count_in_their_order_and_what_is_amiss_is_told() {
+fn named_secrets_alone_are_used_in_their_order_and_problems_are_reported() {
     let mut opaque = login_secret("opaque", "mirror.example", "o");
     opaque["type"] = json!("Opaque");
     let secrets = [

@@ -1,5 +1,5 @@
-//! A run that fails leaves no login: kubelet pulls nevertheless, and CRI-O would take
-//! whatever file is there.
+//! A run that fails leaves no login: kubelet pulls even so, and CRI-O would take an auth
+//! file of an earlier run.
 
 use std::fs::File;
 use std::io::{PipeWriter, Write, pipe};
@@ -17,7 +17,7 @@ fn cluster() -> Cluster {
     Cluster::with([login("pull", "mirror.example", "user:hunter2")])
 }
 
-/// A pipe with no room left.
+/// A pipe that is full.
 fn full_pipe() -> (impl Sized, PipeWriter) {
     let (reader, mut writer) = pipe().unwrap();
     ioctl_fionbio(&writer, true).unwrap();
@@ -54,7 +54,7 @@ fn a_stdout_that_is_closed_from_the_start_leaves_no_login() {
 }
 
 #[test]
-fn a_stdout_that_nobody_reads_leaves_no_login() {
+fn a_closed_stdout_leaves_no_login() {
     with_and_without_an_earlier_file(|_node, provider| {
         let (reader, writer) = pipe().unwrap();
         drop(reader);

@@ -1,5 +1,5 @@
-//! An API server that fails (SPEC section 4, "Failures"): what is tried again,
-//! what is told, and that an auth file of an earlier run is left alone.
+//! An API server that fails: which failures are tried again, what the message is, and
+//! that an auth file of an earlier run stays as it is.
 
 use std::time::{Duration, SystemTime};
 
@@ -132,7 +132,7 @@ fn a_slow_answer_is_waited_for() {
 }
 
 #[test]
-fn a_busy_server_says_when_to_come_back() {
+fn a_retry_after_header_is_obeyed() {
     let seconds = RetryAfter::Seconds(1);
     // An HTTP date has no fractions: this is between one and two seconds ahead.
     let date = RetryAfter::Date(SystemTime::now() + Duration::from_secs(2));
@@ -163,7 +163,7 @@ fn a_busy_server_says_when_to_come_back() {
 }
 
 #[test]
-fn a_date_that_has_passed_is_no_reason_to_hurry_or_to_wait() {
+fn a_date_that_has_passed_changes_no_pause() {
     let (_node, cluster, provider) = ready();
     let long_ago = RetryAfter::Date(SystemTime::now() - Duration::from_secs(3600));
     let fault = Fault::too_many_requests(long_ago).times(2);
@@ -271,7 +271,7 @@ fn a_server_in_trouble_is_named_with_its_status() {
 }
 
 #[test]
-fn an_answer_that_is_no_list_is_not_asked_for_again() {
+fn an_answer_that_is_not_a_list_is_not_asked_for_again() {
     let custom = |content_type: &str, body: &str| AnswerFault::Custom {
         code: 200,
         content_type: content_type.to_owned(),
@@ -311,7 +311,7 @@ fn an_answer_that_is_no_list_is_not_asked_for_again() {
 }
 
 #[test]
-fn an_item_nested_without_end_is_skipped_like_any_other_that_is_no_secret() {
+fn a_deeply_nested_item_is_skipped_as_any_other_that_is_not_a_secret() {
     let (node, cluster, provider) = ready();
     cluster.server.fault(AnswerFault::DeepJson);
     cluster.put(login("pull", "mirror.example", "user:hunter2"));
@@ -340,7 +340,7 @@ fn a_definite_no_is_not_asked_for_again_and_names_the_status() {
 }
 
 #[test]
-fn success_of_another_kind_is_no_list() {
+fn an_object_of_another_kind_is_not_a_list() {
     let cases = [("201", 201), ("202", 202), ("204", 204)];
     all_at_once(&cases, |&(name, code)| {
         let fault = AnswerFault::Custom {
@@ -353,7 +353,7 @@ fn success_of_another_kind_is_no_list() {
 }
 
 #[test]
-fn a_token_that_is_not_accepted_is_told_with_its_audience() {
+fn a_token_that_is_not_accepted_is_reported_with_its_audience() {
     let other_audience = TokenOptions {
         audiences: vec!["https://vault.example".to_owned(), "sts.example".to_owned()],
         ..TokenOptions::new(NAMESPACE, ACCOUNT)
@@ -385,7 +385,7 @@ fn a_token_that_is_not_accepted_is_told_with_its_audience() {
 }
 
 #[test]
-fn a_missing_permission_is_told_with_its_remedy() {
+fn a_missing_permission_is_reported_with_its_remedy() {
     let (node, cluster, provider) = ready();
     node.leave_auth_file(NGINX);
     cluster.server.revoke(NAMESPACE, ACCOUNT);
@@ -422,13 +422,13 @@ fn the_nodes_own_logins_do_not_stand_in_for_a_namespace_that_cannot_be_read() {
 }
 
 #[test]
-fn a_run_that_is_told_to_end_leaves_things_as_they_are() {
+fn a_run_that_is_ended_by_a_signal_changes_nothing() {
     let (node, cluster, provider) = ready();
     node.leave_auth_file(NGINX);
     let earlier = node.auth_file(NGINX);
     cluster.server.fault(AnswerFault::HangBeforeHeaders);
 
-    // Not SIGINT or SIGHUP, which whoever runs the tests may have ignored.
+    // Not SIGINT or SIGHUP: the shell that runs the tests may have ignored them.
     let asked = || !cluster.server.requests().is_empty();
     let outcome = provider.pull_until(NGINX, asked, Signal::TERM);
 

@@ -39,7 +39,7 @@ fn global_entries_are_carried_over_unchanged() {
 }
 
 #[test]
-fn an_exact_name_of_ours_stands_before_the_same_global_key() {
+fn an_exact_name_replaces_the_same_global_key() {
     let source = "mirror.example/library/nginx";
     let global = json!({"auths": {source: {"auth": "dTpw"}, "mirror.example": {"auth": "dTpw"}}});
     let expected = json!({"auths": {source: ours(), "mirror.example": {"auth": "dTpw"}}});
@@ -242,7 +242,7 @@ fn a_broken_global_entry_does_not_hide_the_others() {
 }
 
 #[test]
-fn a_global_file_of_other_hosts_alone_is_no_reason_for_a_file() {
+fn a_global_file_of_other_hosts_alone_makes_no_auth_file() {
     let node = Node::with_mirror().and_global_auth(&docker_config(&[("quay.io", "u:p")]));
     node.leave_auth_file(NGINX);
 

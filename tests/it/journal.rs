@@ -13,8 +13,8 @@ use crate::support::{
 };
 
 const PASSWORD: &str = "hunter2-password";
-/// In a `/run` of its own, so that neither the machine's journal nor that of another
-/// test plays a part.
+/// With a `/run` of its own, so that neither the machine's journal nor another test has
+/// an effect.
 const SCRIPT: &str = r#"exec unshare --mount sh -c '
     mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/journal &&
         mount --bind "$PWD/journal" /run/systemd/journal || exit 77

@@ -23,8 +23,8 @@ fn whole_new_file() -> Value {
     json!({"auths": {"mirror.example/library/nginx": {"auth": base64("new:password")}}})
 }
 
-/// Ends runs at every moment and says what was left each time: the auth file, and
-/// the names in its directory. Every other run begins with an old file.
+/// Ends runs at every moment, and calls `check` each time with what was left: the auth
+/// file, and the names in its directory. Every other run begins with an old file.
 fn end_at_every_moment(signal: Signal, mut check: impl FnMut(&Node, ExitStatus, Option<Value>)) {
     let cluster = cluster();
     let node = Node::with_mirror();

@@ -222,7 +222,7 @@ fn a_namespace_of_a_thousand_secrets_is_read_to_the_end() {
 }
 
 #[test]
-fn a_service_account_that_may_only_get_is_told_to_list() {
+fn a_service_account_that_may_only_get_needs_list() {
     let cluster = Cluster::with([login("pull", "mirror.example", "user:hunter2")]);
     cluster.server.revoke(NAMESPACE, ACCOUNT);
     cluster.server.grant_get(NAMESPACE, ACCOUNT, &["pull"]);

@@ -1,5 +1,5 @@
-//! A tenant cannot fill a log: whatever is in Secrets and answers, one run logs a
-//! bounded number of bytes. kubelet keeps all of a provider's stderr in memory.
+//! A tenant cannot fill a log: a run logs a bounded number of bytes, whatever is in
+//! Secrets and answers. kubelet keeps all of a provider's stderr in memory.
 
 use std::fmt::Write;
 

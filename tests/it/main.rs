@@ -1,10 +1,10 @@
-//! The contract: the real executable on a node of its own, against a TLS server
-//! that answers like an API server. Given that node and those Secrets, when
-//! kubelet asks for an image, then the auth file, the response, the exit code and
-//! the requests are exactly these.
+//! Tests of the real executable on a node of its own, against a TLS server that answers
+//! as an API server does. Given that node and those Secrets, when kubelet asks for an
+//! image, then the auth file, the response, the exit code and the requests are exactly
+//! these.
 //!
-//! Everything is in modules under `cfg(test)`, since clippy takes no other
-//! function of an integration test for a part of a test.
+//! All modules are under `cfg(test)`: clippy does not count other functions of an
+//! integration test as test code.
 #[cfg(test)]
 mod support;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What registries.conf makes of a request (SPEC section 3).
+//! What a request gets for each content of registries.conf.
 
 use serde_json::json;
 use test_cluster::Secret;

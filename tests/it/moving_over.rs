@@ -30,9 +30,8 @@ fn documents(name: &str) -> Vec<Value> {
     serde_saphyr::from_multiple(&text(name)).unwrap()
 }
 
-/// The node and the cluster of that configuration, and kubelet's way to run the
-/// provider there: no argument at all. Where this test has its node is said in the
-/// environment.
+/// The node and the cluster of that configuration, and the provider as kubelet runs it
+/// there, without arguments. The environment has the paths of the test's node.
 fn moved_over() -> (Node, Cluster, Provider) {
     let config = documents("credential-provider-config.yml").remove(0);
     let registered = &config["providers"][0];
@@ -84,7 +83,7 @@ fn the_nodes_own_logins_are_still_in_the_file() {
 }
 
 #[test]
-fn static_pods_for_which_that_configuration_sends_no_token_are_no_failure() {
+fn static_pods_for_which_that_configuration_sends_no_token_are_answered() {
     let (node, _cluster, provider) = moved_over();
 
     provider.serve(&Request::new(NGINX)).answers(EMPTY);

@@ -255,7 +255,7 @@ fn a_token_that_is_not_accepted_names_its_audience() {
 }
 
 #[test]
-fn what_is_no_answer_of_an_api_server_is_an_error() {
+fn an_answer_that_is_not_an_api_servers_is_an_error() {
     let custom = |code: u16, body: &str| AnswerFault::Custom {
         code,
         content_type: "application/json".to_owned(),

@@ -238,7 +238,7 @@ fn what_fails_through_a_proxy_names_it_and_its_origin() {
 }
 
 #[test]
-fn a_proxy_that_is_no_url_is_an_error_without_its_text() {
+fn a_proxy_that_is_not_a_url_is_an_error_that_does_not_quote_it() {
     let (node, cluster) = (Node::with_mirror(), cluster());
     for url in [
         "http://",

@@ -1,6 +1,6 @@
-//! What README.md shows is what the program says: every command of it in a
-//! `console` block is run on a node with README's own registries.conf, and what the
-//! README prints below it must be what came out.
+//! README.md shows the program's output: every command in a `console` block is run on a
+//! node with the README's own registries.conf, and the output below it must be the real
+//! one.
 
 #![expect(clippy::disallowed_methods, reason = "lays out a node")]
 
@@ -22,7 +22,7 @@ const NAME: &str = "crio-credential-provider";
 const KUBECTL: &str = "#!/bin/sh\ncat \"$DATA/secrets.yaml\"\n";
 const OC: &str = "#!/bin/sh\ncat >/dev/null\n";
 
-/// A command as somebody would type it, and what the README shows below it.
+/// A command as it is typed, and the output that the README shows below it.
 #[derive(Debug, Default)]
 struct Shown {
     command: String,
@@ -107,7 +107,7 @@ fn node() -> TempDir {
 
 fn run(root: &Path, command: &str) -> (bool, String, String) {
     let at = |path: &str| root.join(path);
-    // What has to be said where the API server cannot be asked for it.
+    // What must be given on the command line where the API server cannot be asked for it.
     let command = command
         .replace(" /etc/", &format!(" {}/etc/", root.display()))
         .replace(

@@ -1,4 +1,5 @@
-//! `docs/recipes.md` is so: the provider runs with what stands there.
+//! The recipes of `docs/recipes.md` work: the provider runs with the files that they
+//! show.
 
 #![expect(
     clippy::disallowed_methods,
@@ -91,7 +92,7 @@ fn every_recipe_leads_to_the_auth_file_that_it_shows() {
 }
 
 #[test]
-fn kubelet_is_told_of_every_registry_that_has_a_recipe() {
+fn kubelet_runs_the_provider_for_every_registry_that_has_a_recipe() {
     for recipe in recipes() {
         let node = Node::with_registries(&recipe.registries);
         let config = ["config", "--audience=a", "-ojson"];

@@ -1,6 +1,6 @@
 //! Tokens and passwords appear in the auth file and nowhere else, at the most detailed
-//! log level and whatever goes wrong. Each test also shows that what it tests went wrong:
-//! a run that ends before it comes to that proves nothing.
+//! log level and with every failure. Each test also shows that its failure happened: a
+//! run that ends earlier proves nothing.
 
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -1,4 +1,4 @@
-//! What kubelet may send, and what is refused (SPEC section 2, points 1 and 2).
+//! Which requests are served, and which are refused.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ fn ready() -> (Node, Cluster, Provider) {
 }
 
 #[test]
-fn fields_of_a_later_kubelet_are_no_obstacle() {
+fn fields_of_a_later_kubelet_are_ignored() {
     let (_node, cluster, provider) = ready();
     let request = Request::new(NGINX)
         .token(&cluster.token)
@@ -39,7 +39,7 @@ fn a_request_may_be_indented_and_end_with_a_new_line() {
 }
 
 #[test]
-fn what_is_no_request_is_refused_with_its_reason_and_without_the_token() {
+fn a_malformed_request_is_refused_with_its_reason_and_without_the_token() {
     let (node, cluster, provider) = ready();
     let good = Request::new(NGINX).token(&format!("{SECRET}.{SECRET}.{SECRET}"));
     let with = |field: &str, value| good.clone().field(field, value).to_string();
@@ -135,7 +135,7 @@ fn what_is_no_request_is_refused_with_its_reason_and_without_the_token() {
 }
 
 #[test]
-fn an_array_is_no_request() {
+fn an_array_is_refused() {
     let (_node, cluster, provider) = ready();
     let fields = [
         "CredentialProviderRequest",
@@ -152,7 +152,7 @@ fn an_array_is_no_request() {
 }
 
 #[test]
-fn bytes_that_are_no_text_are_refused() {
+fn bytes_that_are_not_utf_8_are_refused() {
     let (_node, _cluster, provider) = ready();
     for bytes in [&b"\xff\xfe{\0}\0"[..], b"{\"kind\":\"\xc3\x28\"}", &[0; 64]] {
         provider.run(bytes).fails_with(&["JSON"]);

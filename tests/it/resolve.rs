@@ -129,7 +129,7 @@ fn lines_with<'a>(text: &'a str, words: &[&str]) -> Vec<&'a str> {
 }
 
 #[test]
-fn the_text_says_in_what_order_and_for_what_each_source_is() {
+fn the_text_shows_the_order_and_the_pulls_of_each_source() {
     let outcome = resolve(&node_with_rules(), "text", &["nginx"]);
     assert_eq!(outcome.code, Some(0), "{outcome}");
     for words in [
@@ -154,7 +154,7 @@ fn the_text_says_in_what_order_and_for_what_each_source_is() {
 }
 
 #[test]
-fn the_text_says_which_rule_of_which_file_counts_and_which_ones_do_not() {
+fn the_text_shows_which_rule_of_which_file_applies_and_which_do_not() {
     let node = node_with_rules();
     let main = node.path("etc/containers/registries.conf");
     let drop_in = node.path("etc/containers/registries.conf.d/10-hub.conf");
@@ -174,7 +174,7 @@ fn the_text_says_which_rule_of_which_file_counts_and_which_ones_do_not() {
 }
 
 #[test]
-fn the_text_says_which_sources_are_blocked_and_by_what() {
+fn the_text_shows_which_sources_are_blocked_and_by_what() {
     let node = Node::with_registries(
         "[[registry]]\nprefix = \"docker.io\"\nlocation = \"cache.example\"\nblocked = true\n\
          [[registry.mirror]]\nlocation = \"one.internal.example\"\n\
@@ -199,9 +199,9 @@ fn the_text_says_which_sources_are_blocked_and_by_what() {
 }
 
 /// CRI-O refuses a pull before it contacts anything where one rewritten name does not
-/// parse, so that the other sources are no way out.
+/// parse: it does not fall back to the other sources.
 #[test]
-fn a_location_that_gives_no_name_fails_every_pull_and_is_named_with_its_line() {
+fn a_location_that_gives_no_name_fails_every_pull_and_is_reported_with_its_line() {
     for (location, pull, failing, words) in [
         ("my-mirror.example.:5500/", "all", "all", "every pull of"),
         ("docker://mirror.example", "all", "all", "every pull of"),
@@ -326,7 +326,7 @@ fn colours_are_for_terminals_that_have_them_and_people_who_want_them() {
 }
 
 #[test]
-fn that_nobody_reads_on_is_no_failure_and_a_full_disk_is_one() {
+fn a_closed_pipe_is_ignored_and_a_full_disk_is_a_failure() {
     let node = node_with_rules();
     let provider = node.provider_without_cluster();
     let run = |script: &str| provider.pull_in_script(script, &[], NGINX);
@@ -345,7 +345,7 @@ fn that_nobody_reads_on_is_no_failure_and_a_full_disk_is_one() {
 }
 
 #[test]
-fn what_a_file_says_cannot_move_the_cursor() {
+fn control_characters_of_a_file_cannot_move_the_cursor() {
     let node = Node::with_registries(
         "[[registry]]\nprefix = \"docker.io\"\nlocation = \"a.example\"\n\
          [[registry.mirror]]\nlocation = \"evil\\u001b[2J\\nforged\"\n",

@@ -19,7 +19,7 @@ use crate::support::{
     Cluster, NGINX, Node, Outcome, Provider, base64, cannot_run, docker_config, login, owned,
 };
 
-/// Landlock holds for a thread, so each test has one of its own.
+/// Landlock restricts a thread, so each test has a thread of its own.
 fn confined(test: impl FnOnce() + Send) {
     thread::scope(|scope| scope.spawn(test).join()).unwrap();
 }

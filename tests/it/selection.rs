@@ -84,7 +84,7 @@ fn of_equal_keys_the_secret_whose_name_sorts_last_wins() {
 }
 
 #[test]
-fn every_comparison_is_logged_for_those_who_debug_and_for_nobody_else() {
+fn every_comparison_is_logged_at_debug_level_alone() {
     let node = Node::with_mirror();
     let cluster = Cluster::with([
         login("winner", "mirror.example", "a:hunter2"),

@@ -44,7 +44,7 @@ fn the_mirrors_of_what_a_short_name_may_stand_for_get_their_logins() {
             ],
         ),
         (alias, vec![entry("mirror.example/r/ubi9/ubi", "user:p")]),
-        // CRI-O does not look at this setting, but at its own.
+        // CRI-O does not read this setting: it has one of its own.
         (
             "short-name-mode = \"enforcing\"\nunqualified-search-registries = [\"registry.example\"]",
             vec![
@@ -100,7 +100,7 @@ fn the_images_own_pull_sources_and_those_of_its_short_name_get_their_logins() {
 }
 
 #[test]
-fn nobody_is_asked_for_what_has_no_mirror_whatever_it_may_stand_for() {
+fn no_server_is_asked_where_no_meaning_of_the_name_has_a_mirror() {
     let aliases = "[aliases]\nnginx = \"docker.io/library/nginx\"\nubi9 = \"registry.access.redhat.com/ubi9\"";
     let blocked = "[[registry]]\nlocation = \"registry.example\"\nblocked = true\n";
     for (head, registries) in [

@@ -144,7 +144,7 @@ fn the_process_keeps_no_privileges_but_where_the_sandbox_is_turned_off() {
         let capabilities = u64::from_str_radix(&field("CapPrm"), 16).unwrap();
         (field("NoNewPrivs"), capabilities)
     };
-    // CAP_DAC_OVERRIDE is the one that is left.
+    // Only CAP_DAC_OVERRIDE is kept.
     let (no_new_privileges, capabilities) = status("--log-level=info");
     assert_eq!(no_new_privileges, "1");
     assert_eq!(capabilities & !(1 << 1), 0);
@@ -220,8 +220,8 @@ fn a_named_pipe_in_the_place_of_a_file_holds_nothing_up() {
 #[test]
 fn a_file_that_never_ends_does_not_outlast_the_deadline() {
     let node = Node::with_mirror();
-    // Reading it waits for somebody at a terminal that nobody has, as reading from
-    // a disk that hangs waits.
+    // Reading this file waits for input on a terminal that has none, as reading from a
+    // disk that hangs does.
     let provider = node
         .provider(&cluster())
         .flag("--registries-conf", "/dev/ptmx");
@@ -278,7 +278,7 @@ fn a_timeout_beyond_kubelets_own_is_a_warning() {
 
 #[test]
 fn a_resolver_that_hangs_does_not_outlast_the_deadline() {
-    // An address of this machine's own on which nobody else listens.
+    // An address of this machine on which no other process listens.
     let Ok(silent) = UdpSocket::bind("127.0.0.99:53") else {
         cannot_run("only root can listen on a port below 1024");
         return;

@@ -111,7 +111,7 @@ fn a_certificate_that_is_its_own_ca_is_trusted_as_it_is() {
 }
 
 #[test]
-fn a_refusal_says_which_certificate_and_why() {
+fn a_refusal_names_the_certificate_and_the_reason() {
     for (kind, words) in [
         (
             CertificateKind::ExpiredCa,

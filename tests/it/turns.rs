@@ -154,7 +154,7 @@ fn pods_with_other_logins_pull_with_their_own() {
 }
 
 #[test]
-fn starts_that_pull_nothing_wait_for_nobody() {
+fn starts_that_pull_nothing_do_not_wait() {
     let (node, cluster) = (Node::with_mirror(), cluster());
     fs::create_dir_all(node.path(PULL_INTENTS)).unwrap();
     let provider = provider(&node, &cluster);
@@ -216,7 +216,7 @@ fn records_of_an_earlier_kubelet_announce_nothing() {
 }
 
 #[test]
-fn runs_that_are_killed_hold_up_nobody() {
+fn runs_that_are_killed_hold_up_no_other_run() {
     let (node, cluster) = (Node::with_mirror(), cluster());
     let provider = provider(&node, &cluster);
     let kubelet = Kubelet::new(&node, provider.clone());
@@ -244,7 +244,7 @@ fn runs_that_are_killed_hold_up_nobody() {
 }
 
 #[test]
-fn a_run_that_is_stuck_holds_up_nobody_for_ever() {
+fn a_run_that_hangs_holds_up_other_runs_for_a_limited_time() {
     let (node, cluster) = (Node::with_mirror(), cluster());
     fs::create_dir_all(node.path(PULL_INTENTS)).unwrap();
     let provider = provider(&node, &cluster);
@@ -263,7 +263,7 @@ fn a_run_that_is_stuck_holds_up_nobody_for_ever() {
 }
 
 #[test]
-fn an_account_that_is_refused_costs_nobody_a_pull_and_leaves_no_login() {
+fn an_account_that_is_refused_costs_no_other_pull_and_leaves_no_login() {
     let (node, cluster) = (Node::with_mirror(), cluster());
     let provider = provider(&node, &cluster);
     let poor = provider

@@ -80,7 +80,7 @@ fn what_kubelet_reads_in_an_entry_counts_and_costs_its_neighbours_nothing() {
 }
 
 #[test]
-fn a_broken_entry_for_another_host_is_nobodys_business() {
+fn a_broken_entry_for_another_host_is_not_warned_of() {
     let config = json!({"auths": {
         "elsewhere.example": {"auth": 1},
         "mirror.example": {"auth": base64("user:hunter2")},

@@ -1,5 +1,5 @@
-//! `explain` says what the provider does: both run on the same random nodes and
-//! namespaces, and are compared. The same ones in every run.
+//! `explain` describes what the provider does: both run on the same random nodes and
+//! namespaces, and their results are compared. The cases are the same in every run.
 
 mod cases;
 
@@ -37,8 +37,8 @@ fn without_positions(origin: &str, reason: &str) -> (String, String) {
     (origin.to_owned(), reason.to_owned())
 }
 
-/// What a run of `explain -o json` says was skipped, but for what the file has
-/// beyond the namespace.
+/// What a run of `explain -o json` reports as skipped, except for what is in the file
+/// alone, and not in the namespace.
 fn skipped(explained: &Value) -> BTreeSet<(String, String)> {
     let skipped = explained["skipped"].as_array().unwrap().iter();
     let skipped = skipped.map(|one| {
@@ -50,7 +50,7 @@ fn skipped(explained: &Value) -> BTreeSet<(String, String)> {
     skipped.filter(|(origin, _)| origin != FOREIGN).collect()
 }
 
-/// What the provider says was skipped.
+/// What the provider reports as skipped.
 fn skipped_by(outcome: &Outcome) -> BTreeSet<(String, String)> {
     let lines = log(outcome).into_iter();
     let skips = lines.filter_map(|line| {
@@ -80,7 +80,7 @@ fn unlisted_by(outcome: &Outcome) -> Vec<(String, usize)> {
     counts.collect()
 }
 
-/// The provider lists, or counts, what `explain` says was skipped.
+/// The provider lists or counts what `explain` reports as skipped.
 #[track_caller]
 fn assert_same_skips(explained: &BTreeSet<(String, String)>, pulled: &Outcome, context: &str) {
     let listed = skipped_by(pulled);
@@ -324,7 +324,7 @@ fn check(number: usize, case: &Case, server: &ApiServer, seen: &Seen) {
     if asked {
         let mut skipped = skipped(&by_files);
         if is_named(case) {
-            // Nobody asked for it, but it spoils the file.
+            // The Secret is not among those named, but its name breaks the file.
             skipped.retain(|(origin, _)| origin != "secret \"\"");
         }
         assert_same_skips(&skipped, &pulled, &context);
@@ -354,7 +354,7 @@ fn check(number: usize, case: &Case, server: &ApiServer, seen: &Seen) {
 }
 
 #[test]
-fn explain_says_what_the_provider_does() {
+fn explain_agrees_with_the_provider() {
     let server = ApiServer::start();
     let mut runner = TestRunner::deterministic();
     let cases = prop::collection::vec(case(), CASES)

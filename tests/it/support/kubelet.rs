@@ -54,7 +54,7 @@ impl<'a> Kubelet<'a> {
         self
     }
 
-    /// Every pull takes so long.
+    /// How long every pull takes.
     pub(crate) fn pulls_for(mut self, pull: Duration) -> Self {
         self.pull = pull;
         self
@@ -67,7 +67,8 @@ impl<'a> Kubelet<'a> {
         self
     }
 
-    /// A pod start that pulls: what the provider said, and the auth file of the pull.
+    /// A pod start that pulls: the provider's outcome, and the auth file that the pull
+    /// found.
     pub(crate) fn pull(&self, request: &Request) -> (Outcome, Option<Value>) {
         let outcome = self.provider.serve(request);
         (outcome, self.pull_image(self.pull))

@@ -1,5 +1,5 @@
-//! What the tests are told with: a node in a temporary directory, a cluster with
-//! one pod's token, the provider as kubelet runs it, and what came of it.
+//! What the tests are written with: a node in a temporary directory, a cluster with one
+//! pod's token, the provider as kubelet runs it, and the outcome of a run.
 
 mod cluster;
 mod needs;

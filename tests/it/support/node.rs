@@ -101,7 +101,7 @@ impl Node {
         self.root.path().join(relative)
     }
 
-    /// Writes a file, and whatever directories it needs.
+    /// Writes a file, and creates its directories.
     pub(crate) fn write(&self, relative: impl AsRef<Path>, content: impl AsRef<[u8]>) {
         let path = self.path(relative);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -157,7 +157,7 @@ impl Node {
         fs::remove_file(self.auth_path(image)).unwrap_or_default();
     }
 
-    /// Removes whatever temporary files a killed run has left.
+    /// Removes the temporary files that a killed run has left.
     pub(crate) fn remove_temporary_files(&self) {
         for name in self.auth_dir_names() {
             if name.starts_with('.') {
@@ -182,7 +182,7 @@ impl Node {
         fs::set_permissions(self.path(relative), fs::Permissions::from_mode(mode)).unwrap();
     }
 
-    /// Makes a file look as if it was last written so long ago.
+    /// Sets the time of the last write to `age` ago.
     pub(crate) fn age(&self, relative: impl AsRef<Path>, age: Duration) {
         let file = fs::File::open(self.path(relative)).unwrap();
         file.set_modified(SystemTime::now() - age).unwrap();

@@ -1,17 +1,18 @@
-//! What came of one run.
+//! The outcome of one run.
 
 use std::process::Output;
 use std::time::Duration;
 
-/// The `auth` of a response that tells kubelet nothing.
+/// The `auth` of a response that names no image.
 pub(crate) const EMPTY: &str = "{}";
 
-/// The `auth` of a response that tells kubelet whose image it is.
+/// The `auth` of a response after which kubelet records the image for the service
+/// account.
 pub(crate) fn owned(image: &str) -> String {
     format!(r#"{{"{image}":{{"username":"","password":""}}}}"#)
 }
 
-/// The end of a process, and what it said.
+/// The exit code and the output of a process.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) code: Option<i32>,
@@ -22,8 +23,8 @@ pub(crate) struct Outcome {
 
 impl Outcome {
     /// # Panics
-    /// If the program panicked, which no input may cause: its message is an error line
-    /// with exit code 1, as that of any failure.
+    /// If the program panicked, which no input may cause. A panic's message is an error
+    /// line with exit code 1, as any other failure is.
     #[track_caller]
     pub(crate) fn new(output: Output, elapsed: Duration) -> Self {
         let outcome = Self {
@@ -69,14 +70,14 @@ impl Outcome {
         assert!(warnings.iter().any(says_all), "no {words:?} in: {self}");
     }
 
-    /// Asserts that nothing is amiss.
+    /// Asserts that there is no warning and no error.
     #[track_caller]
     pub(crate) fn is_quiet(&self) {
         assert!(self.lines("WARN").is_empty(), "{self}");
         assert!(self.lines("ERROR").is_empty(), "{self}");
     }
 
-    /// Asserts that none of these words was said.
+    /// Asserts that none of these words was printed.
     #[track_caller]
     pub(crate) fn never_says(&self, words: &[&str]) {
         for word in words {

@@ -17,7 +17,7 @@ use super::{Node, Outcome, Request, Run};
 /// The executable under test.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_crio-credential-provider");
 
-/// One run to be, with an environment of its own.
+/// One run to come, with an environment of its own.
 #[derive(Clone)]
 pub(crate) struct Provider {
     directory: PathBuf,
@@ -101,35 +101,35 @@ impl Provider {
         self.serve(&self.request(image))
     }
 
-    /// The pull, with the response going there.
+    /// The same, with this stdout.
     pub(crate) fn pull_into(&self, image: &str, stdout: impl Into<Stdio>) -> Outcome {
         self.begin_into(image, stdout).outcome()
     }
 
-    /// kubelet sends that request.
+    /// kubelet sends this request.
     pub(crate) fn serve(&self, request: &Request) -> Outcome {
         self.run(request.to_string().as_bytes())
     }
 
-    /// kubelet, or whatever it is, sends that.
+    /// The provider gets these bytes on stdin.
     pub(crate) fn run(&self, stdin: &[u8]) -> Outcome {
         finish(self.command(), stdin)
     }
 
-    /// An administrator runs it with more arguments.
+    /// Runs it by hand, with more arguments.
     pub(crate) fn run_with(&self, arguments: &[&str]) -> Outcome {
         self.run_with_stdin(arguments, b"")
     }
 
-    /// An administrator runs it with more arguments, and something on stdin.
+    /// Runs it by hand, with more arguments and this stdin.
     pub(crate) fn run_with_stdin(&self, arguments: &[&str], stdin: &[u8]) -> Outcome {
         let mut command = self.command();
         command.args(arguments);
         finish(command, stdin)
     }
 
-    /// An administrator runs it with more arguments, on a terminal: its exit code,
-    /// and everything that is to be seen.
+    /// Runs it by hand on a terminal, with more arguments, and returns the exit code and
+    /// everything that the terminal shows.
     pub(crate) fn run_on_terminal(&self, arguments: &[&str]) -> (Option<i32>, String) {
         let mut command = self.command();
         command.args(arguments);
@@ -145,7 +145,7 @@ impl Provider {
         outcome
     }
 
-    /// The pull, which is sent `signal` once `ready` says so.
+    /// The pull, to which `signal` is sent as soon as `ready` is true.
     pub(crate) fn pull_until(
         &self,
         image: &str,
@@ -173,8 +173,8 @@ impl Provider {
         finish(command, provider.request(image).to_string().as_bytes())
     }
 
-    /// As [`pull_in_script`](Self::pull_in_script), by a user who is not root: with a
-    /// copy of the program, for where it was built that user may not look into.
+    /// As [`pull_in_script`](Self::pull_in_script), but not as root. It runs a copy of
+    /// the program: other users may not look into the directory where it was built.
     pub(crate) fn pull_by_nobody(&self, node: &Node, script: &str, image: &str) -> Outcome {
         const NOBODY: u32 = 65534;
         let program = node.copy_program(PROGRAM, "program");

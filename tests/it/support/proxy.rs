@@ -1,5 +1,5 @@
-//! An HTTP proxy that knows `CONNECT`, leads every connection to one server,
-//! whatever it was asked for, and remembers what it was asked.
+//! An HTTP proxy that supports `CONNECT`, connects to one server whatever the client asks
+//! for, and records the requests.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};

@@ -1,5 +1,5 @@
-//! Nodes on which everything is as it should be, laid out as each distribution has
-//! it, for `check` to look at.
+//! Nodes without any problem that `check` could find, laid out as each distribution has
+//! them.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -16,14 +16,14 @@ const CONFIG: &str = "/etc/kubernetes/credential-providers.yaml";
 /// Where a distribution has what matters.
 pub(crate) struct Distribution {
     pub(crate) name: &'static str,
-    /// kubelet's command line, but for the two flags of providers.
+    /// kubelet's command line, without the two flags for providers.
     kubelet: &'static str,
     kubeconfig: &'static str,
     /// The API server's CA, where the kubeconfig does not hold it.
     ca: Option<&'static str>,
     bin_dir: &'static str,
     config: &'static str,
-    /// How kubelet is told the two above.
+    /// How kubelet gets these two flags.
     flags: Flags,
 }
 
@@ -244,7 +244,7 @@ impl ReadyNode {
             }
         }
         self.process(812, &command_line);
-        // A container's process, or a shell, is no kubelet.
+        // A container's process, and a shell, must not be taken for kubelet.
         self.process(900, "sh\0-c\0kubelet\0");
         arguments
     }
@@ -260,7 +260,7 @@ impl ReadyNode {
         self.write("/proc/700/exe", go_program(module, version));
     }
 
-    /// Modes as nodes have them, whatever the umask here is.
+    /// The modes that nodes have, whatever the umask is here.
     fn settle(&self, distribution: &Distribution) {
         let mut directories = vec![self.node.path("")];
         while let Some(directory) = directories.pop() {

@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::Outcome;
 
-/// A process that has been given its request, and may not have ended yet.
+/// A process that has its request, and may still run.
 pub(crate) struct Run {
     child: Child,
     started: Instant,
@@ -21,7 +21,7 @@ impl Run {
         Self { child, started }
     }
 
-    /// Sends a signal; to a process that has ended, it is no error.
+    /// Sends a signal. Ignores a process that has ended.
     pub(crate) fn signal(&mut self, signal: Signal) {
         if self.child.try_wait().unwrap().is_none() {
             let pid = Pid::from_raw(self.child.id().cast_signed()).unwrap();
@@ -34,7 +34,7 @@ impl Run {
         self.child.wait().unwrap()
     }
 
-    /// Waits for the end, and says what came of it.
+    /// Waits for the end, and returns the outcome.
     pub(crate) fn outcome(self) -> Outcome {
         let output = self.child.wait_with_output().unwrap();
         Outcome::new(output, self.started.elapsed())

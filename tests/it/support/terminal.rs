@@ -6,8 +6,8 @@ use std::process::Command;
 
 use nix::pty::openpty;
 
-/// Runs a command on a terminal of its own: its exit code, and everything that is
-/// to be seen there.
+/// Runs a command on a terminal of its own, and returns the exit code and everything that
+/// the terminal shows.
 pub(super) fn on_terminal(mut command: Command) -> (Option<i32>, String) {
     let terminal = openpty(None, None).unwrap();
     let end = || terminal.slave.try_clone().unwrap();
@@ -18,7 +18,7 @@ pub(super) fn on_terminal(mut command: Command) -> (Option<i32>, String) {
     let mut seen = Vec::new();
     let mut buffer = [0; 4096];
     let mut master = File::from(terminal.master);
-    // The last reader is told of the end by an error.
+    // The last reader gets an error at the end.
     while let Ok(count @ 1..) = master.read(&mut buffer) {
         seen.extend_from_slice(&buffer[..count]);
     }

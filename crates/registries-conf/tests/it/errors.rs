@@ -122,7 +122,7 @@ fn a_mistake_in_a_drop_in_names_the_drop_in() {
 }
 
 #[test]
-fn a_v1_table_without_a_list_is_no_v1() {
+fn a_v1_table_without_a_list_is_not_the_v1_format() {
     let node = Node::new([
         (
             "registries.conf",

@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_token_is_refused_in_the_real_servers_words() {
+    fn a_malformed_token_is_refused_in_the_real_servers_words() {
         let cases = [
             ("a!", "illegal base64 data at input byte 1"),
             (

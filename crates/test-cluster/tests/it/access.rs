@@ -46,7 +46,7 @@ fn a_get_by_name_is_granted_for_those_names_alone() {
 }
 
 #[test]
-fn nobody_may_watch_or_write() {
+fn watching_and_writing_are_forbidden() {
     let (_server, mut client) = cluster();
     let watched = client.get(&format!("{LIST}&watch=1")).json();
     let message = watched["message"].as_str().unwrap();
@@ -101,7 +101,7 @@ fn a_review_tells_what_is_granted() {
 }
 
 #[test]
-fn who_may_ask_about_others_is_told_what_they_may() {
+fn a_reviewer_learns_what_others_may_do() {
     const REVIEW: &str = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
     let (server, mut client) = cluster();
     server.grant("other", "app");

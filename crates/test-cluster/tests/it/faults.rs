@@ -100,7 +100,7 @@ fn answers_from_something_else_than_an_api_server() {
 }
 
 #[test]
-fn json_that_is_no_list_of_secrets() {
+fn json_that_is_not_a_list_of_secrets() {
     let (server, mut client) = cluster();
     put_recorded_secrets(&server);
     for fault in [AnswerFault::GarbageJson, AnswerFault::TruncatedJson] {

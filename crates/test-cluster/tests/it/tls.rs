@@ -91,7 +91,7 @@ fn versions_of_tls_are_as_asked() {
 }
 
 #[test]
-fn a_server_that_is_too_old_says_so() {
+fn a_server_that_is_too_old_sends_an_alert() {
     let server = ApiServer::builder().tls(TlsVersion::TooOld).start();
     let alert = tls_error(Client::connect(&server));
     let expected = Error::AlertReceived(AlertDescription::ProtocolVersion);
