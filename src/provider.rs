@@ -15,7 +15,7 @@ use crate::cluster::SecretsError;
 use crate::deadline::{Deadline, Timed};
 use crate::kubelet::{Request, Response};
 use crate::logins::{
-    GlobalFiles, GlobalTexts, LoginSource, Logins, NamespaceSecrets, Server, report_unusable,
+    GlobalFiles, GlobalTexts, Logins, Server, ask_server, asks_server, report_unusable,
 };
 use crate::run_log::{RunLog, log_outcome};
 use crate::sandbox;
@@ -85,7 +85,10 @@ fn serve(
 ) -> anyhow::Result<()> {
     let image = &request.image;
     let registries = config.registries.load()?;
-    let sources = Sources::of(image, &registries);
+    let mut sources = Sources::of(image, &registries);
+    if config.unmirrored {
+        sources = sources.unmirrored();
+    }
     sources.warn_of_unusable();
 
     let logins = if sources.no_login().is_some() {
@@ -120,35 +123,31 @@ fn find<'a>(
     sources: Sources<'a>,
 ) -> anyhow::Result<Logins<'a>> {
     let mut log = RunLog::default();
-    let names = SecretNames::wanted(config, &request.annotations)?;
+    let names = SecretNames::wanted(
+        config.secrets_annotation.as_deref(),
+        &request.annotations,
+        &config.secret_names,
+    )?;
     report_unusable(names.as_ref(), &mut log);
     let texts = GlobalTexts::read(&config.global_auth_files, &mut log);
     let globals = texts.decode(&mut log);
 
-    let server = names.as_ref().is_none_or(SecretNames::is_any);
+    let server = asks_server(config, names.as_ref());
     let server = server.then(|| Server::find(config, token, deadline));
     let server = server.transpose()?;
-    let mut secrets = server.as_ref().map(|server| NamespaceSecrets {
-        server,
-        account,
-        names: names.as_ref(),
-        deadline,
-    });
-    let mut global_files = GlobalFiles {
+    let global_files = GlobalFiles {
         files: &globals,
         deadline,
     };
 
-    let mut places: Vec<&mut dyn LoginSource> = Vec::new();
-    places.extend(
-        secrets
-            .as_mut()
-            .map(|secrets| secrets as &mut dyn LoginSource),
-    );
-    places.push(&mut global_files);
+    let mut places = Vec::new();
+    if let Some(server) = &server {
+        places = ask_server(config, server, account, names.as_ref(), deadline);
+    }
+    places.push(Box::new(global_files));
     // From here on tenants write what is parsed.
     sandbox::close(config, places.iter().map(|place| place.needs()));
-    Logins::choose(sources, &mut places, &globals, &mut log)
+    Logins::choose(sources, places, &globals, &mut log)
 }
 
 /// Removes the auth file of an earlier run: a login that was revoked, or is not needed

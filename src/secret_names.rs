@@ -5,9 +5,11 @@
 //! these alone, and not to list all Secrets of the namespace.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
 
 use crate::dns;
-use crate::settings::Settings;
+use crate::service_account::Namespace;
 
 /// The most Secrets that may be named: each is a request to the API server.
 pub const MAX_NAMES: usize = 32;
@@ -38,27 +40,61 @@ pub struct TooManyNames {
 )]
 pub struct NotASubdomain;
 
+/// A Secret by its namespace and name, written `NAMESPACE/NAME`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedSecret {
+    /// The namespace.
+    pub namespace: Namespace,
+    /// The name: a DNS subdomain.
+    pub name: String,
+}
+
+/// The text is not the name of a Secret with that of its namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected NAMESPACE/NAME, such as registry-logins/mirror")]
+pub struct NotAName;
+
+impl FromStr for SharedSecret {
+    type Err = NotAName;
+
+    fn from_str(text: &str) -> Result<Self, NotAName> {
+        let (namespace, name) = text.split_once('/').ok_or(NotAName)?;
+        let namespace = Namespace::parse(namespace).map_err(|_not_a_label| NotAName)?;
+        if !dns::is_subdomain(name) {
+            return Err(NotAName);
+        }
+        let name = name.to_owned();
+        Ok(Self { namespace, name })
+    }
+}
+
+impl fmt::Display for SharedSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
 impl SecretNames {
-    /// The names in the service account's annotation, where it is there, even if it
-    /// is empty; else those of the flag; `None` where there is neither, and all
+    /// The names in the service account's annotation of that name, where it is there,
+    /// even if it is empty; else those of the flag; `None` where there is neither, and all
     /// Secrets of the namespace count.
     ///
     /// # Errors
     /// [`TooManyNames`].
     pub fn wanted(
-        config: &Settings,
+        annotation: Option<&str>,
         annotations: &BTreeMap<String, String>,
+        flag: &[String],
     ) -> Result<Option<Self>, TooManyNames> {
-        let annotation = config.secrets_annotation.as_ref();
         let text = annotation.and_then(|name| annotations.get_key_value(name));
         if let Some((name, text)) = text {
             let by = || format!("annotation {name:?} of the service account");
             return Self::parse(by, &[text]).map(Some);
         }
-        if config.secret_names.is_empty() {
+        if flag.is_empty() {
             return Ok(None);
         }
-        let texts: Vec<&str> = config.secret_names.iter().map(String::as_str).collect();
+        let texts: Vec<&str> = flag.iter().map(String::as_str).collect();
         Self::parse(|| "--secret-name".to_owned(), &texts).map(Some)
     }
 

@@ -23,6 +23,7 @@ pub struct Sources<'a> {
     /// which kubelet does not tell; empty where that is the image itself alone.
     pub candidates: Vec<CandidateSources<'a>>,
     configured: bool,
+    unmirrored: bool,
 }
 
 /// What registries.conf makes of one repository that a short name may stand for.
@@ -60,7 +61,19 @@ impl<'a> Sources<'a> {
             own,
             candidates: candidates(image, config),
             configured: !config.files().is_empty(),
+            unmirrored: false,
         }
+    }
+
+    /// Also takes the image itself for a pull source that a login could help, which
+    /// kubelet's own logins do not always cover.
+    #[must_use]
+    pub fn unmirrored(mut self) -> Self {
+        self.unmirrored = true;
+        if self.own.registry.is_none() {
+            self.own.sources.push(itself(self.image));
+        }
+        self
     }
 
     /// Why nothing of ours could help the pull; `None` where there is something to
@@ -72,6 +85,9 @@ impl<'a> Sources<'a> {
     /// of `docker.io` would cost every pod of the node an answer of the API server.
     pub fn no_login(&self) -> Option<NoLogin> {
         let own = self.no_login_itself()?;
+        if self.unmirrored && self.names().next().is_some() {
+            return None;
+        }
         let mut candidates = self.candidates.iter();
         let elsewhere = candidates.any(|one| {
             one.pull.registry.is_some() && has_elsewhere(&one.pull, &one.candidate.name)

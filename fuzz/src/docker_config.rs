@@ -171,7 +171,7 @@ pub(crate) fn selection(entries: &[(&str, RawEntry<'_>)]) {
             .max_by_key(|((key, _), (origin, late))| {
                 let specificity = Key::parse(key).map(|key| key.specificity()).ok();
                 (
-                    origin.is_namespaced(),
+                    origin.owner() == Owner::Pod,
                     specificity,
                     late,
                     spelling(key, source),

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 
+use crate::credentials::UrlError;
+use crate::kubelet::provider_config::MatchImage;
+
 const CONFIG_HELP: &str = "\
 matchImages has every registry that may be pulled from elsewhere: with mirrors, or with a location \
 other than its prefix, unless all of that is blocked. A \"*\" of registries.conf stands for up to 4 labels \
@@ -46,6 +49,10 @@ pub struct ProviderConfig {
     /// in FILE, else the issuer that the API server tells whoever asks.
     #[arg(long, value_name = "AUDIENCE", value_parser = NonEmptyStringValueParser::new())]
     pub audience: Option<String>,
+    /// Pattern of images to serve beside those that registries.conf gives, as for
+    /// --unmirrored; repeatable.
+    #[arg(long = "match-image", value_name = "PATTERN", value_parser = parse_pattern)]
+    pub match_images: Vec<String>,
     /// Give the plugin this environment's proxy: `HTTPS_PROXY` and `NO_PROXY` go into
     /// the entry's env. Where kubelet has them, the plugin has them anyway.
     #[arg(long)]
@@ -53,6 +60,11 @@ pub struct ProviderConfig {
     /// What to print.
     #[arg(short, long, value_enum, default_value_t = ConfigOutput::Yaml)]
     pub output: ConfigOutput,
+}
+
+/// A pattern that kubelet takes in matchImages.
+fn parse_pattern(pattern: &str) -> Result<String, UrlError> {
+    MatchImage::parse(pattern).map(|_| pattern.to_owned())
 }
 
 /// What `config` prints.

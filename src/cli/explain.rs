@@ -60,7 +60,7 @@ pub struct Explain {
 pub struct SecretsFrom {
     /// File with Secrets as "kubectl get secrets -o yaml" or "-o json" prints
     /// them; repeatable, and - is stdin. Of two with the same name the last counts.
-    #[arg(long, value_name = "FILE")]
+    #[arg(id = "secret-files", long = "secrets", value_name = "FILE")]
     pub secrets: Vec<PathBuf>,
     /// File with a token of a service account of the namespace: asks the API server,
     /// as the plugin does.

@@ -11,6 +11,10 @@ use crate::settings::{ALL, Given, Kind, Origin, Setting};
 /// Sets the plugin's flags apart from those of a subcommand.
 pub(super) const HEADING: &str = "Options of the plugin";
 
+/// The setting that is a flag of the plugin alone: `explain` has a flag of that name for
+/// its input. A subcommand takes it before its own name.
+const SECRETS: &str = "secrets";
+
 /// The settings that were given as flags.
 #[derive(Debug)]
 pub(super) struct Options {
@@ -60,7 +64,7 @@ fn argument(setting: &'static Setting) -> Arg {
         .env(setting.variable)
         .hide_env_values(true)
         .help(setting.help)
-        .global(true)
+        .global(setting.name != SECRETS)
         .default_values(setting.default.iter().map(OsStr::new));
     match setting.kind {
         Kind::Switch => argument

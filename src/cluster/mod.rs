@@ -24,7 +24,8 @@ pub use review::{Access, ReviewError, may_account, may_i};
 pub(crate) use secrets::grant;
 pub use secrets::{
     Listed, PageEnd, SECRET_TYPES, SecretDoc, SecretProblem, SecretType, SecretsError,
-    UnusableSecret, data_key, for_each_secret, read_named, read_page, read_secret, secret_type,
+    UnusableSecret, data_key, for_each_secret, read_named, read_page, read_secret, read_shared,
+    secret_type,
 };
 pub use tls::{CaSource, CertificateProblem, Refused, TlsError, Trust};
 pub use user::{User, UserError};

@@ -19,4 +19,4 @@ pub use key::{Key, Specificity};
 pub use observer::{Observer, Skipped};
 pub(crate) use schemeless_url::glob;
 pub use schemeless_url::{SchemelessUrl, UrlError};
-pub use selection::{Candidate, Comparison, Origin, Rule, Selection, Verdict};
+pub use selection::{Candidate, Comparison, Origin, Owner, Rule, Selection, Verdict};

@@ -7,18 +7,23 @@
 mod global;
 mod secrets;
 mod server;
+mod shared;
 
 use secret::Wiped;
 
 use crate::auth_file;
 use crate::credentials::{Observer, Selection};
+use crate::deadline::Deadline;
 use crate::kubelet::Response;
-use crate::settings::Settings;
+use crate::secret_names::SecretNames;
+use crate::service_account::ServiceAccount;
+use crate::settings::{SecretsPolicy, Settings};
 use crate::sources::Sources;
 
 pub use global::{GlobalAuthFile, GlobalFiles, GlobalTexts};
-pub use secrets::{NamespaceSecrets, offer_secret, report_unusable};
+pub use secrets::{NamespaceSecrets, offer_secret, report_unusable, secret_origin};
 pub use server::Server;
+pub use shared::SharedSecrets;
 
 /// A place that logins come from. Whose logins they are, the pod's or the node's, is in
 /// the [`Origin`](crate::credentials::Origin) of each.
@@ -49,6 +54,44 @@ pub struct Needs {
     pub ports: Vec<u16>,
 }
 
+/// Whether the API server is asked for logins, where these Secrets are named.
+pub fn asks_server(settings: &Settings, names: Option<&SecretNames>) -> bool {
+    reads_secrets(settings, names) || !settings.shared_secrets.is_empty()
+}
+
+fn reads_secrets(settings: &Settings, names: Option<&SecretNames>) -> bool {
+    settings.secrets != SecretsPolicy::Never && names.is_none_or(SecretNames::is_any)
+}
+
+/// The login sources that the API server is asked for, in the order of their precedence.
+pub fn ask_server<'a>(
+    settings: &'a Settings,
+    server: &'a Server,
+    account: &'a ServiceAccount,
+    names: Option<&'a SecretNames>,
+    deadline: Deadline,
+) -> Vec<Box<dyn LoginSource + 'a>> {
+    let mut places: Vec<Box<dyn LoginSource>> = Vec::new();
+    if reads_secrets(settings, names) {
+        places.push(Box::new(NamespaceSecrets {
+            server,
+            account,
+            names,
+            may_be_forbidden: settings.secrets == SecretsPolicy::IfAllowed,
+            deadline,
+        }));
+    }
+    if !settings.shared_secrets.is_empty() {
+        places.push(Box::new(SharedSecrets {
+            server,
+            account,
+            secrets: &settings.shared_secrets,
+            deadline,
+        }));
+    }
+    places
+}
+
 /// What was found for an image in a namespace.
 #[derive(Debug)]
 pub struct Logins<'a> {
@@ -77,12 +120,12 @@ impl<'a> Logins<'a> {
     /// As [`LoginSource::offer`], and an auth file that would be too large.
     pub fn choose(
         sources: Sources<'a>,
-        places: &mut [&mut dyn LoginSource],
+        places: Vec<Box<dyn LoginSource + '_>>,
         globals: &[GlobalAuthFile<'_>],
         observer: &mut dyn Observer,
     ) -> anyhow::Result<Self> {
         let mut selection = Selection::new(sources.names());
-        for place in places {
+        for mut place in places {
             place.offer(&mut selection, observer)?;
         }
         let content = auth_file::encode(&selection, globals, observer)?;
@@ -96,7 +139,7 @@ impl<'a> Logins<'a> {
     /// What kubelet is told: whose image it is, where a credential of the pod is used,
     /// unless that is turned off.
     pub fn response(&self, settings: &Settings) -> Response {
-        if settings.empty_login && self.selection.has_namespaced() {
+        if settings.empty_login && self.selection.has_pods() {
             Response::owned(self.sources.image.clone())
         } else {
             Response::empty()

@@ -1,8 +1,10 @@
 //! The Secrets of the pod's namespace.
 
+use tracing::warn;
+
 use super::server::Server;
 use super::{LoginSource, Needs};
-use crate::cluster::{Listed, SecretDoc};
+use crate::cluster::{Listed, SecretDoc, SecretsError};
 use crate::credentials::{DockerConfig, Observer, Origin, Selection, Skipped, Text};
 use crate::deadline::{Deadline, Elapsed};
 use crate::secret_names::{NotASubdomain, SecretNames};
@@ -18,8 +20,15 @@ pub struct NamespaceSecrets<'a> {
     pub account: &'a ServiceAccount,
     /// The Secrets that count, where they are named.
     pub names: Option<&'a SecretNames>,
+    /// Whether the namespace counts as one without Secrets where the pod may not read
+    /// them.
+    pub may_be_forbidden: bool,
     /// When the run must have ended.
     pub deadline: Deadline,
+}
+
+fn is_forbidden(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(SecretsError::Forbidden { .. }))
 }
 
 /// Why the docker config of a Secret has no entries.
@@ -40,12 +49,20 @@ impl LoginSource for NamespaceSecrets<'_> {
         observer: &mut dyn Observer,
     ) -> anyhow::Result<()> {
         let mut in_time = Ok(());
-        self.server
+        let origin = |name| secret_origin(name, self.names);
+        let read = self
+            .server
             .read_secrets(self.account, self.names, &mut |secret| {
                 if in_time.is_ok() {
-                    in_time = offer_secret(secret, self.names, self.deadline, selection, observer);
+                    in_time = offer_secret(secret, origin, self.deadline, selection, observer);
                 }
-            })?;
+            });
+        match read {
+            Err(error) if self.may_be_forbidden && is_forbidden(&error) => {
+                warn!("no Secrets of the namespace: {error:#}");
+            }
+            read => read?,
+        }
         Ok(in_time?)
     }
 }
@@ -58,6 +75,15 @@ pub fn report_unusable(names: Option<&SecretNames>, observer: &mut dyn Observer)
     }
 }
 
+/// The origin of a Secret of the pod's namespace.
+pub fn secret_origin(name: String, names: Option<&SecretNames>) -> Origin {
+    let place = names.and_then(|names| names.names().iter().position(|given| *given == name));
+    match place {
+        Some(place) => Origin::NamedSecret(place, name),
+        None => Origin::Secret(name),
+    }
+}
+
 /// Offers the entries of one Secret, until the time is up. What cannot be used is
 /// skipped.
 ///
@@ -65,7 +91,7 @@ pub fn report_unusable(names: Option<&SecretNames>, observer: &mut dyn Observer)
 /// [`Elapsed`].
 pub fn offer_secret(
     secret: Listed,
-    names: Option<&SecretNames>,
+    origin: impl FnOnce(String) -> Origin,
     deadline: Deadline,
     selection: &mut Selection,
     observer: &mut dyn Observer,
@@ -77,16 +103,12 @@ pub fn offer_secret(
     } = match secret {
         Ok(secret) => secret,
         Err(unusable) => {
-            let origin = Origin::Secret(unusable.name);
+            let origin = origin(unusable.name);
             observer.skipped(&Skipped::new(&origin, None, unusable.problem));
             return Ok(());
         }
     };
-    let place = names.and_then(|names| names.names().iter().position(|given| *given == name));
-    let origin = match place {
-        Some(place) => Origin::NamedSecret(place, name),
-        None => Origin::Secret(name),
-    };
+    let origin = origin(name);
     let text = Text::of_json(&docker_config);
     let config = match DockerConfig::parse(&text, format) {
         Ok(config) => config,

@@ -1,12 +1,11 @@
 //! The API server, found and ready to be asked with the pod's token.
 
-use anyhow::Context;
 use secret::Secret;
 use tracing::info;
 
-use crate::cluster::{self, Client, Endpoint, Listed};
+use crate::cluster::{self, Client, Endpoint, Listed, SecretsError};
 use crate::deadline::Deadline;
-use crate::secret_names::SecretNames;
+use crate::secret_names::{SecretNames, SharedSecret};
 use crate::service_account::ServiceAccount;
 use crate::settings::Settings;
 
@@ -50,11 +49,10 @@ impl Server {
         visit: &mut dyn FnMut(Listed),
     ) -> anyhow::Result<()> {
         let read = cluster::for_each_secret(&self.client, account, names, visit);
-        let verb = if names.is_some() { "get" } else { "list" };
-        read.with_context(|| {
+        read.map_err(|error| {
+            let verb = if names.is_some() { "get" } else { "list" };
             let namespace = account.namespace.as_str();
-            let endpoint = &self.endpoint;
-            format!("{verb} secrets in namespace {namespace:?} at API server {endpoint}")
+            self.failure(error, &format!("{verb} secrets in namespace {namespace:?}"))
         })?;
         // Only now: the line of a failure says all this too.
         let Endpoint {
@@ -67,5 +65,22 @@ impl Server {
         let proxy = proxy.as_ref().map(ToString::to_string);
         info!(%server, why, trust = trust.to_string(), proxy, "read secrets");
         Ok(())
+    }
+
+    /// Asks for one Secret of a namespace that need not be the account's.
+    ///
+    /// # Errors
+    /// As the API server, or the way to it, has it.
+    pub(super) fn read_shared(
+        &self,
+        account: &ServiceAccount,
+        shared: &SharedSecret,
+    ) -> Result<Listed, SecretsError> {
+        cluster::read_shared(&self.client, account, &shared.namespace, &shared.name)
+    }
+
+    /// An error that says what was asked, and of whom.
+    pub(super) fn failure(&self, error: SecretsError, what: &str) -> anyhow::Error {
+        anyhow::Error::new(error).context(format!("{what} at API server {}", self.endpoint))
     }
 }

@@ -104,6 +104,27 @@ settings! {
          them: \"credential-provider.crio.io/secrets: mirror-login, team-cache\". Empty: \
          none counts",
     }
+    SECRETS {
+        "secrets", "SECRETS",
+        Kind::Choice(&[
+            ("required", "A pod that may not read them is not pulled for"),
+            ("if-allowed", "A pod that may not read them has none"),
+            ("never", "They are not read: shared Secrets and the node's logins alone count"),
+        ]),
+        &["required"],
+        "Whether the Secrets of the pod's namespace are read; before the name of a subcommand",
+    }
+    SHARED_SECRET {
+        "shared-secret", "SHARED_SECRET", Kind::List("NAMESPACE/NAME"), &[],
+        "Secret of any namespace that counts for every pod whose service account may get \
+         it, after those of the pod's own namespace; repeatable, and separated by colons in \
+         the environment. The first counts most",
+    }
+    UNMIRRORED {
+        "unmirrored", "UNMIRRORED", Kind::Switch, &[],
+        "Serve images without a mirror too: every image that kubelet asks for gets the \
+         logins of its namespace, so that pods need no imagePullSecrets",
+    }
     KUBECONFIG {
         "kubeconfig", "KUBECONFIG", Kind::One("FILE"), &[],
         "kubeconfig that says where the API server is; its user is never used",

@@ -20,13 +20,15 @@ use registries_conf::{Environment, Layout, Options};
 use crate::cluster::{self, ProxySettings};
 use crate::logging::{Format, Level};
 use crate::registries::Lookup;
+use crate::secret_names::{NotAName, SharedSecret};
 
 pub use declared::{ALL, Kind, Setting, named};
 use declared::{
     API_SERVER, API_SERVER_ENV_FILE, AUTH_DIR, CERTIFICATE_AUTHORITY, CONFIG_FILE,
     GLOBAL_AUTH_FILE, INSECURE_SKIP_TLS_VERIFY, KUBECONFIG, LOCK_FILE, LOG_FORMAT, LOG_LEVEL,
     NO_EMPTY_LOGIN, NO_SANDBOX, PULL_INTENTS_DIR, REGISTRIES_CONF, REGISTRIES_CONF_DIR,
-    REGISTRIES_CONF_LAYOUT, SECRET_NAME, SECRETS_ANNOTATION, STALE_AFTER, TIMEOUT, TLS_SERVER_NAME,
+    REGISTRIES_CONF_LAYOUT, SECRET_NAME, SECRETS, SECRETS_ANNOTATION, SHARED_SECRET, STALE_AFTER,
+    TIMEOUT, TLS_SERVER_NAME, UNMIRRORED,
 };
 use duration::parse_duration;
 pub use file::{FileError, UnknownKey};
@@ -45,6 +47,13 @@ pub struct Settings {
     pub secret_names: Vec<String>,
     /// The annotation in which service accounts name their Secrets.
     pub secrets_annotation: Option<String>,
+    /// Whether the Secrets of the pod's namespace are read.
+    pub secrets: SecretsPolicy,
+    /// Secrets of any namespace that count for every pod that may get them, the one that
+    /// counts most first.
+    pub shared_secrets: Vec<SharedSecret>,
+    /// Whether images are served that are pulled from nowhere but their own repository.
+    pub unmirrored: bool,
     /// How to find and to trust the API server.
     pub cluster: cluster::Settings,
     /// The limit of the whole run.
@@ -67,6 +76,28 @@ pub struct Settings {
     pub given: Given,
     /// What the configuration file has that is not a setting.
     pub unknown_keys: Vec<UnknownKey>,
+}
+
+/// Whether the Secrets of the pod's namespace are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretsPolicy {
+    /// Yes, and a pod that may not read them is a failure.
+    Required,
+    /// Yes, and a pod that may not read them has none.
+    IfAllowed,
+    /// No.
+    Never,
+}
+
+impl SecretsPolicy {
+    fn parse(name: &str) -> Option<Self> {
+        match name {
+            "required" => Some(Self::Required),
+            "if-allowed" => Some(Self::IfAllowed),
+            "never" => Some(Self::Never),
+            _ => None,
+        }
+    }
 }
 
 /// Why there are no settings.
@@ -134,6 +165,9 @@ impl Settings {
             global_auth_files: values.paths(GLOBAL_AUTH_FILE)?,
             secret_names: values.texts(SECRET_NAME)?,
             secrets_annotation: values.text(SECRETS_ANNOTATION)?,
+            secrets: values.choice(SECRETS, SecretsPolicy::parse)?,
+            shared_secrets: values.shared_secrets()?,
+            unmirrored: given.is_given(UNMIRRORED),
             cluster: cluster::Settings {
                 api_server: values.text(API_SERVER)?,
                 kubeconfig: values.optional_path(KUBECONFIG)?,
@@ -193,6 +227,17 @@ impl Values<'_> {
     fn texts(&self, setting: &'static Setting) -> Result<Vec<String>, SettingsError> {
         let values = self.0.list(setting).into_iter();
         values.map(|value| self.utf8(setting, value)).collect()
+    }
+
+    fn shared_secrets(&self) -> Result<Vec<SharedSecret>, SettingsError> {
+        let names = self.texts(SHARED_SECRET)?;
+        let parsed: Result<_, NotAName> = names.iter().map(|name| name.parse()).collect();
+        parsed.map_err(|_not_a_name| {
+            self.invalid(
+                SHARED_SECRET,
+                "expected NAMESPACE/NAME, such as registry-logins/mirror",
+            )
+        })
     }
 
     fn utf8(&self, setting: &'static Setting, value: &OsStr) -> Result<String, SettingsError> {

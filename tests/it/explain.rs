@@ -122,7 +122,11 @@ fn the_text_shows_what_is_used_and_why_the_others_are_not() {
         &["not used", "secret \"a\"", "sorts before"],
         &["not used", "secret \"b\"", "glob"],
         &["not used", "secret \"c\"", "sorts before"],
-        &["not used", "global auth file", "namespace come first"],
+        &[
+            "not used",
+            "global auth file",
+            "come first, then shared Secrets",
+        ],
         &["2.", NGINX, "primary"],
         &["no login"],
         &["secret \"d\"", "elsewhere.example"],

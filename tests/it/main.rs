@@ -41,6 +41,8 @@ mod logs;
 #[cfg(test)]
 mod selection;
 #[cfg(test)]
+mod login_sources;
+#[cfg(test)]
 mod named_secrets;
 #[cfg(test)]
 mod unusable;

@@ -131,6 +131,15 @@ impl ApiServer {
             .grant_get(account, resource_names);
     }
 
+    /// Lets a service account, given by namespace and name, get a Secret of another
+    /// namespace.
+    pub fn grant_elsewhere(&self, account: (&str, &str), namespace: &str, name: &str) {
+        let account = ServiceAccount::new(account.0, account.1);
+        locked(&self.shared.state)
+            .grants
+            .grant_elsewhere(account, namespace, name);
+    }
+
     /// Lets a service account ask what others may do, with `SubjectAccessReview`.
     pub fn grant_review(&self, namespace: &str, service_account: &str) {
         let account = ServiceAccount::new(namespace, service_account);

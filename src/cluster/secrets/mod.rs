@@ -15,7 +15,7 @@ use ureq::http::StatusCode;
 use super::client::{Client, ClientError};
 use crate::credentials::Format;
 use crate::secret_names::SecretNames;
-use crate::service_account::ServiceAccount;
+use crate::service_account::{Namespace, ServiceAccount};
 
 pub use read::{data_key, read_named, read_page, read_secret, secret_type};
 
@@ -133,11 +133,13 @@ pub enum SecretsError {
         "service account {:?} may not {}: {}",
         .account.as_deref().unwrap_or("?"),
         wish(.names),
-        grant(.namespace, .account.as_deref(), .names)
+        grant(.namespace, (.account_namespace, .account.as_deref()), .names)
     )]
     Forbidden {
-        /// The namespace.
+        /// The namespace of the Secrets.
         namespace: String,
+        /// The namespace of the service account.
+        account_namespace: String,
         /// The service account, where the token names it.
         account: Option<String>,
         /// The Secrets that were to be read; none where all were to be listed.
@@ -173,10 +175,14 @@ fn wish(names: &[String]) -> String {
     format!("get secrets {}", names.join(", "))
 }
 
-/// The Role and the `RoleBinding` that let an account read Secrets of its namespace: one
-/// line that an administrator can run. Names of Secrets are DNS subdomains; that
-/// of the account comes out of a token.
-pub(crate) fn grant(namespace: &str, account: Option<&str>, names: &[String]) -> String {
+/// The Role and the `RoleBinding` that let an account, given with its namespace, read
+/// Secrets of a namespace: one line that an administrator can run. Names of Secrets are
+/// DNS subdomains; that of the account comes out of a token.
+pub(crate) fn grant(
+    namespace: &str,
+    (account_namespace, account): (&str, Option<&str>),
+    names: &[String],
+) -> String {
     let plain = |name: &&str| {
         name.bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
@@ -187,7 +193,7 @@ pub(crate) fn grant(namespace: &str, account: Option<&str>, names: &[String]) ->
     let names: Vec<_> = names.iter().map(String::as_str).map(each).collect();
     let names = names.concat();
     format!(
-        "kubectl -n {namespace} create role image-pull-secrets --verb={verb} --resource=secrets{names}; kubectl -n {namespace} create rolebinding image-pull-secrets --role=image-pull-secrets --serviceaccount={namespace}:{account}"
+        "kubectl -n {namespace} create role image-pull-secrets --verb={verb} --resource=secrets{names}; kubectl -n {namespace} create rolebinding image-pull-secrets --role=image-pull-secrets --serviceaccount={account_namespace}:{account}"
     )
 }
 
@@ -206,22 +212,32 @@ pub fn for_each_secret(
         None => list(client, account, &mut visit),
         Some(names) => {
             for name in names.names() {
-                visit(get(client, account, name, names)?);
+                let namespace = &account.namespace;
+                let secret = get(client, namespace, name);
+                visit(secret.map_err(|error| explain(error, account, namespace, names.names()))?);
             }
             Ok(())
         }
     }
 }
 
-/// One Secret. That there is none is said by the API server itself, not by whatever
-/// else answers 404.
-fn get(
+/// Reads one Secret of a namespace that need not be the account's.
+///
+/// # Errors
+/// [`SecretsError`].
+pub fn read_shared(
     client: &Client,
     account: &ServiceAccount,
+    namespace: &Namespace,
     name: &str,
-    names: &SecretNames,
 ) -> Result<Listed, SecretsError> {
-    let namespace = account.namespace.as_str();
+    let names = [name.to_owned()];
+    get(client, namespace, name).map_err(|error| explain(error, account, namespace, &names))
+}
+
+/// One Secret. That there is none is said by the API server itself, not by whatever
+/// else answers 404.
+fn get(client: &Client, namespace: &Namespace, name: &str) -> Result<Listed, SecretsError> {
     let path = format!("/api/v1/namespaces/{namespace}/secrets/{name}");
     match client.get(&path, read::MAX_SECRET_BYTES) {
         Ok(body) => read_named(&body, name),
@@ -233,7 +249,7 @@ fn get(
                 problem: SecretProblem::NotFound,
             }))
         }
-        Err(error) => Err(explain(error, account, names.names())),
+        Err(error) => Err(SecretsError::Client(error)),
     }
 }
 
@@ -272,7 +288,10 @@ fn list(
                 continue_token = None;
                 continue;
             }
-            Err(error) => return Err(explain(error, account, &[])),
+            Err(error) => {
+                let error = SecretsError::Client(error);
+                return Err(explain(error, account, &account.namespace, &[]));
+            }
         }
         let page = page?;
         count += page.secrets;
@@ -292,20 +311,26 @@ impl SecretsError {
 }
 
 /// Says what to do about the two refusals that have a usual cause.
-fn explain(error: ClientError, account: &ServiceAccount, names: &[String]) -> SecretsError {
-    let ClientError::Refused(refusal) = &error else {
-        return SecretsError::Client(error);
+fn explain(
+    error: SecretsError,
+    account: &ServiceAccount,
+    namespace: &Namespace,
+    names: &[String],
+) -> SecretsError {
+    let SecretsError::Client(ClientError::Refused(refusal)) = &error else {
+        return error;
     };
     match refusal.status {
         StatusCode::UNAUTHORIZED => SecretsError::Unauthorized {
             audiences: account.audiences.clone(),
         },
         StatusCode::FORBIDDEN => SecretsError::Forbidden {
-            namespace: account.namespace.to_string(),
+            namespace: namespace.to_string(),
+            account_namespace: account.namespace.to_string(),
             account: account.name.clone(),
             names: names.to_vec(),
         },
-        _ => SecretsError::Client(error),
+        _ => error,
     }
 }
 
@@ -330,6 +355,7 @@ mod tests {
     fn a_refusal_names_the_command_that_grants_the_permission() {
         let error = SecretsError::Forbidden {
             namespace: "team-a".to_owned(),
+            account_namespace: "team-a".to_owned(),
             account: Some("$(reboot)".to_owned()),
             names: Vec::new(),
         };
@@ -345,6 +371,7 @@ mod tests {
     fn a_refusal_to_read_some_secrets_names_a_role_for_these_alone() {
         let error = SecretsError::Forbidden {
             namespace: "team-a".to_owned(),
+            account_namespace: "team-a".to_owned(),
             account: Some("app".to_owned()),
             names: vec!["a".to_owned(), "b.c".to_owned()],
         };

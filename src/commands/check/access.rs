@@ -42,7 +42,11 @@ pub(super) fn named(
             format!("{} --secrets-annotation {key}", rewrite(&entry.file)),
         ));
     }
-    match SecretNames::wanted(config, &annotations) {
+    match SecretNames::wanted(
+        config.secrets_annotation.as_deref(),
+        &annotations,
+        &config.secret_names,
+    ) {
         Ok(None) => Ok(Vec::new()),
         Ok(Some(names)) if names.names().is_empty() => {
             let message = "the service account names no Secret: none is read";
@@ -270,6 +274,6 @@ fn judged(namespace: &str, account: Option<&str>, names: &[String], allowed: boo
     Finding::fail(
         NAME,
         format!("service account {shown:?} may not {right}"),
-        grant(namespace, account, names),
+        grant(namespace, (namespace, account), names),
     )
 }

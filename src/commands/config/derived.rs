@@ -16,8 +16,9 @@ pub(super) struct Derived<'a> {
     pub(super) registries: Vec<&'a Registry>,
 }
 
-/// What cannot be expressed is a warning, and the others still count.
-pub(super) fn derive(registries: &Registries) -> Derived<'_> {
+/// What registries.conf gives, and `more` patterns. What cannot be expressed is a warning,
+/// and the others still count.
+pub(super) fn derive<'a>(registries: &'a Registries, more: &[String]) -> Derived<'a> {
     let mut derived = Derived {
         patterns: Vec::new(),
         registries: Vec::new(),
@@ -37,6 +38,7 @@ pub(super) fn derive(registries: &Registries) -> Derived<'_> {
     }
     let short = short_names(registries, &derived.patterns);
     derived.patterns.extend(short);
+    derived.patterns.extend_from_slice(more);
     derived.patterns = provider_config::minimal(derived.patterns);
     derived
 }

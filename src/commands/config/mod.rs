@@ -39,10 +39,10 @@ pub fn config(
     mut stdout: impl Write,
 ) -> anyhow::Result<()> {
     let registries = settings.registries.load_by_hand()?;
-    let derived = derive(&registries);
+    let derived = derive(&registries, &command.match_images);
     anyhow::ensure!(
         !derived.patterns.is_empty(),
-        "registries.conf and its drop-ins have no registry with a mirror that a login could be for, and kubelet takes no provider without matchImages"
+        "registries.conf and its drop-ins have no registry with a mirror that a login could be for, and kubelet takes no provider without matchImages: add a mirror, or name images with --match-image"
     );
     let api_version = match command.output {
         ConfigOutput::Openshift => Some(openshift::V1),

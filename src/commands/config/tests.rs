@@ -31,7 +31,7 @@ fn merged_and_handed(
     annotation: Option<&str>,
 ) -> String {
     let registries = registries(prefixes);
-    let derived = derive(&registries);
+    let derived = derive(&registries, &[]);
     let wanted = Wanted {
         patterns: &derived.patterns,
         registries: &derived.registries,
@@ -399,7 +399,7 @@ fn what_is_shared_is_not_edited() {
         entry(0).replace("\n    - \"docker.io\"", " *images")
     );
     let registries = registries(&["docker.io"]);
-    let derived = derive(&registries);
+    let derived = derive(&registries, &[]);
     let wanted = Wanted {
         patterns: &derived.patterns,
         registries: &derived.registries,
@@ -504,7 +504,7 @@ proptest! {
             format!("{HEAD}providers:\n{own}{junk}")
         };
         let registries = registries(&["docker.io"]);
-        let derived = derive(&registries);
+        let derived = derive(&registries, &[]);
         let wanted = Wanted {
             patterns: &derived.patterns,
             registries: &derived.registries,

@@ -30,12 +30,12 @@ use crate::cluster::{self, ATTEMPT, Client};
 use crate::credentials::Candidate;
 use crate::deadline::Deadline;
 use crate::logins::{
-    GlobalFiles, GlobalTexts, LoginSource, Logins, NamespaceSecrets, Server, report_unusable,
+    GlobalFiles, GlobalTexts, LoginSource, Logins, Server, ask_server, asks_server, report_unusable,
 };
 use crate::sandbox;
 use crate::secret_names::SecretNames;
 use crate::service_account::{Namespace, ServiceAccount};
-use crate::settings::Settings;
+use crate::settings::{SecretsPolicy, Settings};
 use crate::sources::Sources;
 
 /// The largest token that is read: 1 MiB, as in a request.
@@ -76,7 +76,10 @@ pub fn explain(
     let root = Root::new(command.root.directory.clone());
     let here = root.apply(config.clone());
     let registries = here.registries.load_by_hand()?;
-    let sources = Sources::of(&image, &registries);
+    let mut sources = Sources::of(&image, &registries);
+    if config.unmirrored {
+        sources = sources.unmirrored();
+    }
     let mut findings = Findings::default();
     let logins = if sources.no_login().is_some() {
         Logins::none(sources)
@@ -116,12 +119,16 @@ fn find<'a>(
     findings: &mut Findings,
 ) -> anyhow::Result<Logins<'a>> {
     let annotations = command.annotations.iter().cloned().collect();
-    let names = SecretNames::wanted(config, &annotations)?;
+    let names = SecretNames::wanted(
+        config.secrets_annotation.as_deref(),
+        &annotations,
+        &config.secret_names,
+    )?;
     let names = names.as_ref();
     report_unusable(names, findings);
     let texts = GlobalTexts::read(&config.global_auth_files, findings);
     let globals = texts.decode(findings);
-    let mut global_files = GlobalFiles {
+    let global_files = GlobalFiles {
         files: &globals,
         deadline,
     };
@@ -129,23 +136,23 @@ fn find<'a>(
     let Some(path) = &command.secrets.token_file else {
         let files = &command.secrets.secrets;
         let given = secrets::read(files, &command.namespace, stdin, findings)?;
-        let mut secrets = given.named(names, deadline);
-        let mut places: [&mut dyn LoginSource; 2] = [&mut secrets, &mut global_files];
-        return Logins::choose(sources, &mut places, &globals, findings);
+        let mut places: Vec<Box<dyn LoginSource>> = Vec::new();
+        if config.secrets != SecretsPolicy::Never {
+            places.push(Box::new(given.named(names, deadline)));
+        }
+        places.push(Box::new(global_files));
+        return Logins::choose(sources, places, &globals, findings);
     };
     let (account, token) = account(path, &command.namespace)?;
-    if names.is_some_and(|names| !names.is_any()) {
-        return Logins::choose(sources, &mut [&mut global_files], &globals, findings);
+    let found = asks_server(config, names).then(|| server(config, root, &token, deadline));
+    let found = found.transpose()?;
+    let mut places = Vec::new();
+    if let Some(server) = &found {
+        places = ask_server(config, server, &account, names, deadline);
     }
-    let mut secrets = NamespaceSecrets {
-        server: &server(config, root, &token, deadline)?,
-        account: &account,
-        names,
-        deadline,
-    };
-    sandbox::close(config, [secrets.needs()]);
-    let mut places: [&mut dyn LoginSource; 2] = [&mut secrets, &mut global_files];
-    Logins::choose(sources, &mut places, &globals, findings)
+    places.push(Box::new(global_files));
+    sandbox::close(config, places.iter().map(|place| place.needs()));
+    Logins::choose(sources, places, &globals, findings)
 }
 
 /// The API server, which is asked once: a line says what is waited for.

@@ -24,7 +24,7 @@ use crate::cluster::{
 };
 use crate::credentials::{Observer, Origin, Selection, Text};
 use crate::deadline::Deadline;
-use crate::logins::{LoginSource, offer_secret};
+use crate::logins::{LoginSource, offer_secret, secret_origin};
 use crate::secret_names::SecretNames;
 use crate::service_account::Namespace;
 
@@ -143,7 +143,8 @@ impl LoginSource for ManifestSecrets<'_> {
         observer: &mut dyn Observer,
     ) -> anyhow::Result<()> {
         for secret in self.secrets.drain(..) {
-            offer_secret(secret, self.names, self.deadline, selection, observer)?;
+            let origin = |name| secret_origin(name, self.names);
+            offer_secret(secret, origin, self.deadline, selection, observer)?;
         }
         Ok(())
     }

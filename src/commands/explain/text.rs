@@ -174,7 +174,7 @@ fn answer(logins: &Logins<'_>, config: &Settings) -> String {
     }
     let why = if logins.content.is_none() {
         "there is no auth file"
-    } else if logins.selection.has_namespaced() {
+    } else if logins.selection.has_pods() {
         "--no-empty-login is given, so all pods of the node may use the image"
     } else {
         "only the node's own logins are used, so all pods of the node may use the image"

@@ -1,6 +1,7 @@
 //! The one documented rule by which a pull source gets its credential:
 //!
-//! 1. entries from the namespace's Secrets before entries from global auth files;
+//! 1. entries from the namespace's Secrets, then from shared Secrets, then from global
+//!    auth files;
 //! 2. then the more specific key ([`Specificity`]);
 //! 3. then the Secret whose name sorts last, or that is named first where Secrets are
 //!    named ([`SecretNames`](crate::secret_names::SecretNames)), or the global file
@@ -8,7 +9,8 @@
 //! 4. within one of them, of several spellings of a key, the one that containers/image
 //!    would take, where that does not pick at random ([`Rule::LiteralKey`] and on).
 //!
-//! Only the best candidate of each source is kept, and shared between sources, so memory does not grow with what a tenant puts into a namespace.
+//! Only the best candidate of each source is kept, and shared between sources, so memory
+//! does not grow with what a tenant puts into a namespace.
 
 mod index;
 mod rule;
@@ -30,7 +32,8 @@ use crate::excerpt::Excerpt;
 
 pub use rule::{Comparison, Rule, Verdict};
 
-/// Where an entry comes from. Prints as `secret "NAME"` or `global auth file "PATH"`,
+/// Where an entry comes from. Prints as `secret "NAME"`, `shared secret "NAMESPACE/NAME"`
+/// or `global auth file "PATH"`,
 /// whatever characters are in there.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
@@ -39,6 +42,9 @@ pub enum Origin {
     /// One of the Secrets that were asked for by name: its place among them, and its
     /// name. Of one namespace all or none are such.
     NamedSecret(usize, String),
+    /// A Secret that the node's administrator shares among namespaces: its place among
+    /// them, its namespace and its name.
+    SharedSecret(usize, String, String),
     /// A global auth file: its place in the configured order, and its path.
     GlobalFile(usize, PathBuf),
 }
@@ -75,22 +81,43 @@ struct Offer<'a> {
     decoded: Option<Arc<Candidate>>,
 }
 
+/// Whose login an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// The pod's: its token opened the Secret.
+    Pod,
+    /// The node's: every pod may use it.
+    Node,
+}
+
 impl Origin {
-    /// Whether it belongs to the pod's namespace, and not to the node.
-    pub fn is_namespaced(&self) -> bool {
-        matches!(self, Self::Secret(_) | Self::NamedSecret(..))
+    /// Whose login it is.
+    pub fn owner(&self) -> Owner {
+        match self {
+            Self::Secret(_) | Self::NamedSecret(..) | Self::SharedSecret(..) => Owner::Pod,
+            Self::GlobalFile(..) => Owner::Node,
+        }
+    }
+
+    /// How much its login source counts.
+    fn precedence(&self) -> u8 {
+        match self {
+            Self::Secret(_) | Self::NamedSecret(..) => 2,
+            Self::SharedSecret(..) => 1,
+            Self::GlobalFile(..) => 0,
+        }
     }
 
     fn secret_name(&self) -> Option<&str> {
         match self {
             Self::Secret(name) => Some(name),
-            Self::NamedSecret(..) | Self::GlobalFile(..) => None,
+            Self::NamedSecret(..) | Self::SharedSecret(..) | Self::GlobalFile(..) => None,
         }
     }
 
     fn secret_place(&self) -> Option<usize> {
         match self {
-            Self::NamedSecret(place, _) => Some(*place),
+            Self::NamedSecret(place, _) | Self::SharedSecret(place, ..) => Some(*place),
             Self::Secret(_) | Self::GlobalFile(..) => None,
         }
     }
@@ -98,7 +125,7 @@ impl Origin {
     fn file_index(&self) -> Option<usize> {
         match self {
             Self::GlobalFile(index, _) => Some(*index),
-            Self::Secret(_) | Self::NamedSecret(..) => None,
+            Self::Secret(_) | Self::NamedSecret(..) | Self::SharedSecret(..) => None,
         }
     }
 }
@@ -112,6 +139,9 @@ impl fmt::Display for Origin {
         match self {
             Self::Secret(name) | Self::NamedSecret(_, name) => {
                 write!(f, "secret {:?}", Excerpt(name))
+            }
+            Self::SharedSecret(_, namespace, name) => {
+                write!(f, "shared secret {:?}", format!("{namespace}/{name}"))
             }
             Self::GlobalFile(_, path) => write!(f, "global auth file {path:?}"),
         }
@@ -248,10 +278,10 @@ impl Selection {
         sources.filter_map(|source| Some((&source.name, source.best.as_deref()?)))
     }
 
-    /// Whether a credential of the namespace was chosen for any source.
-    pub fn has_namespaced(&self) -> bool {
+    /// Whether a credential of the pod was chosen for any source.
+    pub fn has_pods(&self) -> bool {
         self.chosen()
-            .any(|(_, candidate)| candidate.origin.is_namespaced())
+            .any(|(_, candidate)| candidate.origin.owner() == Owner::Pod)
     }
 }
 

@@ -13,8 +13,9 @@ use crate::excerpt::Excerpt;
 /// the parts are looked at. Prints as what the loser is or has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rule {
-    /// Entries of the namespace's Secrets before those of global auth files.
-    Namespace,
+    /// Entries of the namespace's Secrets before those of shared Secrets, and these
+    /// before those of global auth files.
+    LoginSource,
     /// More path components in the key.
     PathComponents,
     /// An exact host before a glob.
@@ -89,7 +90,7 @@ impl Verdict<'_> {
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Namespace => "is the node's own, and those of the namespace come first",
+            Self::LoginSource => "is of a source that counts less: the namespace's Secrets come first, then shared Secrets, then the node's own",
             Self::PathComponents => "has fewer path components in its key",
             Self::ExactHost => "has a glob for a host, not the exact name",
             Self::GlobLength => "has a shorter glob",
@@ -138,8 +139,8 @@ pub(super) struct Place<'a> {
 /// How `one` stands to `other`, where both match `source`, and what decides; `None`
 /// where they are the same. The greater one wins.
 ///
-/// The tie breakers only ever meet their own kind: the first part tells Secrets
-/// from files.
+/// The tie breakers only ever meet their own kind: the first part keeps login
+/// sources apart.
 pub(super) fn compare(
     one: Place<'_>,
     other: Place<'_>,
@@ -149,8 +150,8 @@ pub(super) fn compare(
     let (from, others) = (one.origin, other.origin);
     let parts = [
         (
-            Rule::Namespace,
-            from.is_namespaced().cmp(&others.is_namespaced()),
+            Rule::LoginSource,
+            from.precedence().cmp(&others.precedence()),
         ),
         (
             Rule::PathComponents,

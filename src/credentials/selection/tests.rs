@@ -74,7 +74,7 @@ fn one_rule_decides_between_candidates() {
     for (name, rule, mut offers) in [
         (
             "a Secret before a global file, however specific",
-            Rule::Namespace,
+            Rule::LoginSource,
             vec![
                 (secret("a"), "*.io", winner),
                 (file(0), "quay.io/org/app", "x"),
@@ -135,7 +135,7 @@ fn one_rule_decides_between_candidates() {
         ),
         (
             "a named Secret before a global file",
-            Rule::Namespace,
+            Rule::LoginSource,
             vec![(named(9, "a"), "*.io", winner), (file(0), "quay.io", "x")],
         ),
         (

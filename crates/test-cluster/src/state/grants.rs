@@ -9,6 +9,8 @@ use super::{ServiceAccount, User};
 #[derive(Debug, Default)]
 pub(crate) struct Grants {
     bindings: BTreeMap<ServiceAccount, Role>,
+    /// Secrets by namespace and name that an account of another namespace may get.
+    elsewhere: BTreeSet<(ServiceAccount, String, String)>,
 }
 
 /// What a request wants to do, in RBAC's words.
@@ -42,6 +44,12 @@ impl Grants {
             .extend(names.iter().map(|&name| name.to_owned()));
     }
 
+    /// Lets the account get a Secret of that namespace, which need not be its own.
+    pub(crate) fn grant_elsewhere(&mut self, account: ServiceAccount, namespace: &str, name: &str) {
+        let grant = (account, namespace.to_owned(), name.to_owned());
+        self.elsewhere.insert(grant);
+    }
+
     /// Lets the account ask what others may do.
     pub(crate) fn grant_review(&mut self, account: ServiceAccount) {
         self.bindings.entry(account).or_default().review_others = true;
@@ -69,9 +77,17 @@ impl Grants {
         }
         let secrets = access.resource == "secrets"
             && access.group.is_empty()
-            && access.subresource.is_empty()
-            && access.namespace == account.namespace;
+            && access.subresource.is_empty();
+        let place = (
+            account.clone(),
+            access.namespace.clone(),
+            access.name.clone(),
+        );
+        if secrets && access.verb == "get" && self.elsewhere.contains(&place) {
+            return true;
+        }
         secrets
+            && access.namespace == account.namespace
             && self
                 .bindings
                 .get(account)
