@@ -16,9 +16,10 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use containers_auth::{DockerConfig, Format, Text};
 use crio_credential_provider::auth_file;
 use crio_credential_provider::cluster::read_page;
-use crio_credential_provider::credentials::{DockerConfig, Format, Origin, Selection, Text};
+use crio_credential_provider::logins::{Origin, Selection};
 use crio_credential_provider::service_account::ServiceAccount;
 use crio_credential_provider::sources::Sources;
 use divan::{Bencher, black_box};

@@ -15,7 +15,7 @@
 //!   -> Sources                      sources            nothing but the image itself? answer
 //!   -> SecretNames                 secret_names       which Secrets count, where they are named
 //!   -> SecretDoc, one by one        cluster            the API server: found, verified, asked
-//!   -> Selection                    credentials        one credential per pull source
+//!   -> Selection                    logins             one credential per pull source
 //!   -> AuthFile                     auth_file          name, content, and the only writes
 //!   -> kubelet::Response            kubelet
 //! stdout
@@ -37,7 +37,6 @@ mod node_version;
 pub mod sources;
 pub mod secret_names;
 pub mod cluster;
-pub mod credentials;
 pub mod auth_file;
 pub mod answer;
 pub mod settings;

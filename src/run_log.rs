@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use registries_conf::ImageName;
 use tracing::{debug, info, warn};
 
-use crate::credentials::{Candidate, Comparison, Observer, Origin, Skipped};
 use crate::excerpt::Excerpt;
 use crate::logins::Logins;
+use crate::logins::{Candidate, Comparison, Observer, Origin, Skipped};
 use crate::service_account::Namespace;
 
 /// How many different reasons are listed for one Secret or file.

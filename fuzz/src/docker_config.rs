@@ -1,12 +1,11 @@
-//! `credentials::DockerConfig` and `credentials::Selection`.
+//! `containers_auth::DockerConfig` and `logins::Selection`.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use crio_credential_provider::credentials::{
-    AuthFile, Credential, DockerConfig, EntryError, Format, Key, Origin, RawEntry, Selection, Text,
-};
+use containers_auth::{AuthFile, Credential, DockerConfig, EntryError, Format, Key, RawEntry, Text};
+use crio_credential_provider::logins::{Origin, Selection};
 use registries_conf::ImageName;
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
-//! `credentials::Key`.
+//! `containers_auth::Key`.
 
-use crio_credential_provider::credentials::Key;
+use containers_auth::Key;
 use registries_conf::ImageName;
 
 /// What `Key::specificity` compares, in its order.

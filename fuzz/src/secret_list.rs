@@ -4,11 +4,9 @@ use base64::{
     Engine, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
-use crio_credential_provider::{
-    cluster::{
-        PageEnd, SecretDoc, SecretProblem, SecretsError, UnusableSecret, read_named, read_page,
-    },
-    credentials::{DockerConfig, Format, Text},
+use containers_auth::{DockerConfig, Format, Text};
+use crio_credential_provider::cluster::{
+    PageEnd, SecretDoc, SecretProblem, SecretsError, UnusableSecret, read_named, read_page,
 };
 use secret::Wiped;
 use serde_json::Value;

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
+use containers_auth::UrlError;
 
-use crate::credentials::UrlError;
 use crate::kubelet::provider_config::MatchImage;
 
 const CONFIG_HELP: &str = "\

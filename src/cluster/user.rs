@@ -167,10 +167,10 @@ mod tests {
     use std::io::Write;
 
     use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
 
     use super::*;
     use crate::cluster::tls::{Trust, client_config};
-    use crate::credentials::BASE64;
 
     fn read(user: &str) -> Result<User, String> {
         let directory = tempfile::tempdir().unwrap();
@@ -219,7 +219,7 @@ mod tests {
         let certificate = rcgen::CertificateParams::default()
             .self_signed(&key)
             .unwrap();
-        let encode = |pem: String| BASE64.encode(pem);
+        let encode = |pem: String| STANDARD.encode(pem);
         let (certificate, key) = (encode(certificate.pem()), encode(key.serialize_pem()));
         let user = read(&format!(
             "{{client-certificate-data: {certificate}, client-key-data: {key}}}"

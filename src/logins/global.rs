@@ -5,14 +5,15 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 
+use containers_auth::{AuthFile, Text};
 use registries_conf::ImageName;
 use secret::{DecodeError, ReadError, read_file};
 use tracing::debug;
 
 use super::LoginSource;
 use crate::auth_file::is_helper;
-use crate::credentials::{AuthFile, Observer, Origin, Selection, Skipped, Text};
 use crate::deadline::Deadline;
+use crate::logins::{Observer, Origin, Selection, Skipped};
 
 /// The largest global auth file that is read: 4 MiB, far beyond any real one.
 const MAX_BYTES: usize = 4 * 1024 * 1024;

@@ -4,6 +4,8 @@
 //! The provider writes what is found here into the auth file, and `explain` prints it:
 //! both run [`Logins::choose`].
 
+mod selection;
+mod observer;
 mod global;
 mod secrets;
 mod server;
@@ -12,7 +14,6 @@ mod shared;
 use secret::Wiped;
 
 use crate::auth_file;
-use crate::credentials::{Observer, Selection};
 use crate::deadline::Deadline;
 use crate::kubelet::Response;
 use crate::secret_names::SecretNames;
@@ -21,12 +22,14 @@ use crate::settings::{SecretsPolicy, Settings};
 use crate::sources::Sources;
 
 pub use global::{GlobalAuthFile, GlobalFiles, GlobalTexts};
+pub use observer::{Observer, Skipped};
 pub use secrets::{NamespaceSecrets, offer_secret, report_unusable, secret_origin};
+pub use selection::{Candidate, Comparison, Origin, Owner, Rule, Selection, Verdict};
 pub use server::Server;
 pub use shared::SharedSecrets;
 
 /// A place that logins come from. Whose logins they are, the pod's or the node's, is in
-/// the [`Origin`](crate::credentials::Origin) of each.
+/// the [`Origin`] of each.
 pub trait LoginSource {
     /// What the source uses after the sandbox has closed. Files are not among it: a file
     /// that is read later may have been replaced, and is then out of reach.

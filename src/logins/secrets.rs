@@ -1,12 +1,13 @@
 //! The Secrets of the pod's namespace.
 
+use containers_auth::{DockerConfig, Text};
 use tracing::warn;
 
 use super::server::Server;
 use super::{LoginSource, Needs};
 use crate::cluster::{Listed, SecretDoc, SecretsError};
-use crate::credentials::{DockerConfig, Observer, Origin, Selection, Skipped, Text};
 use crate::deadline::{Deadline, Elapsed};
+use crate::logins::{Observer, Origin, Selection, Skipped};
 use crate::secret_names::{NotASubdomain, SecretNames};
 use crate::service_account::ServiceAccount;
 

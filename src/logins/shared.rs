@@ -5,8 +5,8 @@ use super::secrets::offer_secret;
 use super::server::Server;
 use super::{LoginSource, Needs};
 use crate::cluster::SecretsError;
-use crate::credentials::{Observer, Origin, Selection, Skipped};
 use crate::deadline::Deadline;
+use crate::logins::{Observer, Origin, Selection, Skipped};
 use crate::secret_names::SharedSecret;
 use crate::service_account::ServiceAccount;
 

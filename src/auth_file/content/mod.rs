@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
+use containers_auth::Credential;
 use secret::{DecodeError, Wiped};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::credentials::{Credential, Observer, Selection, Skipped};
 use crate::excerpt::Excerpt;
 use crate::logins::GlobalAuthFile;
+use crate::logins::{Observer, Selection, Skipped};
 
 /// The largest auth file that is written: 16 MiB, a few KiB for each of some thousand
 /// mirrors. A login goes to every pull source that it matches.

@@ -3,13 +3,15 @@ use std::slice::from_ref;
 use std::time::Duration;
 
 use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use containers_auth::{AuthFile, DockerConfig, Format, Text};
 use proptest::prelude::*;
 use registries_conf::ImageName;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::credentials::{AuthFile, BASE64, DockerConfig, Format, Origin, Text};
 use crate::deadline::Deadline;
+use crate::logins::Origin;
 use crate::logins::{GlobalFiles, LoginSource};
 
 /// The auth file for these sources, Secrets (name, docker config) and global files.
@@ -151,8 +153,8 @@ fn what_cri_o_could_not_decode_is_left_out() {
 fn a_file_beyond_all_measure_is_an_error_that_names_the_largest_login() {
     let sources = (0..200).map(|number| ImageName::parse(&format!("m{number}.x/i")).unwrap());
     let mut selection = Selection::new(sources);
-    let small = BASE64.encode("user:small");
-    let large = BASE64.encode(format!("user:{}", "x".repeat(100_000)));
+    let small = STANDARD.encode("user:small");
+    let large = STANDARD.encode(format!("user:{}", "x".repeat(100_000)));
     let text = json!({"*.x": {"auth": large}, "m1.x": {"auth": small}}).to_string();
     let text = Text::of_json(text.as_bytes());
     let config = DockerConfig::parse(&text, Format::DockerCfg).unwrap();
@@ -208,7 +210,7 @@ prop_compose! {
         let auths: serde_json::Map<String, Value> = keys
             .into_iter()
             .map(|key| {
-                let login = BASE64.encode(format!("{user}:{key}"));
+                let login = STANDARD.encode(format!("{user}:{key}"));
                 (key, json!({"auth": login}))
             })
             .collect();

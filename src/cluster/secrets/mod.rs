@@ -7,13 +7,13 @@
 mod json_stream;
 mod read;
 
+use containers_auth::Format;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secret::{DecodeError, Wiped};
 use tracing::debug;
 use ureq::http::StatusCode;
 
 use super::client::{Client, ClientError};
-use crate::credentials::Format;
 use crate::secret_names::SecretNames;
 use crate::service_account::{Namespace, ServiceAccount};
 

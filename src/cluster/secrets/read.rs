@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::Read;
 
+use containers_auth::{Format, Text, decode_base64};
 use secret::{Object, ReadError, Wiped};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -13,7 +14,6 @@ use super::{
     Listed, PageEnd, SECRET_TYPES, SecretDoc, SecretProblem, SecretType, SecretsError,
     UnusableSecret,
 };
-use crate::credentials::{BASE64, Format, Text, decode_base64};
 
 /// The largest Secret that is held, and the largest of a list's other values: 4 MiB, twice
 /// what a full one has in base64 with all its metadata.
@@ -211,7 +211,7 @@ fn docker_config(
         serde_json::from_str(data.get()).map_err(undecodable)?;
     let value = fields.get(key).ok_or(SecretProblem::Missing(key))?;
     let text: Text<'_> = serde_json::from_str(value.get()).map_err(undecodable)?;
-    decode_base64(&BASE64, &text).ok_or(SecretProblem::Base64(key))
+    decode_base64(&text).ok_or(SecretProblem::Base64(key))
 }
 
 /// The field of a Secret's data that holds a docker config of that layout.

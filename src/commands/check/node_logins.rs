@@ -5,12 +5,12 @@
 
 use std::path::{Path, PathBuf};
 
+use containers_auth::Key;
 use registries_conf::Config as Registries;
 
 use super::registries::listed;
 use super::report::Finding;
 use crate::commands::root::Root;
-use crate::credentials::Key;
 use crate::logins::GlobalTexts;
 use crate::settings::Settings;
 use crate::sources::{has_elsewhere, image_below};

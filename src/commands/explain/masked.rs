@@ -2,11 +2,10 @@
 
 use std::borrow::Cow;
 
+use containers_auth::{AuthFile, RawEntry, Text};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
-
-use crate::credentials::{AuthFile, RawEntry, Text};
 
 /// Stands for whatever is or may be a secret.
 const MASK: &str = "***";

@@ -27,8 +27,8 @@ use super::root::Root;
 use crate::auth_file::FileName;
 use crate::cli::{Explain, Output};
 use crate::cluster::{self, ATTEMPT, Client};
-use crate::credentials::Candidate;
 use crate::deadline::Deadline;
+use crate::logins::Candidate;
 use crate::logins::{
     GlobalFiles, GlobalTexts, LoginSource, Logins, Server, ask_server, asks_server, report_unusable,
 };

@@ -8,9 +8,9 @@ use super::Explained;
 use super::masked::masked;
 use crate::commands::output::{Cell, Printer, Style};
 use crate::commands::resolve::{numbered, of_candidate, print_registry, remark, unusable};
-use crate::credentials::{Candidate, Origin};
 use crate::kubelet::Response;
 use crate::logins::Logins;
+use crate::logins::{Candidate, Origin};
 use crate::settings::Settings;
 
 /// Prints pull sources with their entries, what is not used, the auth file and

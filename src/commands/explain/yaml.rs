@@ -1,11 +1,11 @@
 //! YAML as JSON, so that Secrets from a file are decoded by the same code as those
 //! from the API server.
 
+use containers_auth::Text;
 use secret::{DecodeError, Wiped};
 use serde_json::Value;
 use serde_saphyr::{alias_limits, budget, options};
 
-use crate::credentials::Text;
 use crate::yaml::decode_error;
 
 /// Scalars, lists and maps of one file: far more than the largest namespace has.

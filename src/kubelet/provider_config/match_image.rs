@@ -4,7 +4,7 @@
 //! an image when the ports are equal, the host has as many labels and each of them
 //! matches, and the path begins with the pattern's, not only at a slash.
 
-use crate::credentials::{SchemelessUrl, UrlError, glob};
+use containers_auth::{SchemelessUrl, UrlError, glob};
 
 /// A pattern that kubelet takes, or an image, for the two are read alike.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,7 +98,9 @@ mod tests {
 
     #[test]
     fn patterns_match_what_kubelets_own_matcher_matches() {
-        let text = include_str!("../../../tests/data/vectors/matching.json");
+        let text = include_str!(
+            "../../../crates/kubelet-credential-provider/tests/data/match_images.json"
+        );
         let vectors: Vectors = serde_json::from_str(text).unwrap();
         for row in &vectors.rows {
             let matched: BTreeSet<String> = vectors

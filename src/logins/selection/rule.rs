@@ -3,10 +3,10 @@
 use std::cmp::Ordering;
 use std::fmt;
 
+use containers_auth::{Specificity, Spelling};
 use registries_conf::ImageName;
 
 use super::{Candidate, Origin};
-use crate::credentials::key::{Specificity, hub_registry, registry_of};
 use crate::excerpt::Excerpt;
 
 /// The part of the rule that decides between two entries, in the order in which
@@ -170,34 +170,13 @@ pub(super) fn compare(
         (Rule::FileOrder, others.file_index().cmp(&from.file_index())),
     ];
     let decisive = parts.into_iter().find(|(_, order)| order.is_ne());
-    decisive.or_else(|| compare_spelling(one.key, other.key, source))
-}
-
-/// Several spellings of one key in one document: as containers/image decides, where it
-/// does not pick at random (`pkg/docker/config`, `findCredentialsInFile`).
-fn compare_spelling(one: &str, other: &str, source: &ImageName) -> Option<(Rule, Ordering)> {
-    let is_literal = |key| {
-        let rest = source.as_str().strip_prefix(key);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    let is_for_registry = |key| registry_of(key) == hub_registry(source.host());
-    let spelling = |key: &str| {
-        let mut schemes = ["https://", "http://"].into_iter();
-        (
-            schemes.position(|scheme| key.starts_with(scheme)),
-            key.len(),
-        )
-    };
-    let parts = [
-        (Rule::LiteralKey, is_literal(one).cmp(&is_literal(other))),
-        (
-            Rule::RegistryKey,
-            is_for_registry(one).cmp(&is_for_registry(other)),
-        ),
-        (
-            Rule::Spelling,
-            (spelling(other), other).cmp(&(spelling(one), one)),
-        ),
-    ];
-    parts.into_iter().find(|(_, order)| order.is_ne())
+    decisive.or_else(|| {
+        let (spelling, order) = Spelling::compare(one.key, other.key, source)?;
+        let rule = match spelling {
+            Spelling::Literal => Rule::LiteralKey,
+            Spelling::Registry => Rule::RegistryKey,
+            Spelling::Shortest => Rule::Spelling,
+        };
+        Some((rule, order))
+    })
 }

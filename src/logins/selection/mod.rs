@@ -21,14 +21,13 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use containers_auth::{Credential, EntryError, Key, RawEntry, Specificity};
 use registries_conf::ImageName;
 
 use self::index::Index;
 use self::rule::Place;
-use super::entry::{Credential, EntryError, RawEntry};
-use super::key::{Key, Specificity};
-use super::observer::Observer;
 use crate::excerpt::Excerpt;
+use crate::logins::observer::Observer;
 
 pub use rule::{Comparison, Rule, Verdict};
 
@@ -287,3 +286,5 @@ impl Selection {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;

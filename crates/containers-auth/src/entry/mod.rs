@@ -8,10 +8,10 @@ use base64::engine::{DecodePaddingMode, Engine, GeneralPurpose, GeneralPurposeCo
 use secret::{DecodeError, Secret, Wiped};
 use serde_json::value::RawValue;
 
-use super::go_json::{Fields, Text, is_field};
+use crate::go_json::{Fields, Text, is_field};
 
 /// Go's `base64.StdEncoding`, which does not look at the bits after the last byte.
-pub(crate) const BASE64: GeneralPurpose = engine(DecodePaddingMode::RequireCanonical);
+const BASE64: GeneralPurpose = engine(DecodePaddingMode::RequireCanonical);
 /// Go's `base64.RawStdEncoding`.
 const UNPADDED: GeneralPurpose = engine(DecodePaddingMode::RequireNone);
 
@@ -31,7 +31,7 @@ pub struct RawEntry<'a> {
 
 /// Whose rules an entry is read by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reader {
+pub(crate) enum Reader {
     /// kubelet's, for Secrets (`pkg/credentialprovider/config.go`,
     /// `dockerConfigEntryWithAuth`).
     Kubelet,
@@ -81,7 +81,7 @@ pub enum EntryError {
 }
 
 impl<'a> RawEntry<'a> {
-    pub(super) fn new(value: &'a RawValue, reader: Reader) -> Self {
+    pub(crate) fn new(value: &'a RawValue, reader: Reader) -> Self {
         Self { value, reader }
     }
 
@@ -138,7 +138,7 @@ impl Reader {
     fn split_auth(self, auth: &str) -> Result<(Vec<u8>, Secret), EntryError> {
         let is_padded = self == Self::ContainersImage || auth.trim().ends_with('=');
         let engine = if is_padded { &BASE64 } else { &UNPADDED };
-        let login = decode_base64(engine, auth).ok_or(EntryError::Base64)?;
+        let login = decode(engine, auth).ok_or(EntryError::Base64)?;
         let colon = login.iter().position(|&byte| byte == b':');
         let (username, password) = colon
             .and_then(|colon| Some((login.get(..colon)?, login.get(colon + 1..)?)))
@@ -170,8 +170,13 @@ impl Credential {
     }
 }
 
-/// Decodes base64 as Go does, which passes over line breaks.
-pub(crate) fn decode_base64(engine: &GeneralPurpose, text: &str) -> Option<Wiped<Vec<u8>>> {
+/// Decodes base64 as Go's `base64.StdEncoding` does, which passes over line breaks and
+/// does not look at the bits after the last byte.
+pub fn decode_base64(text: &str) -> Option<Wiped<Vec<u8>>> {
+    decode(&BASE64, text)
+}
+
+fn decode(engine: &GeneralPurpose, text: &str) -> Option<Wiped<Vec<u8>>> {
     let is_line_break = |byte: &u8| matches!(byte, b'\r' | b'\n');
     let decoded = if text.as_bytes().iter().any(is_line_break) {
         let mut in_one_line = Wiped::new(Vec::with_capacity(text.len()));

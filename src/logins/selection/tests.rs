@@ -1,7 +1,7 @@
+use containers_auth::{DockerConfig, Format, Text};
 use proptest::prelude::*;
 
 use super::*;
-use crate::credentials::{DockerConfig, Format, Text};
 
 /// Offers `(origin, key, password)` in this order and says which one each source got.
 fn choose(sources: &[&str], offers: &[(Origin, &str, &str)]) -> Vec<(String, String)> {

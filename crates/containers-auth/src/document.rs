@@ -10,11 +10,13 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use image_name::ImageName;
 use secret::DecodeError;
 use serde_json::value::RawValue;
 
-use super::entry::{RawEntry, Reader};
-use super::go_json::{Fields, Text, is_field};
+use crate::entry::{Credential, RawEntry, Reader};
+use crate::go_json::{Fields, Text, is_field};
+use crate::lookup;
 
 /// Which of the two layouts a Secret's text has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +74,13 @@ impl<'a> DockerConfig<'a> {
         let auths = auths.map(|auths| entries(auths, Reader::Kubelet));
         Ok(Self { auths })
     }
+
+    /// The login for an image, with its key: of the entries whose key matches and that
+    /// can be used, that of the most specific key, see [`Specificity`](crate::Specificity)
+    /// and [`Spelling`](crate::Spelling).
+    pub fn find(&self, image: &ImageName) -> Option<(&str, Credential)> {
+        lookup::find(self.auths.as_deref().unwrap_or_default(), image)
+    }
 }
 
 impl<'a> AuthFile<'a> {
@@ -101,6 +110,13 @@ impl<'a> AuthFile<'a> {
             cred_helpers: cred_helpers.map(|helpers| unique(helpers.0.unwrap_or_default())),
             other: unique(other),
         })
+    }
+
+    /// The login for an image, with its key: of the entries whose key matches and that
+    /// can be used, that of the most specific key, see [`Specificity`](crate::Specificity)
+    /// and [`Spelling`](crate::Spelling).
+    pub fn find(&self, image: &ImageName) -> Option<(&str, Credential)> {
+        lookup::find(&self.auths, image)
     }
 }
 

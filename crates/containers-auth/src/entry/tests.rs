@@ -1,5 +1,5 @@
 use super::*;
-use crate::credentials::Text;
+use crate::go_json::Text;
 
 type Login = (String, String, Option<String>);
 

@@ -2,9 +2,8 @@
 
 use std::ops::Range;
 
+use containers_auth::Key;
 use registries_conf::ImageName;
-
-use crate::credentials::key::Key;
 
 /// The sources in the order of their names, so that those below one host or path are
 /// next to each other.

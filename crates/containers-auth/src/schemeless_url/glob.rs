@@ -7,7 +7,7 @@
 const MAX_LABEL: usize = 255;
 
 /// Whether all labels of a host match those of a glob, one by one.
-pub(crate) fn host_matches(glob: &str, host: &str) -> bool {
+pub fn host_matches(glob: &str, host: &str) -> bool {
     let mut labels = host.split('.');
     let mut globs = glob.split('.');
     globs.all(|glob| labels.next().is_some_and(|label| matches(glob, label)))
@@ -15,7 +15,7 @@ pub(crate) fn host_matches(glob: &str, host: &str) -> bool {
 }
 
 /// Whether a label matches.
-pub(crate) fn matches(glob: &str, label: &str) -> bool {
+pub fn matches(glob: &str, label: &str) -> bool {
     let Some((head, mut tail)) = glob.split_once('*') else {
         return glob == label;
     };
@@ -33,7 +33,7 @@ pub(crate) fn matches(glob: &str, label: &str) -> bool {
 }
 
 /// Whether some label matches both; yes where their length makes it hard to tell.
-pub(crate) fn intersect(one: &str, other: &str) -> bool {
+pub fn intersect(one: &str, other: &str) -> bool {
     if one.len().max(other.len()) > MAX_LABEL {
         return true;
     }

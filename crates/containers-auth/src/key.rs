@@ -8,9 +8,9 @@
 
 use std::borrow::Cow;
 
-use registries_conf::ImageName;
+use image_name::ImageName;
 
-use super::schemeless_url::{SchemelessUrl, UrlError, glob, split_port};
+use crate::schemeless_url::{SchemelessUrl, UrlError, glob, split_port};
 
 /// The names of Docker Hub, which are one host.
 const DOCKER_HUB: [&str; 3] = ["docker.io", "index.docker.io", "registry-1.docker.io"];
@@ -29,9 +29,12 @@ pub struct Key<'a> {
 /// exact host before a glob, then the longer glob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Specificity {
-    pub(super) path_components: usize,
-    pub(super) exact_host: bool,
-    pub(super) glob_length: usize,
+    /// How many components the path has.
+    pub path_components: usize,
+    /// Whether the host is a name, and not a glob.
+    pub exact_host: bool,
+    /// The length of a glob, in bytes; 0 for a name.
+    pub glob_length: usize,
 }
 
 impl<'a> Key<'a> {
@@ -140,26 +143,8 @@ fn trimmed(path: &[u8]) -> &[u8] {
     path
 }
 
-fn is_hub(host: &str) -> bool {
+pub(crate) fn is_hub(host: &str) -> bool {
     DOCKER_HUB.contains(&host)
-}
-
-/// The registry for which containers/image takes a key that is none of a source's
-/// parents (`pkg/docker/config`, `normalizeAuthFileKey`).
-pub(super) fn registry_of(raw_key: &str) -> &str {
-    let rest = raw_key.strip_prefix("http://").unwrap_or(raw_key);
-    let rest = rest.strip_prefix("https://").unwrap_or(rest);
-    let is_url = rest.len() < raw_key.len();
-    hub_registry(match rest.split_once('/') {
-        Some((host, _)) if is_url => host,
-        _ => rest,
-    })
-}
-
-/// A registry, by one name where it is Docker Hub, as in containers/image
-/// (`normalizeRegistry`).
-pub(super) fn hub_registry(host: &str) -> &str {
-    if is_hub(host) { "docker.io" } else { host }
 }
 
 #[cfg(test)]
@@ -231,7 +216,7 @@ mod tests {
     #[test]
     fn keys_match_what_kubelets_keyring_matches_but_for_the_stated_differences() {
         let vectors: Vectors =
-            serde_json::from_str(include_str!("../../tests/data/vectors/matching.json")).unwrap();
+            serde_json::from_str(include_str!("../tests/data/matching.json")).unwrap();
         for row in &vectors.rows {
             let matched: BTreeSet<String> = vectors
                 .images

@@ -5,7 +5,7 @@
 //! `pkg/credentialprovider`, built with Go 1.26: what follows `https://` in a URL that
 //! `net/url` parses.
 
-pub(crate) mod glob;
+pub mod glob;
 
 use std::borrow::Cow;
 use std::net::Ipv6Addr;
@@ -90,7 +90,7 @@ impl<'a> SchemelessUrl<'a> {
     }
 
     /// Host and path, where both stand in the text as they are.
-    pub(super) fn borrowed(&self) -> Option<(&'a str, &'a [u8])> {
+    pub(crate) fn borrowed(&self) -> Option<(&'a str, &'a [u8])> {
         match (&self.host, &self.path) {
             (Cow::Borrowed(host), Cow::Borrowed(path)) => Some((host, path)),
             _ => None,
@@ -108,7 +108,7 @@ impl<'a> SchemelessUrl<'a> {
 
 /// Splits a host as `net.SplitHostPort` does, which removes the brackets of an IPv6
 /// address only where a port follows.
-pub(super) fn split_port(host: &str) -> (&str, &str) {
+pub(crate) fn split_port(host: &str) -> (&str, &str) {
     match host.rsplit_once(':') {
         Some((name, port)) if !port.contains(']') => {
             let bare = name

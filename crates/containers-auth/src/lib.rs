@@ -1,0 +1,21 @@
+#![doc = include_str!("../README.md")]
+//!
+//! # The modules, in reading order
+//!
+//! [`document`] reads the two layouts of a document into entries, [`entry`] decodes one
+//! of them into a login, [`key`] says which images it is for, and [`lookup`] which of
+//! several counts. Below them are [`schemeless_url`] and [`go_json`].
+
+mod document;
+mod entry;
+mod key;
+mod lookup;
+mod schemeless_url;
+mod go_json;
+
+pub use document::{AuthFile, DockerConfig, Entries, Format, RawFields};
+pub use entry::{Credential, EntryError, RawEntry, decode_base64};
+pub use go_json::Text;
+pub use key::{Key, Specificity};
+pub use lookup::Spelling;
+pub use schemeless_url::{SchemelessUrl, UrlError, glob};
