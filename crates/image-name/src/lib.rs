@@ -2,7 +2,7 @@
 //!
 //! # The modules, in reading order
 //!
-//! [`name`] is the type of names in full and completes short ones; [`reference`] is
+//! [`name`] is the type of names in full and completes short ones; [`mod@reference`] is
 //! the grammar behind it.
 
 mod name;

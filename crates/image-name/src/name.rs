@@ -8,10 +8,10 @@ use std::{borrow::Cow, fmt, str::FromStr};
 
 use crate::reference::{ImageNameError, NameProblem, Reference, is_identifier, names_registry};
 
-/// The registry of names without one: Docker Hub.
+/// The registry of names that have none: Docker Hub.
 pub const DEFAULT_HOST: &str = "docker.io";
 const LEGACY_DEFAULT_HOST: &str = "index.docker.io";
-/// Where Docker Hub has its official images, whose names are one component.
+/// The path of Docker Hub's official images, whose names are one component.
 pub const OFFICIAL_PATH: &str = "library";
 
 /// A repository name in full: `host[:port]/path`, without tag and digest.
@@ -32,13 +32,13 @@ pub const OFFICIAL_PATH: &str = "library";
 pub struct ImageName(String);
 
 impl ImageName {
-    /// Parses an image reference as users write it: a short name is completed,
-    /// a tag or digest is checked and dropped.
+    /// Parses an image reference as users write it: a short name is completed, a tag or
+    /// digest is checked and dropped.
     ///
-    /// Gives what `reference.ParseNormalizedNamed(..).Name()` gives.
+    /// The result is that of `reference.ParseNormalizedNamed(..).Name()`.
     ///
     /// # Errors
-    /// Says what keeps the string from being an image reference.
+    /// The string is not an image reference.
     pub fn parse(reference: &str) -> Result<Self, ImageNameError> {
         let problem = |problem| ImageNameError::new(reference, problem);
         let completed = complete(reference).map_err(problem)?;
@@ -49,10 +49,10 @@ impl ImageName {
     /// Parses a reference whose name is in full already; a tag or digest is checked and
     /// dropped.
     ///
-    /// Gives what `reference.ParseNamed(..).Name()` gives.
+    /// The result is that of `reference.ParseNamed(..).Name()`.
     ///
     /// # Errors
-    /// Says what keeps the string from being such a reference.
+    /// The string is not such a reference.
     pub fn parse_named(reference: &str) -> Result<Self, ImageNameError> {
         let problem = |problem| ImageNameError::new(reference, problem);
         parse_named(reference)
@@ -63,7 +63,7 @@ impl ImageName {
     /// Parses a name that is in full already, and has no tag and no digest.
     ///
     /// # Errors
-    /// Says what keeps the string from being such a name.
+    /// The string is not such a name.
     pub fn parse_canonical(name: &str) -> Result<Self, ImageNameError> {
         let problem = |problem| ImageNameError::new(name, problem);
         let parts = parse_named(name).map_err(problem)?;
@@ -80,9 +80,9 @@ impl ImageName {
 
     /// The host, with its port where it has one.
     ///
-    /// The grammar accepts some names whose first component is no host name,
-    /// such as `a.b_c/d`. containers/image then says that there is no domain;
-    /// here it is the first component all the same.
+    /// The grammar accepts some names whose first component is not a host name, such as
+    /// `a.b_c/d`. containers/image returns an empty domain for them; this is the first
+    /// component.
     pub fn host(&self) -> &str {
         self.0.split_once('/').map_or("", |(host, _)| host)
     }
@@ -114,7 +114,7 @@ impl FromStr for ImageName {
     }
 }
 
-/// Takes apart a reference that [`complete`] leaves as it is.
+/// Splits a reference that [`complete`] would not change.
 fn parse_named(reference: &str) -> Result<Reference<'_>, NameProblem> {
     match complete(reference)? {
         Cow::Borrowed(named) => Reference::take_apart(named),

@@ -11,7 +11,7 @@ const MAX_NAME: usize = 255;
 /// The part of an unusable name that an error quotes, in characters.
 const MAX_QUOTED: usize = 256;
 
-/// A string that is not the image name it should be.
+/// The error of a string that is not an image name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{name:?} is not an image name: {problem}")]
 pub struct ImageNameError {
@@ -31,7 +31,7 @@ impl ImageNameError {
     }
 }
 
-/// What keeps a string from being an image name.
+/// Why a string is not an image name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NameProblem {
@@ -50,16 +50,16 @@ pub enum NameProblem {
     /// The repository name has more than 255 bytes.
     #[error("longer than {MAX_NAME} bytes")]
     TooLong,
-    /// 64 hexadecimal digits stand for an image and name none.
+    /// 64 hexadecimal digits are an image ID, not a name.
     #[error("64 hexadecimal digits are an image ID")]
     Identifier,
-    /// The name is short for another one, where only that will do.
+    /// The name is short, where it must be in full.
     #[error("short for {canonical:?}, which must be spelled out here")]
     NotCanonical {
         /// The name in full.
         canonical: String,
     },
-    /// There is a tag or a digest where only a name may stand.
+    /// There is a tag or a digest where only a name is allowed.
     #[error("no tag or digest may stand here")]
     TagOrDigest,
 }
@@ -79,17 +79,17 @@ pub struct Reference<'s> {
 }
 
 impl<'s> Reference<'s> {
-    /// Takes a reference apart, as `reference.Parse` does.
+    /// Splits a reference into its parts, as `reference.Parse` does.
     ///
     /// # Errors
-    /// Says what keeps the string from being a reference.
+    /// The string is not a reference.
     pub fn parse(reference: &'s str) -> Result<Self, ImageNameError> {
         Self::take_apart(reference).map_err(|problem| ImageNameError::new(reference, problem))
     }
 
     pub(crate) fn take_apart(reference: &'s str) -> Result<Self, NameProblem> {
-        // `@` stands in no name and no tag, and `:` behind the last `/` in no
-        // name: there is one way to take a reference apart.
+        // No name and no tag contains `@`, and no name has a `:` after its last `/`, so
+        // there is only one way to split a reference.
         let (tagged, digest) = match reference.split_once('@') {
             Some((tagged, digest)) => (tagged, Some(digest)),
             None => (reference, None),
@@ -131,7 +131,7 @@ impl<'s> Reference<'s> {
         self.domain.is_some_and(names_registry)
     }
 
-    /// Whether there is anything behind the name.
+    /// Whether anything follows the name.
     pub fn has_tag_or_digest(&self) -> bool {
         self.tag.is_some() || self.digest.is_some()
     }
@@ -158,7 +158,7 @@ pub(crate) fn is_identifier(reference: &str) -> bool {
 }
 
 fn is_name(name: &str) -> bool {
-    // A first component that is no domain may still be part of the path.
+    // A first component that is not a domain may be part of the path.
     let path = match name.split_once('/') {
         Some((first, rest)) if is_domain(first) => rest,
         Some(_) | None => name,
@@ -288,7 +288,7 @@ mod tests {
         for (length, expected) in [(255, None), (256, Some(NameProblem::TooLong))] {
             let name = "a".repeat(length);
             assert_eq!(Reference::take_apart(&name).err(), expected, "{length}");
-            // The tag does not count.
+            // The tag does not matter.
             assert_eq!(
                 Reference::take_apart(&format!("{name}:b")).err(),
                 expected,

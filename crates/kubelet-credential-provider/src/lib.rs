@@ -10,5 +10,5 @@ pub use malformed::Malformed;
 pub use request::{Request, RequestError};
 pub use response::{Auth, CacheKeyType, Response, ResponseError};
 
-/// The only API version that is spoken; kubelet before 1.26 knew older ones.
+/// The only API version that is supported; kubelet before 1.26 used older ones.
 pub const API_VERSION: &str = "credentialprovider.kubelet.k8s.io/v1";

@@ -2,8 +2,8 @@
 
 use serde_json::error::Category;
 
-/// The text is not JSON of the expected shape. Says where, and quotes nothing: what is
-/// read may be a password.
+/// The text is not JSON of the expected shape. Has the position, and nothing of the text,
+/// which may be a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{what} at line {line} column {column}")]
 pub struct Malformed {

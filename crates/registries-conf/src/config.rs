@@ -1,7 +1,7 @@
-//! The configuration: files put together, and the questions it answers.
+//! The configuration: all files merged, and the lookups in it.
 //!
-//! Agrees with `tryUpdatingCache`, `updateWithConfigurationFrom` and
-//! `FindRegistry`. Pure; the files are read in [`load`](crate::load).
+//! Agrees with `tryUpdatingCache`, `updateWithConfigurationFrom` and `FindRegistry`.
+//! Pure; the files are read in [`load`](crate::load).
 
 use std::{
     cmp::{Ordering, Reverse},
@@ -19,19 +19,19 @@ use crate::{
     short_name_mode::ShortNameMode,
 };
 
-/// The credential helper that stands for auth files, and the default.
+/// The credential helper that means the auth files, and the default.
 const AUTH_FILE_HELPER: &str = "containers-auth.json";
 
 /// A file that has been read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// What to call it in errors and origins.
+    /// Its name in errors and origins.
     pub path: PathBuf,
     /// Its bytes.
     pub content: Vec<u8>,
 }
 
-/// A configuration: what `registries.conf` and its drop-ins say together.
+/// A configuration: the merged content of `registries.conf` and its drop-ins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     files: Vec<PathBuf>,
@@ -70,10 +70,10 @@ impl Source {
 }
 
 impl Config {
-    /// Puts files together that have been read already, drop-ins in the order
-    /// they count.
+    /// Merges files that have been read already, drop-ins in order of precedence, lowest
+    /// first.
     ///
-    /// [`Config::load`] reads them from where they are.
+    /// [`Config::load`] finds and reads them.
     ///
     /// # Errors
     /// The first file that containers/image would refuse.
@@ -88,8 +88,7 @@ impl Config {
         Ok(draft.finish(Vec::new()))
     }
 
-    /// The files that were read, in the order they count; empty if there was
-    /// none.
+    /// The files that were read, lowest precedence first. Empty if there was none.
     pub fn files(&self) -> &[PathBuf] {
         &self.files
     }
@@ -121,11 +120,11 @@ impl Config {
             .min_by(|one, other| precedence(one).cmp(&precedence(other)))
     }
 
-    /// All registries that are for a name, the one that counts first: longer
-    /// prefixes before shorter ones, prefixes as long as each other in byte order.
+    /// All registries whose prefix matches a name: the one that applies first, then those
+    /// with shorter prefixes. Prefixes of one length are in byte order.
     ///
-    /// The first is [`find_registry`](Self::find_registry)'s answer; the others
-    /// say nothing about the name.
+    /// The first is the result of [`find_registry`](Self::find_registry); the others have
+    /// no effect on the name.
     pub fn matching_registries(&self, name: &str) -> Vec<&Registry> {
         let mut matching: Vec<_> = self.candidates(name).collect();
         matching.sort_by(|one, other| precedence(one).cmp(&precedence(other)));
@@ -133,10 +132,10 @@ impl Config {
         matching
     }
 
-    /// The registries that are for a name, some of them perhaps twice.
+    /// The registries whose prefix matches a name; some may be listed twice.
     ///
-    /// A prefix ends where a part of the name does, so each end is looked up, and
-    /// the time does not grow with the number of registries.
+    /// A prefix ends at the end of a part of the name, so each end is looked up. The time
+    /// does not grow with the number of registries.
     fn candidates<'c, 'n>(
         &'c self,
         name: &'n str,
@@ -166,14 +165,14 @@ impl Config {
         self.registries.get(found.ok()?)
     }
 
-    /// The registries, as `host[:port]`, where names without one are looked
+    /// The registries, as `host[:port]`, in which names without a registry are looked
     /// for, in order.
     pub fn unqualified_search_registries(&self) -> &[String] {
         &self.unqualified_search_registries
     }
 
-    /// Where credentials are looked for, in order; `containers-auth.json`
-    /// stands for auth files, and is the default. Never empty.
+    /// Where credentials are looked for, in order; `containers-auth.json`, the default,
+    /// means the auth files. Never empty.
     pub fn credential_helpers(&self) -> &[String] {
         &self.credential_helpers
     }
@@ -183,12 +182,12 @@ impl Config {
         self.short_name_mode
     }
 
-    /// The program that hands credentials to an additional layer store.
+    /// The program that passes credentials to an additional layer store.
     pub fn additional_layer_store_auth_helper(&self) -> Option<&str> {
         self.additional_layer_store_auth_helper.as_deref()
     }
 
-    /// What a short name stands for.
+    /// The alias of a short name.
     pub fn alias(&self, short_name: &str) -> Option<Alias> {
         self.aliases
             .iter()
@@ -196,7 +195,7 @@ impl Config {
             .find_map(|file| file.get(short_name))
     }
 
-    /// What all short names stand for.
+    /// All aliases, by their short names.
     pub fn aliases(&self) -> BTreeMap<String, Alias> {
         self.aliases.iter().flat_map(Aliases::all).collect()
     }
@@ -212,13 +211,13 @@ fn parts(name: &str) -> impl Iterator<Item = &str> {
     ends.filter_map(|(end, _)| name.get(..end))
 }
 
-/// Sorts the registry that counts before the others that match the same name.
+/// Orders registries that match the same name: the one that applies comes first.
 fn precedence(registry: &Registry) -> (Reverse<usize>, &str) {
     (Reverse(registry.prefix.len()), &registry.prefix)
 }
 
 impl Draft {
-    /// Adds a file that counts more than those before it.
+    /// Adds a file that takes precedence over those before it.
     pub(crate) fn add(&mut self, path: &Path, content: &[u8], role: Role) -> Result<(), Error> {
         let shared = Arc::from(path);
         let file = File::parse(content, &shared, role).map_err(|refusal| refusal.of(path))?;

@@ -1,8 +1,8 @@
 //! One file as it was written: which keys the format has, and their types.
 //!
-//! Knows the keys of `V2RegistriesConf` and `V1RegistriesConf`, and no rule
-//! about their values; unknown keys are ignored. What is absent differs from
-//! what is empty only where containers/image makes that difference.
+//! Contains the keys of `V2RegistriesConf` and `V1RegistriesConf`, and no rule about
+//! their values; unknown keys are ignored. An absent value differs from an empty one only
+//! where containers/image makes that difference.
 
 use toml::de::DeTable;
 
@@ -14,7 +14,8 @@ use crate::{
     v1::V1,
 };
 
-/// What BurntSushi/toml skips at the beginning of a file, which is UTF-8 in any case.
+/// What BurntSushi/toml skips at the beginning of a file. The file must be UTF-8 all the
+/// same.
 const BYTE_ORDER_MARKS: [&[u8]; 3] = [b"\xef\xbb\xbf", b"\xfe\xff", b"\xff\xfe"];
 
 /// The content of one file.
@@ -34,7 +35,7 @@ impl Document {
         with_root(content, Self::decode)
     }
 
-    /// Whether the file has anything in v2 format, if only an empty list.
+    /// Whether the file has anything in the v2 format, even an empty list.
     pub(crate) fn has_v2(&self) -> bool {
         self.registries.is_some()
             || self.unqualified_search_registries.is_some()
@@ -57,8 +58,8 @@ impl Document {
             credential_helpers: root.get("credential-helpers", Node::texts)?,
             short_name_mode: root.text("short-name-mode")?,
             additional_layer_store_auth_helper: root.text("additional-layer-store-auth-helper")?,
-            // A value that is no table is ignored, as BurntSushi/toml does for
-            // a Go map.
+            // A value that is not a table is ignored, as BurntSushi/toml does for a Go
+            // map.
             aliases: root
                 .get("aliases", |node| node.as_table().map(aliases).transpose())?
                 .flatten(),

@@ -1,6 +1,5 @@
-//! What can go wrong with a configuration: one line each, with the file, the
-//! line and the reason. Image names have an error of their own, in
-//! [`reference`](crate::reference).
+//! Errors of configurations: one line each, with the file, the line and the reason. Image
+//! names have an error of their own in the crate [`image_name`].
 
 use std::{
     fmt, io,
@@ -20,7 +19,7 @@ pub enum Error {
     Read {
         /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// A file is longer than any sensible configuration.
@@ -55,7 +54,7 @@ pub enum Invalid {
     /// The file is not TOML.
     #[error("not valid TOML: {message}")]
     NotToml {
-        /// What the TOML parser said.
+        /// The TOML parser's message.
         message: String,
     },
     /// The file nests arrays, tables or dotted keys without end.
@@ -100,10 +99,10 @@ pub enum Invalid {
         /// The location or prefix.
         location: String,
     },
-    /// A registry names nothing at all.
+    /// A registry has neither location nor prefix.
     #[error("registry has neither location nor prefix")]
     NoLocationNorPrefix,
-    /// A registry has no location, and its prefix is no wildcard.
+    /// A registry has no location, and its prefix is not a wildcard.
     #[error("registry {prefix:?} has no location, and its prefix is not of the form *.example.com")]
     NoLocation {
         /// The prefix.
@@ -115,7 +114,7 @@ pub enum Invalid {
         /// The prefix.
         prefix: String,
     },
-    /// `pull-from-mirror` stands in a registry, not in a mirror.
+    /// `pull-from-mirror` is in a registry, not in a mirror.
     #[error("registry {prefix:?} has pull-from-mirror, which belongs in a mirror")]
     PullFromMirrorOutsideMirror {
         /// The registry's prefix.
@@ -205,7 +204,7 @@ impl Error {
     }
 }
 
-/// A reason with its line, on the way to an [`Error`] that knows the file.
+/// A reason with its line, before it becomes an [`Error`] with the file.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) line: usize,
@@ -226,7 +225,7 @@ impl Refusal {
     }
 }
 
-/// A path on one line: a file name may hold line breaks too.
+/// A path on one line: a file name may contain line breaks.
 pub(crate) fn shown(path: &Path) -> impl fmt::Display {
     path.to_string_lossy().escape_debug().to_string()
 }

@@ -15,7 +15,7 @@ use crate::{
     validate,
 };
 
-/// What a file is to the configuration.
+/// The role of a file in the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     /// `registries.conf`, which may be in the first version of the format.
@@ -24,10 +24,10 @@ pub(crate) enum Role {
     DropIn,
 }
 
-/// The content of one file; `None` is what the file does not say.
+/// The content of one file; `None` is what the file does not set.
 #[derive(Debug, Default)]
 pub(crate) struct File {
-    /// The line in which the first version of the format shows itself.
+    /// The first line that is in the first version of the format.
     pub(crate) v1_line: Option<usize>,
     pub(crate) registries: Vec<Registry>,
     pub(crate) unqualified_search_registries: Option<Vec<String>>,

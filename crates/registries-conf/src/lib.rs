@@ -2,14 +2,14 @@
 //!
 //! # The modules, in reading order
 //!
-//! [`search`] says where files are looked for, [`load`] finds and reads them, the only
-//! I/O (with [`mod@root`] for files of another root directory). [`config`] puts them together and
-//! answers questions. One file is read in three steps: [`tree`] is the TOML
-//! with line numbers, [`document`] knows the keys (with [`registry_table`], and the
-//! old format in [`v1`]), [`mod@file`] and [`validate`] refuse what containers/image refuses.
-//! [`aliases`] are checked, those of a file with nothing else without a tree.
-//! What is [`mod@unknown`] is listed on request.
-//! [`registry`] and [`pull_source`] match and rewrite names, whose type is that of
+//! [`search`] lists where files are looked for. [`load`] finds and reads them, and does
+//! all I/O together with [`mod@root`], which resolves paths below another root directory.
+//! [`config`] merges the files and answers lookups. One file is read in three steps:
+//! [`tree`] is the TOML with line numbers, [`document`] extracts the keys (with
+//! [`registry_table`], and [`v1`] for the old format), [`mod@file`] and [`validate`]
+//! refuse what containers/image refuses. [`aliases`] are checked; a file with nothing
+//! else is scanned without building a tree. [`mod@unknown`] lists ignored keys on
+//! request. [`registry`] and [`pull_source`] match and rewrite names, whose type is in
 //! the crate [`image_name`].
 
 mod search;

@@ -52,7 +52,7 @@ impl Config {
         for path in &found.drop_ins {
             match read(root, path) {
                 Ok(content) => draft.add(path, &content, Role::DropIn)?,
-                // Gone since the directory was listed, or a link to nowhere.
+                // Removed since the directory was listed, or a link without a target.
                 Err(error) if error.is_missing() => {}
                 Err(error) => return Err(error),
             }
@@ -65,7 +65,7 @@ impl Config {
 }
 
 impl Search {
-    /// The keys of all files that containers/image ignores without a word.
+    /// The keys of all files that containers/image ignores silently.
     ///
     /// # Errors
     /// A file or directory that cannot be read, or a file that is not TOML.
@@ -120,7 +120,7 @@ fn find(search: &Search) -> Result<Found, Error> {
     })
 }
 
-/// The main file, if there is one, and the directories that count beside it.
+/// The main file, if there is one, and the directories of drop-ins that belong to it.
 fn main_file<'p>(
     search: &Search,
     paths: &'p SearchPaths,
@@ -134,7 +134,7 @@ fn main_file<'p>(
         let Err(error) = fs::metadata(resolve_below(&search.root, main)) else {
             return Ok((Some(main.clone()), dirs));
         };
-        // Before 5.41 a file in the home directory counts if it can be seen.
+        // Before 5.41 a file in the home directory is used only if stat(2) finds it.
         let is_probed = search.layout == Layout::V5_38 && candidates.peek().is_some();
         if paths.is_main_named {
             return Err(unreadable(main, error));
@@ -162,7 +162,7 @@ fn list(search: &Search, dir: &Path) -> io::Result<Vec<PathBuf>> {
     if search.layout == Layout::V5_38 {
         here = unfollowed(&search.root, dir);
         if !fs::symlink_metadata(&here)?.is_dir() {
-            // A walk that starts at something else visits that alone.
+            // A walk that starts at a file visits only that.
             let itself = is_drop_in(dir.as_os_str()).then(|| dir.to_owned());
             return Ok(itself.into_iter().collect());
         }
@@ -181,7 +181,7 @@ fn list(search: &Search, dir: &Path) -> io::Result<Vec<PathBuf>> {
 fn read(root: &Path, path: &Path) -> Result<Vec<u8>, Error> {
     let failed = |source| unreadable(path, source);
     let here = resolve_below(root, path);
-    // Opening one waits for a writer, who may never come.
+    // Opening a FIFO waits for a writer, which may never come.
     if fs::metadata(&here).map_err(failed)?.file_type().is_fifo() {
         let pipe = io::Error::new(ErrorKind::InvalidInput, "it is a named pipe, not a file");
         return Err(failed(pipe));

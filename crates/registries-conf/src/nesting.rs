@@ -6,13 +6,12 @@
 
 use toml_parser::{Source, lexer::TokenKind};
 
-/// The most brackets that may be open, and the most parts a dotted key may
-/// have. The format itself needs three of either.
+/// The most brackets that may be open, and the most parts that a dotted key may have. The
+/// format needs three of each.
 const MAX_DEPTH: usize = 16;
 
-/// The offset at which a TOML text nests too deeply to build a tree of it: 16
-/// levels, which the configuration files of containers/image and of CRI-O do not
-/// come near.
+/// The offset at which a TOML text nests too deeply to build a tree of it. The
+/// configuration files of containers/image and CRI-O use a few levels; the limit is 16.
 pub fn too_deep(text: &str) -> Option<usize> {
     let mut brackets = 0_usize;
     let mut dots = 0_usize;

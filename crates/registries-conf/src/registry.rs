@@ -37,7 +37,7 @@ pub struct Mirror {
     pub location: String,
     /// Whether plain HTTP and unverified TLS are allowed at the location.
     pub insecure: bool,
-    /// Which pulls the mirror is for, where the file says it of this mirror.
+    /// Which pulls the mirror is for, where the mirror itself sets it.
     pub pull_from_mirror: Option<PullFromMirror>,
     /// The line of the location, in the file of the registry.
     pub location_line: usize,
@@ -55,7 +55,7 @@ pub enum PullFromMirror {
     TagOnly,
 }
 
-/// Where in the files something stands.
+/// A place in the files.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Origin {
     /// The file.
@@ -65,14 +65,14 @@ pub struct Origin {
 }
 
 impl Registry {
-    /// Whether the registry is for a name; what follows the prefix if it is.
+    /// Returns what follows the prefix, if the registry is for the name.
     ///
-    /// Agrees with `refMatchingPrefix`, down to what its own comments regret:
-    /// the prefix `example.com` is for `example.com:5000` too.
+    /// Agrees with `refMatchingPrefix`: the prefix `example.com` also matches
+    /// `example.com:5000`, which its own comments call a mistake.
     pub(crate) fn rest<'n>(&self, name: &'n str) -> Option<&'n str> {
         let rest = match self.prefix.strip_prefix('*') {
             Some(domain) if domain.starts_with('.') => {
-                // The first occurrence alone, even where a later one would fit.
+                // Only the first occurrence, even where a later one would match.
                 let (host, rest) = name.split_once(domain)?;
                 if host.contains('/') {
                     return None;
@@ -151,7 +151,7 @@ mod tests {
             ("*.a.b", "xa.b/c", None),
             ("*.a.b", "x.a.bc/d", None),
             ("*.a.b", "x.y/z.a.b/c", None),
-            // A later occurrence would fit; containers/image does not look for it.
+            // A later occurrence would match; containers/image does not look for it.
             ("*.a.b", "x.a.b.a.b/c", None),
             ("*.", "x./c", Some("/c")),
             ("*", "*/c", Some("/c")),

@@ -1,4 +1,4 @@
-//! Paths below a directory that stands for `/`, as after `chroot`.
+//! Paths below a directory that is used as `/`, as after `chroot`.
 
 use std::{
     borrow::Cow,

@@ -72,8 +72,8 @@ pub struct Search {
     pub options: Options,
     /// What the environment names.
     pub environment: Environment,
-    /// The directory that stands for `/`. Every path is looked up below it, also the
-    /// targets of symbolic links.
+    /// The directory that is used as `/`. Every path is looked up below it, the targets
+    /// of symbolic links included.
     pub root: PathBuf,
     /// What to do with a main file in the first version of the format.
     pub v1: V1Format,
@@ -86,7 +86,7 @@ pub struct Search {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum V1Format {
     /// Read it, as containers/image did before 5.40; [`Config::v1`](crate::Config::v1)
-    /// says where it is.
+    /// returns where it is.
     Accept,
     /// Fail, as containers/image does since then.
     Refuse,

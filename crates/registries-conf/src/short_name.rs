@@ -1,6 +1,6 @@
-//! What short names may stand for.
+//! The repositories that a short name may mean.
 //!
-//! Agrees with `Resolve` of containers/image's `shortnames`. Aliases that Podman records by
+//! Agrees with `Resolve` of containers/image's `shortnames`. Aliases that Podman records
 //! itself (`short-name-aliases.conf`) are not read.
 
 use std::collections::BTreeSet;
@@ -9,28 +9,28 @@ use image_name::{DEFAULT_HOST, ImageName, OFFICIAL_PATH};
 
 use crate::{config::Config, registry::Origin};
 
-/// A repository that a short name may stand for.
+/// A repository that a short name may mean.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
     /// The short name: it has no registry.
     pub short_name: String,
     /// The repository.
     pub name: ImageName,
-    /// The alias that says so; `None`: it is the name in one of the
+    /// The alias that gives the repository. `None` if it is the name in one of the
     /// unqualified-search registries.
     pub alias: Option<Origin>,
 }
 
 impl Config {
-    /// The repositories that an image may be pulled from if it was given by a short
-    /// name: the target of its alias, else the name in each unqualified-search
-    /// registry, in order. The image itself may be among them.
+    /// The repositories that an image may be pulled from if it was given by a short name:
+    /// the target of its alias, else the name in each unqualified-search registry, in
+    /// order. The image itself may be among them.
     ///
-    /// Whoever completes short names makes all of them images of `docker.io`, so
-    /// there is no candidate for any other. `docker.io/library/a` may have been `a`
-    /// or `library/a`; candidates of the first come first. The mode is not looked
-    /// at: it says whether several candidates are tried or refused, and CRI-O has
-    /// a setting of its own for it.
+    /// A client that completes short names makes all of them images of `docker.io`, so
+    /// there is no candidate for other images. `docker.io/library/a` may have been `a` or
+    /// `library/a`; the candidates of `a` come first. `short-name-mode` has no effect: it
+    /// decides whether several candidates are tried or refused, and CRI-O has a setting
+    /// of its own for that.
     pub fn short_name_candidates(&self, image: &ImageName) -> Vec<Candidate> {
         if !self.has_aliases() && self.unqualified_search_registries().is_empty() {
             return Vec::new();
@@ -57,7 +57,7 @@ impl Config {
         candidates
     }
 
-    /// A name in each unqualified-search registry, but for those that give no name.
+    /// A name in each unqualified-search registry, without those that give no valid name.
     fn searched(&self, short_name: &str) -> Vec<(ImageName, Option<Origin>)> {
         let registries = self.unqualified_search_registries().iter();
         let names =

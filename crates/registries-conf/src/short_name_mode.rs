@@ -1,4 +1,4 @@
-//! `short-name-mode`, which is read and checked, and up to the caller.
+//! `short-name-mode`, which is read and checked here, and obeyed by the caller.
 
 /// What to do with a name that has no registry: `short-name-mode`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -1,10 +1,8 @@
-//! TOML as a tree that knows its lines, read the way BurntSushi/toml decodes
-//! into a Go structure.
+//! TOML as a tree with line numbers, read as BurntSushi/toml decodes into a Go structure.
 //!
-//! - A key is looked up as it is spelled, else folded as `strings.EqualFold` does.
-//!   Where both spellings stand in one table, Go takes either by chance; here
-//!   the exact one counts.
-//! - A known key of the wrong type is an error, an unknown key may be anything.
+//! - A key is looked up as it is spelled, else folded as `strings.EqualFold` does. Where
+//!   one table has both spellings, Go uses either at random; here the exact one is used.
+//! - A known key of the wrong type is an error; an unknown key may have any type.
 //! - A number that does not fit 64 bits is an error everywhere, and so is a leap
 //!   second.
 
@@ -15,7 +13,7 @@ use toml::{
 
 use crate::error::{Invalid, Refusal};
 
-/// RFC 3339 and TOML have it, Go's `time` does not.
+/// Valid in RFC 3339 and TOML, not in Go's `time`.
 const LEAP_SECOND: u8 = 60;
 
 /// The lines of a file: turns an offset into a line number, from 1.
@@ -32,7 +30,7 @@ pub(crate) struct Table<'t> {
     lines: &'t Lines,
 }
 
-/// A value with its key and where it stands.
+/// A value with its key and its place in the file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Node<'t> {
     offset: usize,
@@ -102,7 +100,7 @@ impl<'t> Table<'t> {
         Ok(self.get(key, Node::flag)?.unwrap_or_default())
     }
 
-    /// The entries with none of these keys.
+    /// The entries with other keys.
     pub(crate) fn others(&self, known: &[&str]) -> impl Iterator<Item = Text> {
         let others = self
             .nodes()
@@ -152,7 +150,7 @@ impl<'t> Node<'t> {
         self.as_table().ok_or_else(|| self.not("a table"))
     }
 
-    /// The table this is, if it is one.
+    /// The table, if the value is one.
     pub(crate) fn as_table(self) -> Option<Table<'t>> {
         let entries = self.value.as_table()?;
         Some(Table {
@@ -198,8 +196,8 @@ impl<'t> Node<'t> {
     }
 }
 
-/// Whether two keys are the same under simple Unicode case folding, of which `known` is
-/// in lower-case ASCII: beyond ASCII, two letters fold to one of it.
+/// Whether a key is equal to `known`, which is lower-case ASCII, under simple Unicode
+/// case folding: two letters beyond ASCII fold to a letter of ASCII.
 fn is_folded(key: &str, known: &str) -> bool {
     let folded = key.chars().map(|letter| match letter {
         '\u{17f}' => 's',

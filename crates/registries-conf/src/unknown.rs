@@ -1,5 +1,5 @@
-//! Keys that containers/image ignores without a word: misspelt ones, and those that
-//! belong elsewhere.
+//! Keys that containers/image ignores silently: misspelt ones, and those that belong in
+//! another table.
 
 use std::{path::Path, sync::Arc};
 
@@ -10,7 +10,7 @@ use crate::{
     tree::{Node, Table, Text},
 };
 
-/// The keys of a file. The last two are of versions after 5.38.
+/// The keys of a file. The last two were added after 5.38.
 const FILE: &[&str] = &[
     "registry",
     "unqualified-search-registries",
@@ -74,7 +74,8 @@ fn of_file(root: Table<'_>) -> Vec<Text> {
     keys
 }
 
-/// Those of a key; none where it has another type, which is an error of its own.
+/// The tables of a key; empty where the value has another type, which is reported
+/// elsewhere.
 fn tables<'t>(table: Table<'t>, key: &str) -> Vec<Table<'t>> {
     let tables = table.get(key, Node::tables);
     tables.unwrap_or_default().unwrap_or_default()

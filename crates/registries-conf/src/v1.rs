@@ -11,10 +11,10 @@ use crate::{
     tree::{Node, Table, Text},
 };
 
-/// The lists of the v1 format; at least one of them is there, if only empty.
+/// The lists of the v1 format; at least one of them is in the file, perhaps empty.
 #[derive(Debug)]
 pub(crate) struct V1 {
-    /// The line the format shows itself in.
+    /// The line of the first of them.
     pub(crate) line: usize,
     pub(crate) search: Option<Vec<Text>>,
     insecure: Option<Vec<Text>>,

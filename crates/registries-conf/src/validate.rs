@@ -1,7 +1,7 @@
-//! What containers/image demands of the registries of one file.
+//! The rules of containers/image for the registries of one file.
 //!
-//! Agrees with `V2RegistriesConf.postProcessRegistries` and, for wildcards,
-//! with `loadConfigFile`.
+//! Agrees with `V2RegistriesConf.postProcessRegistries` and, for wildcards, with
+//! `loadConfigFile`.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -18,7 +18,7 @@ use crate::{
     tree::Text,
 };
 
-/// The registries of a file, each prefix once: the first one counts.
+/// The registries of a file, each prefix once: the first one wins.
 pub(crate) fn registries(
     tables: Vec<RegistryTable>,
     file: &Arc<Path>,
@@ -155,8 +155,8 @@ fn location(text: &Text) -> Result<String, Refusal> {
     Ok(trimmed.to_owned())
 }
 
-/// Registries of one location must agree on `insecure` and `blocked`. A
-/// wildcard without a location stands for itself.
+/// Registries of one location must agree on `insecure` and `blocked`. A wildcard without
+/// a location is its own location.
 fn conflicts(registries: &[Registry]) -> Result<(), Refusal> {
     let mut first_of = HashMap::<&str, &Registry>::new();
     for registry in registries {

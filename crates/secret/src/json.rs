@@ -1,7 +1,7 @@
-//! JSON objects, and nothing else in their place.
+//! JSON objects, where an array is an error.
 //!
-//! serde's derived decoders also take an array, as the fields in order. Neither
-//! kubelet nor an API server means that; somebody who forges a token may.
+//! serde's derived decoders also accept an array, with the fields in order. kubelet and
+//! the API server never write one; a forged token may.
 
 use std::fmt;
 use std::marker::PhantomData;

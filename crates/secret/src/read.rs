@@ -24,8 +24,8 @@ pub enum ReadError {
 /// Reads a whole file, at most `limit` bytes, as [`read_bounded`] does.
 ///
 /// # Errors
-/// As [`read_bounded`]; also for a named pipe, since opening one waits for a
-/// writer who may never come.
+/// As [`read_bounded`]; also for a named pipe: opening one waits for a writer, which may
+/// never come.
 pub fn read_file(path: &Path, limit: usize) -> Result<Wiped<Vec<u8>>, ReadError> {
     if fs::metadata(path)?.file_type().is_fifo() {
         let what = "it is a named pipe, not a file";
@@ -34,11 +34,11 @@ pub fn read_file(path: &Path, limit: usize) -> Result<Wiped<Vec<u8>>, ReadError>
     read_bounded(File::open(path)?, limit)
 }
 
-/// Reads to the end, at most `limit` bytes, into a buffer that is wiped when
-/// dropped; also the smaller buffers it outgrows on the way are wiped.
+/// Reads to the end, at most `limit` bytes, into a buffer that is wiped when dropped; the
+/// smaller buffers that it replaces on the way are wiped too.
 ///
 /// # Errors
-/// [`ReadError::TooLarge`] beyond `limit`, [`ReadError::Io`] as the reader says.
+/// [`ReadError::TooLarge`] beyond `limit`, [`ReadError::Io`] where the reader fails.
 pub fn read_bounded(mut reader: impl Read, limit: usize) -> Result<Wiped<Vec<u8>>, ReadError> {
     const FIRST: usize = 8 * 1024;
     let mut buffer = Wiped::new(vec![0; FIRST.min(limit.saturating_add(1))]);
@@ -50,7 +50,7 @@ pub fn read_bounded(mut reader: impl Read, limit: usize) -> Result<Wiped<Vec<u8>
                 return Err(ReadError::TooLarge { limit });
             }
             let size = filled.saturating_mul(2).min(limit.saturating_add(1));
-            // Memory that cannot be had is an error here, elsewhere the end of the process.
+            // Return an error where memory cannot be allocated, instead of aborting.
             let mut larger = Wiped::new(Vec::new());
             let no_memory = |_| io::Error::from(io::ErrorKind::OutOfMemory);
             larger.try_reserve_exact(size).map_err(no_memory)?;
@@ -69,7 +69,7 @@ pub fn read_bounded(mut reader: impl Read, limit: usize) -> Result<Wiped<Vec<u8>
     if filled > limit {
         return Err(ReadError::TooLarge { limit });
     }
-    // The tail is zeros that were never written to: nothing is left behind.
+    // The rest was zeroed and never written to, so nothing remains in it.
     buffer.truncate(filled);
     Ok(buffer)
 }

@@ -8,7 +8,7 @@ use zeroize::Zeroize;
 
 /// A buffer that is wiped when dropped, with all its capacity; redacted in `Debug`.
 ///
-/// As `zeroize::Zeroizing`, but at once: that one clears a vector byte by byte.
+/// As `zeroize::Zeroizing`, but in one go: that one clears a vector byte by byte.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Wiped<T: Wipe>(T);
 
@@ -31,7 +31,7 @@ impl Wipe for String {
 }
 
 impl<T: Wipe> Wiped<T> {
-    /// Takes a buffer over.
+    /// Takes ownership of a buffer.
     pub fn new(buffer: T) -> Self {
         Self(buffer)
     }
@@ -39,7 +39,7 @@ impl<T: Wipe> Wiped<T> {
 
 impl<T: Wipe> Drop for Wiped<T> {
     fn drop(&mut self) {
-        // What is beyond the length is filled in one go.
+        // An empty buffer is all spare capacity, which is wiped in one go.
         self.0.empty();
         self.0.zeroize();
     }
@@ -88,7 +88,7 @@ impl From<&str> for Secret {
 }
 
 impl From<Cow<'_, str>> for Secret {
-    /// Takes an owned text over, so that no copy of it stays behind.
+    /// Takes ownership of a text, so that no copy of it remains.
     fn from(value: Cow<'_, str>) -> Self {
         match value {
             Cow::Borrowed(text) => Self::from(text),

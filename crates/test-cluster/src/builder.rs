@@ -18,7 +18,7 @@ use crate::{
     shared::Shared,
 };
 
-/// Which versions of TLS a server speaks.
+/// The versions of TLS that a server supports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TlsVersion {
     /// 1.2 and 1.3.
@@ -50,7 +50,7 @@ pub enum Error {
     Listen {
         /// The address that was asked for.
         address: SocketAddr,
-        /// What the operating system says.
+        /// The operating system's error.
         source: io::Error,
     },
     /// The certificates could not be made.
@@ -99,7 +99,7 @@ impl Builder {
         self
     }
 
-    /// Ends a page after so many objects, even if the client asks for more.
+    /// Limits a page to `objects`, even if the client asks for more.
     #[must_use]
     pub fn max_page(mut self, objects: usize) -> Self {
         self.behaviour.max_page = Some(objects.max(1));
@@ -137,10 +137,10 @@ impl Builder {
         }
     }
 
-    /// Starts the server, or says why not.
+    /// Starts the server.
     ///
     /// # Errors
-    /// If the address cannot be listened on, or TLS cannot be set up.
+    /// The address cannot be listened on, or TLS cannot be set up.
     pub fn try_start(self) -> Result<ApiServer, Error> {
         let address = self.listen;
         let identity = Identity::issue(self.certificate).map_err(Error::Certificate)?;

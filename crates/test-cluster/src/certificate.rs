@@ -40,7 +40,7 @@ pub enum CertificateKind {
     ExpiredCa,
 }
 
-/// A serving certificate with its key, and the authority clients are told of.
+/// A serving certificate with its key, and the authority that clients trust.
 #[derive(Debug)]
 pub(crate) struct Identity {
     pub(crate) ca_pem: String,

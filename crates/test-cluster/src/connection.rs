@@ -22,7 +22,7 @@ const PROTOCOL_VERSION_ALERT: [u8; 7] = [0x15, 0x03, 0x02, 0x00, 0x02, 0x02, 0x4
 
 const NOT_TLS: &[u8] = b"SSH-2.0-OpenSSH_9.9\r\n";
 
-// What Go's TLS server says to a client that sends HTTP.
+// What Go's TLS server answers to a client that sends HTTP.
 const PLAIN_HTTP: &[u8] =
     b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
 

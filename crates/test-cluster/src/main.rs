@@ -85,7 +85,7 @@ fn main() -> ExitCode {
         message = format!("{message}: {error}");
         cause = error.source();
     }
-    // Without a stderr there is nobody to tell.
+    // Without a stderr the message is lost.
     let _told = writeln!(io::stderr(), "test-cluster: {message}");
     ExitCode::FAILURE
 }
@@ -149,7 +149,7 @@ fn read(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-/// Writes a new file, whatever was there before.
+/// Writes a new file, and replaces one that is there.
 fn write(path: PathBuf, mode: u32, content: &str) -> Result<(), Error> {
     let written = remove(&path)
         .and_then(|()| {

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::secret::Secret;
 
-/// Why a file gives no Secrets.
+/// Why a file cannot be read as Secrets.
 #[derive(Debug, Error)]
 pub enum Error {
     /// It is not JSON, or not the JSON of an object.

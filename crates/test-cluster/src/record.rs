@@ -124,8 +124,8 @@ impl Journal {
         }
     }
 
-    /// Records a request before it is answered, so that whoever has the
-    /// answer also finds the record.
+    /// Records a request before it is answered: a client that has its answer finds the
+    /// record.
     pub(crate) fn request(
         &self,
         connection: usize,
@@ -179,7 +179,7 @@ impl Journal {
         };
         let status = status.map_or("none".to_owned(), |status| status.to_string());
         let line = format!("{} {} -> {status}\n", request.method, request.target);
-        // One write a line, so that lines stay whole for whoever reads along.
+        // One write for each line, so that a reader of the file sees whole lines.
         file.write_all(line.as_bytes())
     }
 }

@@ -65,10 +65,9 @@ impl Secret {
         }
     }
 
-    /// Any JSON, put into lists and answers verbatim. `name` says where it
-    /// sorts and how it is fetched; the JSON may say otherwise. A field
-    /// selector looks at its `type`, and lets it through if it has none that
-    /// is a string.
+    /// Any JSON, put into lists and answers verbatim. `name` is its place in lists and
+    /// the name to get it by, whatever the JSON contains. A field selector compares its
+    /// `type`, and selects it if that is missing or not a string.
     pub fn raw_json(name: &str, json: Value) -> Self {
         Self {
             name: name.to_owned(),

@@ -33,7 +33,7 @@ impl ApiServer {
     /// Starts a server on a free port of `127.0.0.1`, with nothing in it.
     ///
     /// # Panics
-    /// If there is no such port: a test without its server has no result.
+    /// If it does not start: a test without its server has no result.
     pub fn start() -> Self {
         Self::builder().start()
     }
@@ -107,7 +107,7 @@ impl ApiServer {
         self.token_with(TokenOptions::new(namespace, service_account))
     }
 
-    /// Issues a token that says something else.
+    /// Issues a token with other claims.
     pub fn token_with(&self, options: TokenOptions) -> String {
         locked(&self.shared.state).tokens.issue(options)
     }
@@ -157,7 +157,7 @@ impl ApiServer {
         locked(&self.shared.state).store.put(namespace, secret);
     }
 
-    /// Deletes a Secret, and says whether there was one.
+    /// Deletes a Secret, and returns whether there was one.
     pub fn delete_secret(&self, namespace: &str, name: &str) -> bool {
         locked(&self.shared.state).store.delete(namespace, name)
     }
@@ -217,7 +217,7 @@ impl Drop for ApiServer {
         let Some(listening) = self.listening.take().filter(|_| woken.is_ok()) else {
             return;
         };
-        // A thread that panicked has said so on stderr already.
+        // The message of a thread that panicked is on stderr already.
         let connections = listening.join().unwrap_or_default();
         self.shared.hang_up();
         for connection in connections {

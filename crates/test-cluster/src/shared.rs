@@ -77,7 +77,7 @@ impl Shared {
         locked(&self.open).remove(&number);
     }
 
-    /// Ends all connections, in the middle of whatever they do.
+    /// Ends all connections at once.
     pub(crate) fn hang_up(&self) {
         for socket in locked(&self.open).values() {
             // It may be closed already.

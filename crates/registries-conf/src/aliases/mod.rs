@@ -1,4 +1,4 @@
-//! What short names stand for: the `[aliases]` of one file.
+//! Aliases of short names: `[aliases]` of one file.
 //!
 //! Agrees with `shortNameAliasConf` and `parseShortNameValue` of `sysregistriesv2`.
 
@@ -15,7 +15,7 @@ use crate::{
     tree::Text,
 };
 
-/// What a short name stands for: an entry of `[aliases]`.
+/// The target of a short name: an entry of `[aliases]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alias {
     /// The name in full. `None` where the alias was reset with an empty value.

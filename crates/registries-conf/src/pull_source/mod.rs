@@ -1,10 +1,10 @@
-//! From a name to the repositories the image may come from.
+//! The repositories that an image may be pulled from.
 //!
-//! Agrees with `Registry.PullSourcesFromReference` and, on what is blocked, with
-//! `newDockerClientFromRef` of containers/image's `docker` package. The name has no
-//! tag and no digest, so every mirror is listed, with the pulls it is for. And where
-//! a rewritten name does not parse, which fails the whole pull in containers/image,
-//! the others are listed all the same.
+//! Agrees with `Registry.PullSourcesFromReference` and, for blocked registries, with
+//! `newDockerClientFromRef` of containers/image's `docker` package. There are two
+//! differences. The name has no tag and no digest, so every mirror is listed, with the
+//! pulls that it is for. A rewritten name that does not parse fails the whole pull in
+//! containers/image; here the other names are listed too.
 
 use std::{path::Path, sync::Arc};
 
@@ -15,7 +15,7 @@ use crate::{
     registry::{Origin, PullFromMirror, Registry},
 };
 
-/// What a pull by digest puts behind a name.
+/// The digest that is appended to test a name for pulls by digest.
 const SOME_DIGEST: &str =
     "@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -85,7 +85,7 @@ impl SourceKind {
 impl Config {
     /// The repositories that an image may be pulled from.
     ///
-    /// Takes a repository name in full, without tag and digest.
+    /// `name` is a repository in full, without tag and digest.
     pub fn pull_sources(&self, name: &str) -> PullSources<'_> {
         let registry = self.find_registry(name);
         registry.map_or_else(PullSources::default, |registry| {
@@ -93,8 +93,8 @@ impl Config {
         })
     }
 
-    /// The same as if that registry were the one with the longest prefix of the name;
-    /// nothing if it is not for the name.
+    /// The same as if `registry` were the one with the longest prefix of the name. Empty
+    /// if the registry is not for the name.
     pub fn pull_sources_in<'c>(&'c self, registry: &'c Registry, name: &str) -> PullSources<'c> {
         let Some(rest) = registry.rest(name) else {
             return PullSources::default();
@@ -173,8 +173,8 @@ impl PullSources<'_> {
             Ok(name) => return self.list(name, endpoint.pull, endpoint),
             Err(error) => error,
         };
-        // The tag or digest of a pull comes behind the rewritten name. A name that has a
-        // tag already takes a digest, but no other tag.
+        // A pull appends its tag or digest to the rewritten name. A name that already has
+        // a tag accepts a digest, but not a second tag.
         let by_digest = || ImageName::parse_named(&format!("{rewritten}{SOME_DIGEST}")).ok();
         let allowed = endpoint.pull.allows_digest();
         let mut pull = endpoint.pull;

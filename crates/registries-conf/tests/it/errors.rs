@@ -1,4 +1,4 @@
-//! What a mistake looks like to the one who made it.
+//! The message of each mistake in a file.
 
 use std::error::Error;
 

@@ -1,4 +1,4 @@
-//! Input that is made to hurt.
+//! Input that is meant to do harm.
 
 use std::fmt::Write;
 
@@ -78,7 +78,7 @@ fn many_registries_in_two_files() {
     assert_eq!(found.origin.line, 9_999 * 5 + 1);
 }
 
-/// Pieces that make almost, and sometimes really, a configuration.
+/// Pieces that make almost a configuration, and sometimes a valid one.
 fn soup() -> impl Strategy<Value = String> {
     let pieces = prop::sample::select(vec![
         "[[registry]]",

@@ -37,7 +37,7 @@ fn a_named_main_file_must_exist_and_another_one_need_not() {
         let error = Config::load(&search).unwrap_err();
         assert_eq!(error.to_string(), "read /etc/containers/registries.conf");
         assert!(error.source().is_some());
-        // An empty path names nothing, as an empty flag of CRI-O's.
+        // An empty path names no file, as an empty flag of CRI-O does not.
         search.options.main = Some(PathBuf::new());
         search.options.drop_in_dir = Some(PathBuf::new());
         assert_eq!(Config::load(&search).unwrap(), config);
@@ -75,7 +75,7 @@ fn what_cannot_be_read_is_an_error() {
     }
 }
 
-/// Only who is not root can be denied anything; the suite runs as either.
+/// Root can read everything, and the tests run as root too.
 #[test]
 fn a_default_directory_that_may_not_be_seen_is_left_out_on_request() {
     for layout in LAYOUTS {

@@ -1,12 +1,12 @@
-//! Matching, merging and rewriting, said again as plainly as possible and
-//! compared with the crate on generated configurations.
+//! Matching, merging and rewriting against a second, simpler implementation, on generated
+//! configurations.
 
 use std::{collections::HashMap, fmt::Write};
 
 use proptest::{prelude::*, sample::select};
 use registries_conf::{Config, Source};
 
-/// A registry as the generator makes it: no table is ever refused.
+/// A registry that the generator makes: none is ever refused.
 #[derive(Clone, Debug)]
 struct Entry {
     prefix: String,
@@ -89,11 +89,11 @@ fn text(entries: &[Entry]) -> String {
     text
 }
 
-/// Which entry counts for each prefix: the first of the last file.
+/// Which entry applies for each prefix: the first of the last file.
 fn merged(files: &[Vec<Entry>]) -> HashMap<&str, &Entry> {
     let mut merged = HashMap::new();
     for file in files {
-        // Backwards, so that the first one of a file is what stays.
+        // In reverse order, so that the first one of a file remains.
         merged.extend(
             file.iter()
                 .rev()
@@ -103,8 +103,8 @@ fn merged(files: &[Vec<Entry>]) -> HashMap<&str, &Entry> {
     merged
 }
 
-/// What is left of an image behind a prefix: cut the image at every boundary,
-/// and look whether what is before the cut is what the prefix says.
+/// The rest of an image after a prefix: the image is cut at every boundary, and the part
+/// before the cut compared with the prefix.
 fn rest<'i>(image: &'i str, prefix: &str) -> Option<&'i str> {
     let cuts = image.match_indices(['/', ':', '@']).map(|(at, _)| at);
     cuts.chain([image.len()])

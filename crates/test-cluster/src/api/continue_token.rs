@@ -49,7 +49,7 @@ pub(crate) enum Error {
         "continue key is not valid: incorrect encoded start resourceVersion (version {VERSION})"
     )]
     Revision,
-    /// It does not say where to go on.
+    /// It has no start key.
     #[error("continue key is not valid: encoded start key empty (version {VERSION})")]
     NoStart,
 }

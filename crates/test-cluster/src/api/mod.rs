@@ -1,6 +1,6 @@
-//! What the API server answers to a request: who sent it, what it wants,
-//! whether that is allowed, and then the answer. Pure but for the clock: the
-//! connection it came over plays no part.
+//! The API server's answer to a request: who sent it, what it asks for, whether that is
+//! allowed, and the answer. Depends on the clock, and not on the connection that the
+//! request came over.
 
 mod attributes;
 mod continue_token;
@@ -38,7 +38,7 @@ const VERSION: &str = r#"{
 pub(crate) struct Behaviour {
     /// Before every path, as a proxy in front of the API server has it.
     pub(crate) path_prefix: String,
-    /// The most objects of one page, whatever the client asks for.
+    /// The most objects of one page, even if the client asks for more.
     pub(crate) max_page: Option<usize>,
     /// Whether objects count towards a page that the selector drops.
     pub(crate) sparse_pages: bool,
@@ -122,7 +122,7 @@ fn page_not_found() -> Response {
         .with("X-Content-Type-Options", "nosniff")
 }
 
-/// Adds the headers that say which priority level served the request.
+/// Adds the headers with the priority level that served the request.
 fn with_priority(response: Response) -> Response {
     response
         .with(

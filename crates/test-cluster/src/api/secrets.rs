@@ -17,7 +17,7 @@ use crate::{
     state::{Access, Item, PageLimit, State},
 };
 
-/// What the query of a list says.
+/// The query of a list.
 #[derive(Debug)]
 struct ListOptions {
     selector: Selector,
@@ -139,8 +139,8 @@ impl ListOptions {
         })
     }
 
-    /// How far a page goes. A list at any revision (`resourceVersion=0`) comes
-    /// from the watch cache, which knows no limit.
+    /// The limit of a page. A list at any revision (`resourceVersion=0`) comes from the
+    /// watch cache, which has no limit.
     fn limit(&self, behaviour: &Behaviour) -> Option<PageLimit> {
         let asked = self
             .limit

@@ -71,8 +71,8 @@ impl Selector {
                 Field::Name => object.name(),
                 Field::Namespace => Some(namespace),
             };
-            // JSON that a test put in as it is may lack the field: it is
-            // there to be seen.
+            // JSON that a test stores verbatim may lack the field: the test wants the
+            // client to see it.
             actual.is_none_or(|actual| (actual == term.value) == term.equal)
         })
     }

@@ -53,12 +53,12 @@ struct Details {
 }
 
 impl Status {
-    /// 401 for a token that is not taken, whatever is wrong with it.
+    /// 401 for a token that is not accepted, for any reason.
     pub(crate) fn unauthorized() -> Self {
         Self::new(401, "Unauthorized", "Unauthorized".to_owned())
     }
 
-    /// 403 for a user that may not do that.
+    /// 403 for a user that is not allowed to do this.
     pub(crate) fn forbidden(user: &User, access: &Access) -> Self {
         let Access {
             verb,
@@ -91,7 +91,7 @@ impl Status {
         Self::new(403, "Forbidden", message).about(name, group, resource)
     }
 
-    /// 403 for a path that is no resource.
+    /// 403 for a path that is not a resource.
     pub(crate) fn forbidden_path(user: &User, method: &str, path: &str) -> Self {
         let verb = method.to_ascii_lowercase();
         let message = format!("forbidden: User \"{user}\" cannot {verb} path {path:?}");
@@ -152,8 +152,8 @@ impl Status {
     }
 }
 
-/// The 504 of a request that did not keep its `timeout`: JSON that says it is
-/// text, and has no `kind`.
+/// The 504 of a request that did not keep its `timeout`: JSON with the content type of
+/// text, and without a `kind`.
 pub(crate) fn timeout() -> Response {
     let message = "Timeout: request did not complete within the allotted timeout".to_owned();
     let mut status = Status::new(504, "Timeout", message).about("", "", "");

@@ -68,7 +68,7 @@ pub enum AnswerFault {
         /// The header `Location`.
         location: String,
     },
-    /// 200 with a login page in HTML, as a portal in the way sends it.
+    /// 200 with a login page in HTML, as from a captive portal.
     LoginPage,
     /// 410 with a fresh `continue`. Waits for a request with a `continue`.
     ExpiredContinue,
@@ -106,7 +106,7 @@ pub enum AnswerFault {
     LengthTooLarge,
     /// A `Content-Length` smaller than the body.
     LengthTooSmall,
-    /// The right answer, so much later.
+    /// The right answer, after a pause.
     Delay(Duration),
     /// The right answer, one byte per interval.
     Drip(Duration),

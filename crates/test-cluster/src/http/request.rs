@@ -21,7 +21,7 @@ pub(crate) struct Request {
     pub(crate) keep_alive: bool,
 }
 
-/// Why there is no request.
+/// Why bytes are not a request.
 #[derive(Debug, Error)]
 pub(crate) enum Error {
     /// The connection failed.
@@ -146,8 +146,7 @@ fn parse(buffer: &[u8]) -> Result<Option<(Request, usize)>, Error> {
     Ok(Some((request, length)))
 }
 
-/// Decodes percent signs, and in a query plus signs. What is no valid escape
-/// stays as it is.
+/// Decodes percent signs, and in a query plus signs. An invalid escape stays as it is.
 fn decode(text: &str, query: bool) -> String {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use crate::{clock, random};
 
-// Go's server buffers so much before it has to commit to chunks.
+// The size of the buffer of Go's server: a longer body is sent in chunks.
 const LARGEST_WITH_LENGTH: usize = 2048;
 
 const CHUNK: usize = 32 * 1024;

@@ -1,5 +1,5 @@
-//! A stored Secret, and the shapes in which it is answered. Fields stand in
-//! the order in which a real API server writes them.
+//! A stored Secret, and the forms in which it is answered. Fields are in the order in
+//! which a real API server writes them.
 
 use std::{collections::BTreeMap, time::SystemTime};
 

@@ -85,7 +85,7 @@ impl Store {
         });
     }
 
-    /// Deletes a Secret, and says whether there was one.
+    /// Deletes a Secret, and returns whether there was one.
     pub(crate) fn delete(&mut self, namespace: &str, name: &str) -> bool {
         self.revision += 1;
         let revision = self.revision;

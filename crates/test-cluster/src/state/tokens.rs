@@ -15,8 +15,8 @@ use crate::{clock, random};
 /// The audience the server accepts, and the issuer of its tokens.
 const AUDIENCE: &str = "https://kubernetes.default.svc";
 
-/// What a token says. [`TokenOptions::new`] gives what kubelet asks for when
-/// a pod of that service account is about to run on a node.
+/// The claims of a token. [`TokenOptions::new`] gives those that kubelet requests for a
+/// pod of that service account on a node.
 #[derive(Debug, Clone)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -105,7 +105,7 @@ impl Tokens {
             .or_insert_with(random::uuid);
         let now = clock::unix_seconds(SystemTime::now());
         let lifetime = options.lifetime.as_secs();
-        // An expired token was issued so long ago that it ended a minute ago.
+        // An expired token has ended one minute ago.
         let issued_at = if options.expired {
             now.saturating_sub(lifetime + 60)
         } else {

@@ -1,5 +1,5 @@
-//! The stand-in answers each recorded request as the real API server did. Not compared:
-//! HTTP/2 (02h2) and gzip (20), which the stand-in does not speak.
+//! The stand-in answers each recorded request as the real API server did. HTTP/2 (02h2)
+//! and gzip (20), which it does not support, are left out.
 
 use std::{
     fs::File,

@@ -1,5 +1,5 @@
-//! A small HTTPS client that shows an answer byte by byte, and a cluster with
-//! what was in it when the answers were recorded.
+//! A small HTTPS client that returns the parts of an answer, and a cluster with the
+//! Secrets that it had when the answers were recorded.
 
 use std::{
     collections::BTreeMap,
@@ -113,7 +113,7 @@ impl Client {
         }
     }
 
-    /// Reads so many bytes at most, or to the end, or until nothing comes.
+    /// Reads at most `most` bytes, until the end or until nothing comes any more.
     pub(crate) fn read_raw(&mut self, most: u64) -> (Vec<u8>, io::Result<()>) {
         let mut bytes = Vec::new();
         let result = (&mut self.stream).take(most).read_to_end(&mut bytes);
@@ -140,7 +140,7 @@ impl Client {
 }
 
 impl Answer {
-    /// Status line and headers; refuses what is no HTTP.
+    /// Status line and headers; an error if the text is not HTTP.
     pub(crate) fn head(text: &str) -> io::Result<Self> {
         let mut lines = text.lines();
         let status_line = lines.next().unwrap_or_default().to_owned();

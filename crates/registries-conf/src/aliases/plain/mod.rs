@@ -1,10 +1,9 @@
 //! The files of short names that distributions ship, without a TOML tree.
 //!
-//! Nearly every node has some hundred aliases in a drop-in of its own, and no image
-//! needs more than two of them. Such a file is scanned: each entry is checked, and
-//! only those that are looked up are decoded. What a file may have is what such files
-//! have; any other file, valid or not, is left to the parser, which knows all of TOML
-//! and has the errors.
+//! Nearly every node has a drop-in with some hundred aliases, and an image needs at most
+//! two of them. Such a file is scanned: each entry is checked, and only those that are
+//! looked up are decoded. The scanner accepts the syntax that these files use. Any other
+//! file, valid or not, goes to the TOML parser, which also has the errors.
 
 use std::{path::Path, sync::Arc};
 
@@ -32,9 +31,9 @@ pub(crate) struct PlainAliases {
 const HASH_START: u64 = 0xcbf2_9ce4_8422_2325;
 
 impl PlainAliases {
-    /// Checks a file; `None` where it is for the parser.
+    /// Checks a file. Returns `None` for a file that the parser must read.
     ///
-    /// It is taken if it has comments, one `[aliases]` before all entries, and entries
+    /// The file may have comments, one `[aliases]` before all entries, and entries
     /// `"name" = "target"` in lower-case ASCII, without escapes, repeated separators,
     /// ports and empty targets, each name once.
     pub(crate) fn scan(content: &[u8], file: &Arc<Path>) -> Option<Self> {
@@ -61,7 +60,7 @@ impl PlainAliases {
             rest = end_of_line(rest)?;
         }
         entries.sort_unstable();
-        // Most likely the same name, which the parser refuses.
+        // Most likely the same name twice, which the parser refuses.
         let mut pairs = entries.windows(2);
         let is_repeated = pairs.any(|pair| matches!(pair, [(one, _), (next, _)] if one == next));
         (has_header && !is_repeated).then(|| Self {
@@ -73,7 +72,7 @@ impl PlainAliases {
 
     /// The alias of that name.
     pub(crate) fn get(&self, name: &str) -> Option<Alias> {
-        // As it was scanned, with the quotation mark.
+        // With the closing quotation mark, as in the scan.
         let hash = name.bytes().chain([b'"']).fold(HASH_START, hash_step);
         let found = self.entries.binary_search_by_key(&hash, |(hash, _)| *hash);
         let (_, offset) = self.entries.get(found.ok()?)?;
@@ -94,7 +93,7 @@ impl PlainAliases {
         self.entries.is_empty()
     }
 
-    /// The entry at an offset, which is there and valid.
+    /// The entry at an offset of a checked entry.
     fn decode(&self, offset: usize) -> Option<(&str, Alias)> {
         let (before, entry) = self.content.split_at_checked(offset)?;
         let mut parts = entry.split(|byte| *byte == b'"').skip(1).step_by(2);
@@ -122,15 +121,15 @@ fn scan_entry(text: &[u8]) -> Option<(u64, &[u8])> {
     valid.then_some((hash, rest))
 }
 
-/// What a name is by its first component.
+/// The kind of a name, by its first component.
 #[derive(PartialEq, Eq)]
 enum Kind {
     Short,
     WithRegistry,
 }
 
-/// Takes a name up to the quotation mark behind it: atoms with one separator between
-/// them, which is a valid name wherever it stands.
+/// Scans a name up to its closing quotation mark: atoms with one separator between them,
+/// which is always a valid name.
 fn scan_name(text: &[u8], mut visit: impl FnMut(u8)) -> Option<(Kind, &[u8])> {
     let mut rest = text;
     let (mut in_first, mut has_dot, mut has_underscore) = (true, false, false);
@@ -173,7 +172,7 @@ fn scan_name(text: &[u8], mut visit: impl FnMut(u8)) -> Option<(Kind, &[u8])> {
 
 /// Whether a byte is of an atom: a lower-case letter or a digit.
 fn is_atom(byte: u8) -> bool {
-    /// Looked up, because most bytes of a file come by here.
+    /// A table, because most bytes of a file are looked up.
     #[expect(
         clippy::indexing_slicing,
         clippy::cast_possible_truncation,
@@ -191,7 +190,7 @@ fn is_atom(byte: u8) -> bool {
     ATOMS.get(usize::from(byte)).copied().unwrap_or_default()
 }
 
-/// Takes the end of a line, with a comment or without.
+/// Scans the end of a line, with or without a comment.
 fn end_of_line(text: &[u8]) -> Option<&[u8]> {
     let rest = skip(text, is_blank);
     let rest = match rest {
@@ -214,7 +213,7 @@ fn skip(mut text: &[u8], is_skipped: impl Fn(u8) -> bool) -> &[u8] {
     text
 }
 
-/// FNV-1a, 64 bits: short, and only to find entries again.
+/// One step of FNV-1a, 64 bits, which is short and good enough to find entries.
 fn hash_step(hash: u64, byte: u8) -> u64 {
     (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
 }

@@ -11,7 +11,7 @@ fn file() -> Arc<Path> {
     Arc::from(Path::new("f"))
 }
 
-/// What the parser makes of a file.
+/// The aliases that the parser reads from a file.
 fn parsed(text: &str) -> Option<BTreeMap<String, Alias>> {
     let aliases = Document::parse(text.as_bytes()).ok()?.aliases?;
     Some(Aliases::check(aliases, &file()).ok()?.all())
@@ -88,7 +88,7 @@ fn everything_else_is_for_the_parser() {
     }
 }
 
-/// Mostly entries that are taken.
+/// Mostly entries that the scanner accepts.
 fn line() -> impl Strategy<Value = String> {
     let piece = |pieces: Vec<&'static str>| {
         prop::collection::vec(select(pieces), 1..5).prop_map(|pieces| pieces.concat())
@@ -127,7 +127,7 @@ fn line() -> impl Strategy<Value = String> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(3000))]
 
-    /// Whatever is taken is what the parser would have made of it.
+    /// A file that the scanner accepts gives what the parser gives.
     #[test]
     fn what_is_taken_is_what_the_parser_makes_of_it(lines in prop::collection::vec(line(), 0..6)) {
         let text = format!("[aliases]\n{}", lines.join("\n"));
