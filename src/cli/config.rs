@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use containers_auth::UrlError;
-
-use crate::kubelet::provider_config::MatchImage;
+use kubelet_credential_provider::provider_config::MatchImage;
 
 const CONFIG_HELP: &str = "\
 matchImages has every registry that may be pulled from elsewhere: with mirrors, or with a location \

@@ -19,8 +19,8 @@ use std::path::Path;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use kubelet_credential_provider::provider_config::CredentialProvider;
 
-use crate::kubelet::provider_config::CredentialProvider;
 use crate::settings::{Given, Settings, SettingsError};
 
 pub use check::Check;

@@ -3,6 +3,7 @@
 mod check;
 mod completion;
 mod explain;
+mod match_images;
 pub mod output;
 mod resolve;
 mod root;

@@ -5,7 +5,6 @@
 
 mod request;
 mod response;
-pub mod provider_config;
 
 pub use kubelet_credential_provider::{API_VERSION, GoDuration, InvalidDuration};
 pub use request::{MAX_REQUEST_BYTES, Request, RequestError};

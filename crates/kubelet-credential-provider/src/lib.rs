@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod provider_config;
 mod duration;
 mod malformed;
 mod request;

@@ -6,7 +6,7 @@ use std::io;
 use registries_conf::{Config as Registries, Error, UnusableSource};
 
 use super::report::{Finding, chain};
-use crate::kubelet::provider_config;
+use crate::commands::match_images;
 use crate::settings::Settings;
 use crate::sources::{every, image_below};
 
@@ -53,7 +53,7 @@ fn mirrors(registries: &Registries) -> Vec<Finding> {
     let mut prefixes = Vec::new();
     let mut findings = Vec::new();
     for registry in registries.registries() {
-        match provider_config::patterns(registries, registry) {
+        match match_images::patterns(registries, registry) {
             Ok(patterns) if patterns.is_empty() => {}
             Ok(_) => prefixes.push(registry.prefix.as_str()),
             Err(error) => findings.push(Finding::warn(

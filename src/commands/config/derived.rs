@@ -1,9 +1,10 @@
 //! What registries.conf gives: the patterns of `matchImages`.
 
+use kubelet_credential_provider::provider_config::MatchImage;
 use registries_conf::{Config as Registries, ImageName, Registry};
 use tracing::warn;
 
-use crate::kubelet::provider_config::{self, MatchImage};
+use crate::commands::match_images;
 
 /// Where kubelet takes images with a short name to be.
 const DOCKER_HUB: &str = "docker.io";
@@ -24,7 +25,7 @@ pub(super) fn derive<'a>(registries: &'a Registries, more: &[String]) -> Derived
         registries: Vec::new(),
     };
     for registry in registries.registries() {
-        match provider_config::patterns(registries, registry) {
+        match match_images::patterns(registries, registry) {
             Ok(patterns) if patterns.is_empty() => {}
             Ok(mut patterns) => {
                 derived.patterns.append(&mut patterns);
@@ -39,7 +40,7 @@ pub(super) fn derive<'a>(registries: &'a Registries, more: &[String]) -> Derived
     let short = short_names(registries, &derived.patterns);
     derived.patterns.extend(short);
     derived.patterns.extend_from_slice(more);
-    derived.patterns = provider_config::minimal(derived.patterns);
+    derived.patterns = match_images::minimal(derived.patterns);
     derived
 }
 

@@ -1,10 +1,10 @@
 //! What is written of ours: the provider's entry, and a whole file.
 
+use kubelet_credential_provider::API_VERSION as PROVIDER_API_VERSION;
+use kubelet_credential_provider::provider_config::{API_VERSION, KIND};
 use registries_conf::Registry;
 
 use super::tree::Tree;
-use crate::kubelet::API_VERSION as PROVIDER_API_VERSION;
-use crate::kubelet::provider_config::{API_VERSION, KIND};
 
 /// The name of the provider, which kubelet also takes for that of the executable.
 pub(in crate::commands) const NAME: &str = "crio-credential-provider";

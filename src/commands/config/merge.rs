@@ -6,14 +6,16 @@
 //! settings, `requireServiceAccount`, patterns beyond those of registries.conf
 //! that may match an image with a mirror. Patterns that match none are dropped.
 
+use kubelet_credential_provider::API_VERSION as PROVIDER_API_VERSION;
+use kubelet_credential_provider::provider_config::tree::{Entry, Node, Value};
+use kubelet_credential_provider::provider_config::{
+    API_VERSION, CredentialProvider, Document, MatchImage, TokenAttributes,
+};
+
 use super::edit::{Editor, Unsupported};
 use super::entry::{self, ARGS, ENV, NAME, Wanted};
 use super::tree::Tree;
-use crate::kubelet::API_VERSION as PROVIDER_API_VERSION;
-use crate::kubelet::provider_config::{
-    self, API_VERSION, CredentialProvider, Document, Entry, MatchImage, Node, TokenAttributes,
-    Value,
-};
+use crate::commands::match_images;
 
 /// The text of a merged file, and what it has lost.
 #[derive(Debug, PartialEq, Eq)]
@@ -266,7 +268,7 @@ fn update_patterns(
         let pattern = item.as_str().and_then(parse);
         pattern.is_some_and(|pattern| {
             let mut registries = wanted.registries.iter();
-            registries.any(|registry| provider_config::is_for(&pattern, registry))
+            registries.any(|registry| match_images::is_for(&pattern, registry))
                 // Those of short names come from no registry.
                 || patterns.iter().any(|wanted| wanted.overlaps(&pattern))
         })

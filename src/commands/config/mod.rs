@@ -24,8 +24,9 @@ pub(super) use self::merge::ours;
 use self::merge::{Merged, is_merged, merge};
 use self::tree::Tree;
 use crate::cli::{ConfigOutput, ProviderConfig};
-use crate::kubelet::provider_config::{self, Document, LINE_BREAKS, MatchImage, Problem, Value};
 use crate::settings::Settings;
+use kubelet_credential_provider::provider_config::tree::{LINE_BREAKS, Value};
+use kubelet_credential_provider::provider_config::{self, Document, MatchImage, Problem};
 
 /// Prints the configuration, or merges it into a file.
 ///

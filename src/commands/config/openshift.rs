@@ -8,7 +8,7 @@ use tracing::{error, warn};
 
 use super::derived::Derived;
 use super::tree::Tree;
-use crate::kubelet::provider_config;
+use crate::commands::match_images;
 
 /// The version that is served since 2026.
 pub(super) const V1: &str = "config.openshift.io/v1";
@@ -89,7 +89,7 @@ pub(super) fn object(
 fn origin(registries: &Registries, derived: &Derived<'_>, pattern: &str) -> String {
     let gives = |patterns: &[String]| patterns.iter().any(|own| own == pattern);
     for registry in &derived.registries {
-        if provider_config::patterns(registries, registry).is_ok_and(|own| gives(&own)) {
+        if match_images::patterns(registries, registry).is_ok_and(|own| gives(&own)) {
             return format!("registry {:?} at {}", registry.prefix, registry.origin);
         }
     }

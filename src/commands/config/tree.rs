@@ -144,7 +144,7 @@ pub(super) fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kubelet::provider_config;
+    use kubelet_credential_provider::provider_config;
 
     #[test]
     fn a_value_is_written_as_yaml_and_as_json() {

@@ -3,17 +3,18 @@
 
 use std::path::{Path, PathBuf};
 
+use kubelet_credential_provider::API_VERSION;
+use kubelet_credential_provider::provider_config::{
+    self, CredentialProvider, File, LoadError, MatchImage, TokenAttributes,
+};
 use registries_conf::{Config as Registries, Registry};
 use secret::ReadError;
 
 use crate::commands::check::registries::listed;
 use crate::commands::check::report::{Finding, chain};
+use crate::commands::match_images;
 use crate::commands::root::Root;
 use crate::commands::{NAME as PROVIDER, ours};
-use crate::kubelet::API_VERSION;
-use crate::kubelet::provider_config::{
-    self, CredentialProvider, File, LoadError, MatchImage, TokenAttributes,
-};
 
 const NAME: &str = "provider-config";
 const CORRECT: &str = "correct it: kubelet does not start with it";
@@ -212,12 +213,12 @@ fn covered(entry: &Entry, registries: &Registries) -> Finding {
     let (mut never, mut partly) = (Vec::new(), Vec::new());
     for registry in registries.registries() {
         // What has no pattern is a finding about registries.conf.
-        let patterns = provider_config::patterns(registries, registry).unwrap_or_default();
+        let patterns = match_images::patterns(registries, registry).unwrap_or_default();
         if patterns.iter().all(|pattern| provider.covers(pattern)) {
             continue;
         }
         let is_for =
-            |registry: &Registry| own.iter().any(|own| provider_config::is_for(own, registry));
+            |registry: &Registry| own.iter().any(|own| match_images::is_for(own, registry));
         let list = if is_for(registry) {
             &mut partly
         } else {

@@ -3,9 +3,10 @@
 
 use std::ops::Range;
 
+use kubelet_credential_provider::provider_config::tree::Node;
+
 use super::{Editor, STEP};
 use crate::commands::config::tree::{Tree, quoted};
-use crate::kubelet::provider_config::Node;
 
 impl Editor<'_> {
     /// Drops items of a list that has some, and adds others at its end.

@@ -2,9 +2,12 @@
 
 use std::ops::Range;
 
+use kubelet_credential_provider::provider_config::tree::{
+    Entry, LINE_BREAKS, Node, line_before, next_line,
+};
+
 use super::{Editor, ODD, Unsupported};
 use crate::commands::config::tree::Tree;
-use crate::kubelet::provider_config::{Entry, LINE_BREAKS, Node, line_before, next_line};
 
 impl Editor<'_> {
     /// Drops items of a list, and adds others at its end.

@@ -8,10 +8,12 @@ mod brackets;
 
 use std::ops::Range;
 
-use super::tree::Tree;
-use crate::kubelet::provider_config::{
-    Document, Entry, LINE_BREAKS, Node, Style, Value, line_before,
+use kubelet_credential_provider::provider_config::Document;
+use kubelet_credential_provider::provider_config::tree::{
+    Entry, LINE_BREAKS, Node, Style, Value, line_before,
 };
+
+use super::tree::Tree;
 
 /// A part of the file that cannot be edited where it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -1,42 +1,43 @@
 //! A document as a tree that knows where in the text each part stands, so that a
 //! part can be named in a message, and replaced without touching the rest.
 
+use std::fmt;
 use std::ops::Range;
 
-use super::line::{line_before, line_of};
+pub use super::line::{LINE_BREAKS, line_before, next_line};
 
 /// How deep a document may be nested, and a second limit for the parsers' own.
 pub(super) const MAX_DEPTH: usize = 64;
 
-/// A value and where it stands. Has no `Debug`: it may hold a secret of some
-/// provider's environment.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Node {
+/// A value and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
     /// The value.
-    pub(crate) value: Value,
+    pub value: Value,
     /// Its bytes in the text: a block collection from its first key or item to
     /// the end of its last one, everything else as written; empty where nothing
     /// is written.
-    pub(crate) span: Range<usize>,
+    pub span: Range<usize>,
     /// How a collection is written.
-    pub(crate) style: Style,
+    pub style: Style,
     /// Whether it has a YAML anchor or comes from one, so that editing it here
     /// would change another place, or need another place to change.
-    pub(crate) shared: bool,
+    pub shared: bool,
 }
 
 /// How a collection is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Style {
+pub enum Style {
     /// By indentation; also what is no collection.
     Block,
     /// With brackets or braces, as all of JSON is.
     Flow,
 }
 
-/// What kubelet takes a node for.
+/// What kubelet takes a node for. `Debug` shows the kind alone, since a value may be a
+/// secret of some provider's environment.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) enum Value {
+pub enum Value {
     /// Nothing, or `null`.
     Null,
     /// `true` or `false`, in YAML also `yes`, `no`, `on`, `off`.
@@ -52,41 +53,19 @@ pub(crate) enum Value {
 }
 
 /// A key with its value.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Entry {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
     /// The key.
-    pub(crate) key: String,
+    pub key: String,
     /// Its bytes in the text, quotes included.
-    pub(crate) key_span: Range<usize>,
+    pub key_span: Range<usize>,
     /// The value.
-    pub(crate) value: Node,
-}
-
-/// Why a text is no document.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what} at line {line} column {column}")]
-pub struct SyntaxError {
-    /// What is wrong; holds nothing of the text.
-    pub(super) what: String,
-    /// The line, from 1.
-    pub(super) line: usize,
-    /// The column, from 1.
-    pub(super) column: usize,
-}
-
-impl SyntaxError {
-    pub(super) fn at(what: impl Into<String>, text: &str, offset: usize) -> Self {
-        Self {
-            what: what.into(),
-            line: line_of(text, offset),
-            column: 1 + line_before(text, offset).chars().count(),
-        }
-    }
+    pub value: Node,
 }
 
 impl Node {
     /// The value under a key of a mapping, the first one of that name.
-    pub(crate) fn get(&self, key: &str) -> Option<&Self> {
+    pub fn get(&self, key: &str) -> Option<&Self> {
         self.entries()
             .iter()
             .find(|entry| entry.key == key)
@@ -113,7 +92,7 @@ impl Node {
     }
 
     /// The entries of a mapping; none of anything else.
-    pub(crate) fn entries(&self) -> &[Entry] {
+    pub fn entries(&self) -> &[Entry] {
         match &self.value {
             Value::Mapping(entries) => entries,
             Value::Null
@@ -125,7 +104,7 @@ impl Node {
     }
 
     /// The items of a list; none of anything else.
-    pub(crate) fn items(&self) -> &[Self] {
+    pub fn items(&self) -> &[Self] {
         match &self.value {
             Value::Sequence(items) => items,
             Value::Null | Value::Bool(_) | Value::Number | Value::String(_) | Value::Mapping(_) => {
@@ -135,7 +114,7 @@ impl Node {
     }
 
     /// The text of a string.
-    pub(crate) fn as_str(&self) -> Option<&str> {
+    pub fn as_str(&self) -> Option<&str> {
         match &self.value {
             Value::String(text) => Some(text),
             Value::Null
@@ -147,7 +126,7 @@ impl Node {
     }
 
     /// Whether this or anything in it is [`shared`](Self::shared).
-    pub(crate) fn has_shared(&self) -> bool {
+    pub fn has_shared(&self) -> bool {
         self.shared
             || self.items().iter().any(Self::has_shared)
             || self.entries().iter().any(|entry| entry.value.has_shared())
@@ -168,5 +147,25 @@ impl Node {
             Value::Mapping(entries) => entries.iter_mut().for_each(|entry| entry.value.share()),
             Value::Null | Value::Bool(_) | Value::Number | Value::String(_) => {}
         }
+    }
+}
+
+impl Value {
+    /// What it is, for messages: `a string`, `an object`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(_) => "a boolean",
+            Self::Number => "a number",
+            Self::String(_) => "a string",
+            Self::Sequence(_) => "a list",
+            Self::Mapping(_) => "an object",
+        }
+    }
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind())
     }
 }

@@ -14,7 +14,7 @@ pub struct MatchImage(SchemelessUrl<'static>);
 /// where either cannot be read.
 ///
 /// ```
-/// use crio_credential_provider::kubelet::provider_config::match_image;
+/// use kubelet_credential_provider::provider_config::match_image;
 ///
 /// assert!(match_image("*.example.com/team", "a.example.com/team/app"));
 /// assert!(!match_image("*.example.com", "a.b.example.com/app"));
@@ -50,12 +50,12 @@ impl MatchImage {
     }
 
     /// How many labels its host has.
-    pub(super) fn labels(&self) -> usize {
+    pub fn labels(&self) -> usize {
         self.0.name_and_port().0.split('.').count()
     }
 
     /// Its port; empty where it has none.
-    pub(super) fn port(&self) -> &str {
+    pub fn port(&self) -> &str {
         self.0.name_and_port().1
     }
 
@@ -98,9 +98,7 @@ mod tests {
 
     #[test]
     fn patterns_match_what_kubelets_own_matcher_matches() {
-        let text = include_str!(
-            "../../../crates/kubelet-credential-provider/tests/data/match_images.json"
-        );
+        let text = include_str!("../../tests/data/match_images.json");
         let vectors: Vectors = serde_json::from_str(text).unwrap();
         for row in &vectors.rows {
             let matched: BTreeSet<String> = vectors

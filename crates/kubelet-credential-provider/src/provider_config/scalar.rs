@@ -1,6 +1,6 @@
 //! What a scalar of YAML is, by its tag and text: `resolve` of go-yaml v2.
 
-use super::node::Value;
+use super::tree::Value;
 
 const CORE: &str = "tag:yaml.org,2002:";
 

@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 
 use secret::{ReadError, read_bounded};
 
-use super::config::{CredentialProviderConfig, Problem};
 use super::decode::decode;
 use super::line::line_of;
-use super::node::{Node, Style, SyntaxError, Value};
+use super::provider::{CredentialProviderConfig, Problem};
+use super::syntax_error::SyntaxError;
+use super::tree::{Node, Style, Value};
 use super::{json, yaml};
 
 /// The largest file that is read: 1 MiB.
@@ -28,11 +29,11 @@ const EXTENSIONS: [&str; 3] = ["json", "yaml", "yml"];
 #[derive(Clone)]
 pub struct Document {
     /// The text.
-    pub(crate) text: String,
+    pub text: String,
     /// Its tree; a null where there is no document.
-    pub(crate) root: Node,
+    pub root: Node,
     /// Whether it is JSON.
-    pub(crate) is_json: bool,
+    pub is_json: bool,
     /// The typed values, as far as they could be decoded.
     pub config: CredentialProviderConfig,
     /// What kubelet would refuse; empty where it starts with this.

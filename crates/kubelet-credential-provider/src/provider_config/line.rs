@@ -1,7 +1,7 @@
 //! Where lines end, as YAML 1.1 has it.
 
 /// The characters that end a line; a carriage return and a line feed end one.
-pub(crate) const LINE_BREAKS: [char; 5] = ['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}'];
+pub const LINE_BREAKS: [char; 5] = ['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}'];
 
 /// The text without the line break at its end; `None` where it has none.
 pub(crate) fn strip_line_break(text: &str) -> Option<&str> {
@@ -10,7 +10,7 @@ pub(crate) fn strip_line_break(text: &str) -> Option<&str> {
 }
 
 /// The start of the line after that of a byte.
-pub(crate) fn next_line(text: &str, offset: usize) -> usize {
+pub fn next_line(text: &str, offset: usize) -> usize {
     let rest = text.get(offset..).unwrap_or_default();
     let Some(at) = rest.find(LINE_BREAKS) else {
         return text.len();
@@ -25,7 +25,7 @@ pub(crate) fn next_line(text: &str, offset: usize) -> usize {
 }
 
 /// The line of a byte before it.
-pub(crate) fn line_before(text: &str, offset: usize) -> &str {
+pub fn line_before(text: &str, offset: usize) -> &str {
     let before = text.get(..offset).unwrap_or_default();
     before.rsplit(LINE_BREAKS).next().unwrap_or_default()
 }

@@ -17,8 +17,9 @@ use libyaml_safer::{
 };
 
 use super::line::strip_line_break;
-use super::node::{Entry, MAX_DEPTH, Node, Style, SyntaxError, Value};
 use super::scalar;
+use super::syntax_error::SyntaxError;
+use super::tree::{Entry, MAX_DEPTH, Node, Style, Value};
 
 /// The most nodes of a document, those from aliases included.
 const MAX_NODES: usize = 100_000;

@@ -8,7 +8,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::node::{Entry, MAX_DEPTH, Node, Style, SyntaxError, Value};
+use super::syntax_error::SyntaxError;
+use super::tree::{Entry, MAX_DEPTH, Node, Style, Value};
 
 /// Whether kubelet takes a text for JSON, and for nothing else.
 pub(super) fn is_json(text: &str) -> bool {

@@ -10,25 +10,25 @@
 //!   also a pattern for `example.com/organisation/app`. The provider is then run
 //!   for nothing, and says so.
 
+use kubelet_credential_provider::provider_config::MatchImage;
 use registries_conf::{Config, ImageName, ImageNameError, Registry};
 
-use super::match_image::MatchImage;
 use crate::sources::{BELOW, image_below};
 
 /// How many labels a `*` of registries.conf may stand for in an image that is
 /// matched: four, as in `<account>.dkr.ecr.<region>` before `.amazonaws.com`.
-pub const WILDCARD_LEVELS: usize = 4;
+const WILDCARD_LEVELS: usize = 4;
 
 /// A registry that has a mirror, but whose prefix is the beginning of no image's
 /// name as kubelet has it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("no image that kubelet asks for has a name below prefix {prefix:?}")]
-pub struct Inexpressible {
+pub(in crate::commands) struct Inexpressible {
     /// The prefix.
-    pub prefix: String,
+    pub(in crate::commands) prefix: String,
     /// What is wrong with such a name.
     #[source]
-    pub source: ImageNameError,
+    pub(in crate::commands) source: ImageNameError,
 }
 
 /// The patterns for the images of one of these registries; none where its images have
@@ -38,7 +38,10 @@ pub struct Inexpressible {
 /// [`Inexpressible`], for prefixes with a tag or digest, without a host, with a star
 /// in a strange place, and for Docker Hub under a name that kubelet replaces by
 /// `docker.io`.
-pub fn patterns(registries: &Config, registry: &Registry) -> Result<Vec<String>, Inexpressible> {
+pub(in crate::commands) fn patterns(
+    registries: &Config,
+    registry: &Registry,
+) -> Result<Vec<String>, Inexpressible> {
     let prefix = &registry.prefix;
     let below = match image_below(prefix) {
         Ok(below) => below,
@@ -92,7 +95,7 @@ fn is_open_below(registries: &Config, location: &str) -> bool {
 }
 
 /// Whether a pattern may match an image of a registry.
-pub fn is_for(pattern: &MatchImage, registry: &Registry) -> bool {
+pub(in crate::commands) fn is_for(pattern: &MatchImage, registry: &Registry) -> bool {
     let prefix = &registry.prefix;
     let mut name = match prefix.strip_prefix("*.") {
         Some(domain) => {
@@ -110,7 +113,7 @@ pub fn is_for(pattern: &MatchImage, registry: &Registry) -> bool {
 }
 
 /// The patterns without those that another one covers, in their order.
-pub fn minimal(patterns: Vec<String>) -> Vec<String> {
+pub(in crate::commands) fn minimal(patterns: Vec<String>) -> Vec<String> {
     let parsed: Vec<_> = patterns
         .iter()
         .map(|text| MatchImage::parse(text).ok())

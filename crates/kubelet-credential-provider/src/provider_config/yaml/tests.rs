@@ -37,7 +37,7 @@ fn json(node: &Node) -> Option<Json> {
 
 #[test]
 fn yaml_is_what_kubelets_reader_takes_it_for() {
-    let cases = include_str!("../../../../tests/data/vectors/yaml.json");
+    let cases = include_str!("../../../tests/data/yaml.json");
     let cases: Vec<Case> = serde_json::from_str(cases).unwrap();
     assert!(cases.iter().any(|case| case.error.is_some()));
     for Case {

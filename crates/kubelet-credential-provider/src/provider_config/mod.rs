@@ -13,29 +13,28 @@
 //! - [`match_image()`] and [`CredentialProvider::is_for`] answer whom
 //!   kubelet would ask for an image, [`CredentialProvider::covers`] whether one
 //!   provider is asked for every image of a pattern.
-//! - [`patterns()`] gives the patterns for a registry of registries.conf.
+//! - [`tree`] has the values with their places in the text, for editors.
 //!
 //! <https://kubernetes.io/docs/reference/config-api/kubelet-config.v1/>
 
 mod load;
 mod decode;
-mod config;
+mod provider;
 mod validate;
-mod patterns;
 mod match_image;
-mod node;
+pub mod tree;
+mod syntax_error;
 mod line;
 mod yaml;
 mod scalar;
 mod json;
 
-pub use config::{CredentialProvider, CredentialProviderConfig, EnvVar, Problem, TokenAttributes};
-pub(crate) use line::{LINE_BREAKS, line_before, next_line};
 pub use load::{Document, File, LoadError, MAX_BYTES, ParseError, load, parse, read};
 pub use match_image::{MatchImage, match_image};
-pub use node::SyntaxError;
-pub(crate) use node::{Entry, Node, Style, Value};
-pub use patterns::{Inexpressible, WILDCARD_LEVELS, is_for, minimal, patterns};
+pub use provider::{
+    CredentialProvider, CredentialProviderConfig, EnvVar, Problem, TokenAttributes,
+};
+pub use syntax_error::SyntaxError;
 
 /// The group and version that is written; kubelet also reads `v1beta1` and `v1alpha1`.
 pub const API_VERSION: &str = "kubelet.config.k8s.io/v1";

@@ -2,10 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::config::{CredentialProvider, CredentialProviderConfig, Problem, TokenAttributes};
 use super::match_image::MatchImage;
-use crate::dns;
-use crate::kubelet::{API_VERSION as PROVIDER_API_VERSION, GoDuration};
+use super::provider::{CredentialProvider, CredentialProviderConfig, Problem, TokenAttributes};
+use crate::{API_VERSION as PROVIDER_API_VERSION, GoDuration};
 
 /// What a provider's `apiVersion` may be.
 const PROVIDER_API_VERSIONS: [&str; 3] = [
@@ -18,6 +17,8 @@ const REQUIRED: &str = "tokenAttributes.requiredServiceAccountAnnotationKeys";
 const OPTIONAL: &str = "tokenAttributes.optionalServiceAccountAnnotationKeys";
 /// The longest name part of an annotation key.
 const MAX_NAME: usize = 63;
+/// The longest DNS subdomain before it.
+const MAX_PREFIX: usize = 253;
 
 impl CredentialProviderConfig {
     /// What kubelet refuses once the file is decoded:
@@ -169,14 +170,22 @@ fn is_qualified_name(key: &str) -> bool {
         Some((prefix, name)) => (Some(prefix), name),
         None => (None, key),
     };
+    name.len() <= MAX_NAME
+        && is_part(name, "-_.")
+        && prefix.is_none_or(|prefix| {
+            prefix.len() <= MAX_PREFIX && prefix.split('.').all(|part| is_part(part, "-"))
+        })
+}
+
+/// Whether it is of letters, digits and these, and neither begins nor ends with one of
+/// these.
+fn is_part(text: &str, others: &str) -> bool {
     let is_edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
-    let mut ends = name.chars();
-    let inner = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    let is_name = name.len() <= MAX_NAME
-        && name.chars().all(inner)
-        && is_edge(name.chars().next())
-        && is_edge(ends.next_back());
-    is_name && prefix.is_none_or(dns::is_subdomain)
+    is_edge(text.chars().next())
+        && is_edge(text.chars().next_back())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || others.contains(c))
 }
 
 #[cfg(test)]

@@ -3,11 +3,11 @@
 
 use secret::Secret;
 
-use super::config::{
+use super::line::line_of;
+use super::provider::{
     CredentialProvider, CredentialProviderConfig, EnvVar, Problem, TokenAttributes,
 };
-use super::line::line_of;
-use super::node::{Node, Value};
+use super::tree::{Node, Value};
 use super::{API_VERSION, API_VERSIONS, KIND};
 
 const ROOT_FIELDS: [&str; 3] = ["apiVersion", "kind", "providers"];
@@ -140,7 +140,7 @@ impl Decoder<'_> {
             None | Some((_, Value::Null)) => None,
             Some((_, Value::Bool(value))) => Some(*value),
             Some((node, value)) => {
-                let found = kind_of(value);
+                let found = value.kind();
                 self.refuse(
                     node,
                     &under(require),
@@ -170,7 +170,7 @@ impl Decoder<'_> {
     /// An object with no other fields, and each of them once.
     fn object(&mut self, node: &Node, field: &str, known: &[&str]) {
         if !matches!(node.value, Value::Mapping(_) | Value::Null) {
-            let found = kind_of(&node.value);
+            let found = node.value.kind();
             self.refuse(node, field, format!("is {found}, expected an object"));
         }
         let entries = node.entries();
@@ -198,7 +198,7 @@ impl Decoder<'_> {
             return &[];
         };
         if !matches!(node.value, Value::Sequence(_) | Value::Null) {
-            let found = kind_of(&node.value);
+            let found = node.value.kind();
             self.refuse(node, field, format!("is {found}, expected a list"));
         }
         node.items()
@@ -221,7 +221,7 @@ impl Decoder<'_> {
             Value::String(text) => text.clone(),
             Value::Null => String::new(),
             Value::Bool(_) | Value::Number => {
-                let found = kind_of(&node.value);
+                let found = node.value.kind();
                 self.refuse(
                     node,
                     field,
@@ -230,21 +230,10 @@ impl Decoder<'_> {
                 String::new()
             }
             Value::Sequence(_) | Value::Mapping(_) => {
-                let found = kind_of(&node.value);
+                let found = node.value.kind();
                 self.refuse(node, field, format!("is {found}, expected a string"));
                 String::new()
             }
         }
-    }
-}
-
-fn kind_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number => "a number",
-        Value::String(_) => "a string",
-        Value::Sequence(_) => "a list",
-        Value::Mapping(_) => "an object",
     }
 }
