@@ -92,6 +92,7 @@ impl Observer for RunLog {
             origin,
             key,
             verdict,
+            ..
         } = comparison;
         debug!(%source, %origin, key = ?Excerpt(key), "{verdict}");
     }

@@ -11,6 +11,7 @@ mod secrets;
 mod server;
 mod shared;
 
+use registries_conf::ImageName;
 use secret::Wiped;
 
 use crate::auth_file;
@@ -95,6 +96,22 @@ pub fn ask_server<'a>(
     places
 }
 
+/// Chooses among the logins of all `places`, the one that counts most first.
+///
+/// # Errors
+/// As [`LoginSource::offer`].
+pub fn select(
+    sources: impl IntoIterator<Item = ImageName>,
+    places: Vec<Box<dyn LoginSource + '_>>,
+    observer: &mut dyn Observer,
+) -> anyhow::Result<Selection> {
+    let mut selection = Selection::new(sources);
+    for mut place in places {
+        place.offer(&mut selection, observer)?;
+    }
+    Ok(selection)
+}
+
 /// What was found for an image in a namespace.
 #[derive(Debug)]
 pub struct Logins<'a> {
@@ -127,10 +144,21 @@ impl<'a> Logins<'a> {
         globals: &[GlobalAuthFile<'_>],
         observer: &mut dyn Observer,
     ) -> anyhow::Result<Self> {
-        let mut selection = Selection::new(sources.names());
-        for mut place in places {
-            place.offer(&mut selection, observer)?;
-        }
+        let selection = select(sources.names(), places, observer)?;
+        Self::of(sources, selection, globals, observer)
+    }
+
+    /// The logins of a selection for these sources, with the global auth files carried
+    /// over into the auth file.
+    ///
+    /// # Errors
+    /// An auth file that would be too large.
+    pub fn of(
+        sources: Sources<'a>,
+        selection: Selection,
+        globals: &[GlobalAuthFile<'_>],
+        observer: &mut dyn Observer,
+    ) -> anyhow::Result<Self> {
         let content = auth_file::encode(&selection, globals, observer)?;
         Ok(Self {
             sources,

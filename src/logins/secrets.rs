@@ -1,6 +1,6 @@
 //! The Secrets of the pod's namespace.
 
-use containers_auth::{DockerConfig, Text};
+use containers_auth::{DockerConfig, Format, Text};
 use tracing::warn;
 
 use super::server::Server;
@@ -34,8 +34,29 @@ fn is_forbidden(error: &anyhow::Error) -> bool {
 
 /// Why the docker config of a Secret has no entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("its docker config has no \"auths\"")]
-struct NoAuths;
+enum NoAuths {
+    /// It has no logins either.
+    #[error("its docker config has no \"auths\"")]
+    Nothing,
+    /// It has logins, as they are laid out in the older type.
+    #[error(
+        "its docker config has no \"auths\": it has the layout of Secrets of type kubernetes.io/dockercfg"
+    )]
+    OtherLayout,
+}
+
+impl NoAuths {
+    fn of(text: &Text<'_>) -> Self {
+        let other = DockerConfig::parse(text, Format::DockerCfg).ok();
+        let entries = other.and_then(|config| config.auths);
+        let mut entries = entries.into_iter().flatten();
+        if entries.any(|(_, entry)| entry.credential().is_ok()) {
+            Self::OtherLayout
+        } else {
+            Self::Nothing
+        }
+    }
+}
 
 impl LoginSource for NamespaceSecrets<'_> {
     fn needs(&self) -> Needs {
@@ -119,7 +140,7 @@ pub fn offer_secret(
         }
     };
     let Some(auths) = config.auths else {
-        observer.skipped(&Skipped::new(&origin, None, NoAuths));
+        observer.skipped(&Skipped::new(&origin, None, NoAuths::of(&text)));
         return Ok(());
     };
     for (key, entry) in auths {

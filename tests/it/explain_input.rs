@@ -166,6 +166,16 @@ fn what_the_api_server_would_not_list_is_skipped_with_the_reason() {
             secret("s", "{}"),
             "secret \"s\": its docker config has no \"auths\"",
         ),
+        (
+            secret(
+                "s",
+                &format!(
+                    "{{\"m.x\":{{\"auth\":\"{}\"}}}}",
+                    base64(&format!("u:{PASSWORD}"))
+                ),
+            ),
+            "secret \"s\": its docker config has no \"auths\": it has the layout of Secrets of type kubernetes.io/dockercfg",
+        ),
         (json!(PASSWORD), "secret \"\": a secret without a name"),
     ] {
         let good = login_secret("good", "mirror.example", "good");

@@ -14,7 +14,7 @@ mod schemeless_url;
 mod go_json;
 
 pub use document::{AuthFile, DockerConfig, Entries, Format, RawFields};
-pub use entry::{Credential, EntryError, RawEntry, decode_base64};
+pub use entry::{Credential, EntryError, Mistake, RawEntry, decode_base64};
 pub use go_json::Text;
 pub use key::{Key, Specificity};
 pub use lookup::Spelling;

@@ -16,7 +16,7 @@ mod index;
 mod rule;
 
 use std::cmp::Ordering;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -262,6 +262,7 @@ impl Selection {
                 source: &source.name,
                 origin,
                 key,
+                entry,
                 verdict,
             });
             if winner.is_some() {
@@ -269,6 +270,18 @@ impl Selection {
             }
         }
         Ok(())
+    }
+
+    /// The part of it that is for these sources, in their order.
+    #[must_use]
+    pub fn narrowed(&self, sources: impl IntoIterator<Item = ImageName>) -> Self {
+        let own = self.sources.iter();
+        let best: HashMap<_, _> = own.map(|source| (&source.name, &source.best)).collect();
+        let mut narrowed = Self::new(sources);
+        for source in &mut narrowed.sources {
+            source.best = best.get(&source.name).and_then(|best| (*best).clone());
+        }
+        narrowed
     }
 
     /// The sources that have a credential, in pull order.

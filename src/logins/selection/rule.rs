@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-use containers_auth::{Specificity, Spelling};
+use containers_auth::{RawEntry, Specificity, Spelling};
 use registries_conf::ImageName;
 
 use super::{Candidate, Origin};
@@ -47,6 +47,8 @@ pub struct Comparison<'a> {
     pub origin: &'a Origin,
     /// The entry's key as it stands there.
     pub key: &'a str,
+    /// The entry.
+    pub entry: RawEntry<'a>,
     /// What came of it.
     pub verdict: Verdict<'a>,
 }

@@ -246,6 +246,32 @@ fn an_unusable_entry_leaves_the_selection_as_it_was() {
 }
 
 #[test]
+fn a_selection_for_many_sources_has_that_for_some() {
+    let names = ["a.io/x", "b.io/x", "c.io/x"].map(|name| ImageName::parse(name).unwrap());
+    let mut whole = Selection::new(names.clone());
+    let text = Text::of_json(br#"{"a.io":{"auth":"dTpw"},"c.io":{"auth":"dTpw"}}"#);
+    let config = DockerConfig::parse(&text, Format::DockerCfg).unwrap();
+    for (key, entry) in config.auths.unwrap() {
+        whole
+            .offer(&secret("s"), &key, entry, |_| true, &mut ())
+            .unwrap();
+    }
+    let shown = |selection: &Selection| -> Vec<String> {
+        selection
+            .chosen()
+            .map(|(source, chosen)| format!("{source} {}", chosen.key))
+            .collect()
+    };
+    assert_eq!(shown(&whole), ["a.io/x a.io", "c.io/x c.io"]);
+    assert_eq!(
+        shown(&whole.narrowed([names[2].clone(), names[1].clone()])),
+        ["c.io/x c.io"]
+    );
+    let other = ImageName::parse("d.io/x").unwrap();
+    assert_eq!(shown(&whole.narrowed([other])), Vec::<String>::new());
+}
+
+#[test]
 fn every_comparison_is_told_with_its_outcome() {
     #[derive(Default)]
     struct Told(Vec<String>);
@@ -257,6 +283,7 @@ fn every_comparison_is_told_with_its_outcome() {
                 origin,
                 key,
                 verdict,
+                ..
             } = comparison;
             self.0
                 .push(format!("{source}: {key} of {origin} {verdict}"));

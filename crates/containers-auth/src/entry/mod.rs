@@ -1,5 +1,7 @@
 //! One entry of a docker config: how it becomes a login.
 
+mod mistake;
+
 use std::borrow::Cow;
 use std::fmt;
 
@@ -9,6 +11,8 @@ use secret::{DecodeError, Secret, Wiped};
 use serde_json::value::RawValue;
 
 use crate::go_json::{Fields, Text, is_field};
+
+pub use mistake::Mistake;
 
 /// Go's `base64.StdEncoding`, which does not look at the bits after the last byte.
 const BASE64: GeneralPurpose = engine(DecodePaddingMode::RequireCanonical);

@@ -15,7 +15,7 @@ fn credential(entry: &str, reader: Reader) -> Result<Login, EntryError> {
     ))
 }
 
-fn auth(login: &[u8]) -> String {
+pub(super) fn auth(login: &[u8]) -> String {
     format!(r#"{{"auth":"{}"}}"#, BASE64.encode(login))
 }
 
