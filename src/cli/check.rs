@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{NodeRoot, Output, parse_annotation};
+use super::{CheckName, NodeRoot, Output, parse_annotation};
 use crate::service_account::Namespace;
 
 const CHECK_HELP: &str = "\
@@ -19,6 +19,9 @@ Examples:
   crio-credential-provider check -o json |
       jq '.checks[] | select(.status != \"PASS\")'
 
+  # In a script: problems alone, warnings fail it, CRI-O is left out:
+  crio-credential-provider check --quiet --strict --skip crio
+
   # A node whose files are below another directory, as in a debug pod:
   crio-credential-provider check --root /host
 
@@ -29,7 +32,7 @@ Examples:
   crio-credential-provider check -n team-a --service-account app \\
       --kubeconfig-for-review /etc/kubernetes/admin.conf
 
-Exit codes: 0 no FAIL; 1 a FAIL, or nothing could be printed; 2 wrong usage.";
+Exit codes: 0 no FAIL; 1 a FAIL, with --strict also a WARN, or nothing could be printed; 2 wrong usage.";
 
 /// The subcommand `check`.
 #[derive(Debug, Args)]
@@ -64,6 +67,16 @@ pub struct Check {
     /// else.
     #[arg(long, value_name = "FILE", requires = "service_account")]
     pub kubeconfig_for_review: Option<PathBuf>,
+    /// Check to leave out, with those that need it; repeatable. docs/checks.md has all
+    /// names.
+    #[arg(long, value_name = "NAME", hide_possible_values = true)]
+    pub skip: Vec<CheckName>,
+    /// Exit with 1 for a WARN, too.
+    #[arg(long)]
+    pub strict: bool,
+    /// Print problems alone.
+    #[arg(short, long)]
+    pub quiet: bool,
     /// How to print it.
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     pub output: Output,

@@ -4,6 +4,7 @@
 //! [`parse`] is the only place that reads the environment. It reads nothing else.
 
 mod check;
+mod check_name;
 mod completion;
 mod config;
 mod explain;
@@ -24,6 +25,7 @@ use kubelet_credential_provider::provider_config::CredentialProvider;
 use crate::settings::{Given, Settings, SettingsError};
 
 pub use check::Check;
+pub use check_name::CheckName;
 pub use completion::{Completion, Shell};
 pub use config::{ConfigOutput, ProviderConfig};
 pub use explain::{Explain, SecretsFrom};
@@ -68,7 +70,7 @@ pub enum Command {
     Explain(Explain),
     /// Check whether this node is ready: registries.conf, CRI-O, kubelet and the API
     /// server; changes nothing.
-    Check(Check),
+    Check(Box<Check>),
     /// Print a script with which a shell completes this command line.
     Completion(Completion),
 }
@@ -141,7 +143,16 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
         Err(_) => with_clap(&arguments).map_err(UsageError::Clap)?,
     };
     let root = action.root().to_owned();
-    match Settings::load(given, variable, &root) {
+    let loaded = match action {
+        // It has a finding for a file that cannot be used.
+        Action::Run(Command::Check(_)) => {
+            Settings::load_around_file(given, variable, &root).map(|(settings, _)| settings)
+        }
+        Action::Plugin | Action::VersionJson | Action::Run(_) => {
+            Settings::load(given, variable, &root)
+        }
+    };
+    match loaded {
         Ok(settings) => Ok(Invocation { settings, action }),
         Err(SettingsError::Value { place, reason }) if place.is_usage() => {
             let error = format!("{place}: {reason}");
@@ -163,28 +174,37 @@ fn with_clap(arguments: &[OsString]) -> Result<(Given, Action), clap::Error> {
     Ok((cli.options.given, action))
 }
 
-/// The settings of the provider as kubelet runs it: what its entry says in `args` and
-/// `env`, and over that what our own command line says.
+/// What the provider's entry in kubelet's configuration sets, in `args` and `env`.
 ///
 /// # Errors
-/// What is wrong with the args and the env of the entry, in one line.
-pub fn settings_in_entry(
-    entry: &CredentialProvider,
-    own: impl IntoIterator<Item = OsString>,
-    root: &Path,
-) -> Result<Settings, String> {
-    let told = |error: SettingsError| format!("{:#}", anyhow::Error::new(error));
+/// What is wrong with it, in one line.
+pub fn given_in_entry(entry: &CredentialProvider) -> Result<Given, String> {
     let arguments = entry.args.iter().map(OsString::from);
     let in_args = Given::from_arguments(arguments).map_err(|error| error.to_string())?;
     let in_env = Given::from_environment(|name| {
         let variable = entry.env.iter().find(|variable| variable.name == name)?;
         Some(OsStr::from_bytes(variable.value.expose()).to_owned())
     });
-    let in_entry = in_args.or(in_env);
-    Settings::load(in_entry.clone(), |_| None, root).map_err(told)?;
+    let given = in_args.or(in_env);
+    match Settings::without_file(given.clone(), |_| None) {
+        Ok(_) => Ok(given),
+        Err(error) => Err(format!("{:#}", anyhow::Error::new(error))),
+    }
+}
+
+/// The settings that our own command line and environment give over what is given in the
+/// provider's entry, and why its configuration file does not count.
+///
+/// # Errors
+/// [`SettingsError`].
+pub fn settings_over(
+    in_entry: Given,
+    own: impl IntoIterator<Item = OsString>,
+    root: &Path,
+) -> Result<(Settings, Option<SettingsError>), SettingsError> {
     let own = Cli::try_parse_from(own).map(|cli| cli.options.given);
-    let own = own.unwrap_or_default();
-    Settings::load(own.or(in_entry), variable, root).map_err(told)
+    let given = own.unwrap_or_default().or(in_entry);
+    Settings::load_around_file(given, variable, root)
 }
 
 /// A name and a value, with `=` between them.

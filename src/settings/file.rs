@@ -89,12 +89,16 @@ pub enum FileError {
     },
 }
 
-/// Reads the file of a node that has `root` as its `/`. One that does not exist has
-/// nothing, unless it must exist.
+/// Reads the file of a node that has `root` as its `/`; `None` where there is none, unless
+/// it must exist.
 ///
 /// # Errors
 /// [`FileError`].
-pub(super) fn read(root: &Path, path: &Path, must_exist: bool) -> Result<Parsed, FileError> {
+pub(super) fn read(
+    root: &Path,
+    path: &Path,
+    must_exist: bool,
+) -> Result<Option<Parsed>, FileError> {
     let failed = |source: ReadError| FileError::Read {
         path: path.to_owned(),
         source,
@@ -102,7 +106,7 @@ pub(super) fn read(root: &Path, path: &Path, must_exist: bool) -> Result<Parsed,
     let file = match File::open(resolve_below(root, path)) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound && !must_exist => {
-            return Ok(Parsed::default());
+            return Ok(None);
         }
         Err(error) => return Err(failed(error.into())),
     };
@@ -113,7 +117,7 @@ pub(super) fn read(root: &Path, path: &Path, must_exist: bool) -> Result<Parsed,
         return Err(FileError::Loophole { path, loophole });
     }
     let content = read_bounded(file, MAX_BYTES).map_err(failed)?;
-    parse(path, &content)
+    parse(path, &content).map(Some)
 }
 
 fn parse(path: &Path, content: &[u8]) -> Result<Parsed, FileError> {

@@ -74,7 +74,9 @@ pub struct Settings {
     pub log_format: Format,
     /// What was given, and where; the other settings have their defaults.
     pub given: Given,
-    /// What the configuration file has that is not a setting.
+    /// The configuration file, where it was read.
+    pub config_file: Option<PathBuf>,
+    /// What it has that is not a setting.
     pub unknown_keys: Vec<UnknownKey>,
 }
 
@@ -119,6 +121,17 @@ pub enum SettingsError {
     WorkingDirectory(#[source] io::Error),
 }
 
+impl SettingsError {
+    /// Whether the configuration file is what is wrong.
+    fn is_about_file(&self) -> bool {
+        match self {
+            Self::Value { place, .. } => !place.is_usage(),
+            Self::File(_) => true,
+            Self::WorkingDirectory(_) => false,
+        }
+    }
+}
+
 impl Settings {
     /// Adds the environment and the configuration file to what was given as flags, and
     /// checks it all. `variable` looks up the environment; a node below another
@@ -133,17 +146,53 @@ impl Settings {
     ) -> Result<Self, SettingsError> {
         let given = flags.or(Given::from_environment(&variable));
         let Some(path) = Values(&given).optional_path(CONFIG_FILE)? else {
-            return Self::new(given, variable, Vec::new());
+            return Self::new(given, variable);
         };
         let must_exist = given.is_given(CONFIG_FILE);
-        let parsed = file::read(root, &path, must_exist)?;
-        Self::new(given.or(parsed.given), variable, parsed.unknown)
+        let Some(parsed) = file::read(root, &path, must_exist)? else {
+            return Self::new(given, variable);
+        };
+        let settings = Self::new(given.or(parsed.given), variable)?;
+        Ok(Self {
+            config_file: Some(path),
+            unknown_keys: parsed.unknown,
+            ..settings
+        })
+    }
+
+    /// Loads as [`load`](Self::load) does, and goes on without the configuration file
+    /// where that cannot be used; with the reason.
+    ///
+    /// # Errors
+    /// [`SettingsError`] where it is not about the file.
+    pub fn load_around_file(
+        flags: Given,
+        variable: impl Fn(&str) -> Option<OsString>,
+        root: &Path,
+    ) -> Result<(Self, Option<SettingsError>), SettingsError> {
+        match Self::load(flags.clone(), &variable, root) {
+            Ok(settings) => Ok((settings, None)),
+            Err(error) if error.is_about_file() => {
+                Ok((Self::without_file(flags, variable)?, Some(error)))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Adds the environment alone to what was given as flags.
+    ///
+    /// # Errors
+    /// [`SettingsError`].
+    pub fn without_file(
+        flags: Given,
+        variable: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Self, SettingsError> {
+        Self::new(flags.or(Given::from_environment(&variable)), variable)
     }
 
     fn new(
         given: Given,
         variable: impl Fn(&str) -> Option<OsString>,
-        unknown_keys: Vec<UnknownKey>,
     ) -> Result<Self, SettingsError> {
         let values = Values(&given);
         let stale_after = values.duration(STALE_AFTER)?;
@@ -187,7 +236,8 @@ impl Settings {
             sandbox: !given.is_given(NO_SANDBOX),
             log_level: values.choice(LOG_LEVEL, Level::parse)?,
             log_format: values.choice(LOG_FORMAT, Format::parse)?,
-            unknown_keys,
+            config_file: None,
+            unknown_keys: Vec::new(),
             given,
         })
     }

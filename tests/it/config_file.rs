@@ -4,7 +4,12 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
-use crate::support::{Cluster, EMPTY, NGINX, Node, Provider, docker_config, login, owned};
+use serde_json::json;
+
+use crate::check::{entry, report, troubles};
+use crate::support::{
+    Cluster, EMPTY, NGINX, Node, Provider, ReadyNode, docker_config, login, owned,
+};
 
 const FILE: &str = "etc/crio/credential-provider.toml";
 
@@ -147,4 +152,57 @@ fn a_file_that_is_named_must_exist() {
         .pull(NGINX);
     assert_eq!(outcome.code, Some(1), "{outcome}");
     assert!(outcome.stderr.contains("missing.toml"), "{outcome}");
+}
+
+#[test]
+fn check_says_of_the_file_what_a_run_would_and_goes_on() {
+    let config_file = |content: Option<&str>, mode: u32| {
+        let ready = ReadyNode::new();
+        if let Some(content) = content {
+            ready.write(&format!("/{FILE}"), content);
+            ready.node.set_mode(FILE, mode);
+        }
+        let outcome = ready.check(&["-o", "json"]);
+        let report = report(&outcome);
+        let checks = report["checks"].as_array().unwrap();
+        let find = |name: &str| checks.iter().find(|check| check["name"] == name).unwrap();
+        assert_eq!(find("binary")["status"], "PASS", "{outcome}");
+        let check = find("config-file");
+        let text = |key: &str| check[key].as_str().unwrap_or_default().to_owned();
+        (text("status"), text("message"))
+    };
+    for (content, mode, status, message) in [
+        (None, 0, "PASS", "there is none"),
+        (
+            Some("timeout = \"30s\"\n"),
+            0o644,
+            "PASS",
+            "/etc/crio/credential-provider.toml is used",
+        ),
+        (
+            Some("\ntimeout = 30\n"),
+            0o644,
+            "FAIL",
+            "line 2: timeout is a string",
+        ),
+        (Some("\ntimeout = \"soon\"\n"), 0o644, "FAIL", "line 2"),
+        (Some("timeout = [\n"), 0o644, "FAIL", "line"),
+        (
+            Some("\ntimeout_ = \"1s\"\n"),
+            0o644,
+            "FAIL",
+            "line 2: \"timeout_\"",
+        ),
+        (Some(""), 0o666, "FAIL", "is writable by others"),
+    ] {
+        let (found, said) = config_file(content, mode);
+        assert_eq!(found, status, "{content:?} {mode:o}: {said}");
+        assert!(said.contains(message), "{content:?} {mode:o}: {said}");
+    }
+    // The entry may name another file.
+    let ready = ReadyNode::new();
+    entry(|entry| entry["args"] = json!(["--config-file=/etc/other.toml"]))(&ready);
+    let report = report(&ready.check(&["-o", "json"]));
+    let expected = [("FAIL".to_owned(), "config-file".to_owned())];
+    assert_eq!(troubles(&report), expected, "{report}");
 }

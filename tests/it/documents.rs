@@ -8,6 +8,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum;
+use crio_credential_provider::cli::CheckName;
+
 fn project() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
@@ -22,6 +25,16 @@ fn sources(folder: &Path, found: &mut String) {
             found.push_str(&fs::read_to_string(path).unwrap());
         }
     }
+}
+
+#[test]
+fn every_check_has_a_section_and_every_section_a_check() {
+    let document = fs::read_to_string(project().join("docs/checks.md")).unwrap();
+    let headings = document.lines().filter_map(|line| line.strip_prefix("## "));
+    let headings: Vec<_> = headings.map(str::to_owned).collect();
+    let names = CheckName::value_variants().iter();
+    let names: Vec<_> = names.map(ToString::to_string).collect();
+    assert_eq!(headings, names);
 }
 
 #[test]

@@ -2,10 +2,11 @@
 //! token, or with the login of somebody who may ask about others.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::kubelet::{Entry, rewrite};
 use super::report::{Finding, chain};
-use crate::cli::Check;
+use crate::cli::{Check, CheckName};
 use crate::cluster::{
     self, Access, Client, ClientError, Endpoint, ReviewError, User, grant, may_account, may_i,
 };
@@ -16,10 +17,10 @@ use crate::secret_names::SecretNames;
 use crate::service_account::ServiceAccount;
 use crate::settings::Settings;
 
-const NAME: &str = "access";
+const NAME: CheckName = CheckName::Access;
 
 /// What was found, and the audiences of the token that the API server took.
-pub(super) type Reviewed = (Option<Finding>, Option<Vec<String>>);
+pub(super) type Reviewed = (Finding, Option<Vec<String>>);
 
 /// The Secrets that the account is to get; none where it lists all of them.
 ///
@@ -74,11 +75,13 @@ pub(super) fn check(
     endpoint: &Endpoint,
     deadline: Deadline,
 ) -> Reviewed {
-    if command.token_file.is_some() {
-        return own(root, command, names, by_hand, endpoint, deadline);
+    if let Some(path) = &command.token_file {
+        return own(root, command, path, names, by_hand, endpoint, deadline);
     }
     let (Some(namespace), Some(account)) = (&command.namespace, &command.service_account) else {
-        return (None, None);
+        let remedy = "give -n NAMESPACE --service-account NAME --kubeconfig-for-review FILE, or --token-file FILE with a token of the service account";
+        let why = "whose rights, and with which login, is not known";
+        return (Finding::not_checked(NAME, why, remedy), None);
     };
     let namespace = namespace.as_str();
     let finding = match foreign(command, namespace, account, names, by_hand, deadline) {
@@ -103,7 +106,7 @@ pub(super) fn check(
             "ask with somebody who may create subjectaccessreviews, such as cluster-admin, or give --token-file",
         ),
     };
-    (Some(finding), None)
+    (finding, None)
 }
 
 /// What the provider must be allowed to do: get the Secrets that are named, or list all
@@ -133,6 +136,7 @@ fn right(namespace: &str, names: &[String]) -> String {
 fn own(
     root: &Root,
     command: &Check,
+    path: &Path,
     names: &[String],
     by_hand: &cluster::Settings,
     endpoint: &Endpoint,
@@ -140,10 +144,7 @@ fn own(
 ) -> Reviewed {
     let failed = |message| {
         let remedy = "give a token of the service account: kubectl -n NAMESPACE create token NAME";
-        (Some(Finding::warn(NAME, message, remedy)), None)
-    };
-    let Some(path) = &command.token_file else {
-        return (None, None);
+        (Finding::warn(NAME, message, remedy), None)
     };
     let (account, token) = match read_token(path) {
         Ok(read) => read,
@@ -173,7 +174,7 @@ fn own(
     }
     let endpoint = match chosen_by_hand(root, by_hand, endpoint) {
         Ok(endpoint) => endpoint,
-        Err(finding) => return (Some(finding), None),
+        Err(finding) => return (finding, None),
     };
     let asked = Client::new(&endpoint, token, deadline).map_err(ReviewError::Client);
     let asked =
@@ -181,7 +182,7 @@ fn own(
     match asked {
         Ok(allowed) => {
             let finding = judged(namespace.as_str(), name, names, allowed);
-            (Some(finding), Some(audiences))
+            (finding, Some(audiences))
         }
         Err(ReviewError::Client(ClientError::Refused(refusal)))
             if refusal.status.as_u16() == 401 =>

@@ -8,12 +8,13 @@ use ureq::http::StatusCode;
 
 use super::kubelet::Entry;
 use super::report::{Finding, chain};
+use crate::cli::CheckName;
 use crate::cluster::{self, Client, ClientError, Endpoint, Settings, Trust};
 use crate::commands::issuer;
 use crate::commands::root::Root;
 use crate::deadline::Deadline;
 
-const NAME: &str = "api-server";
+const NAME: CheckName = CheckName::ApiServer;
 /// Whoever asks is answered, unless anonymous requests are off; that is an answer too.
 const PATH: &str = "/version";
 /// The largest answer that is read: 64 KiB.
@@ -95,7 +96,7 @@ pub(super) fn audience(
     accepted: Option<&[String]>,
     deadline: Deadline,
 ) -> Option<Finding> {
-    const NAME: &str = "audience";
+    const NAME: CheckName = CheckName::Audience;
     let token = entry.provider.token_attributes.as_ref()?;
     let wanted = &token.service_account_token_audience;
     let file = entry.file.display();

@@ -9,11 +9,12 @@ use std::time::{Duration, SystemTime};
 
 use super::report::Finding;
 use crate::auth_file;
+use crate::cli::CheckName;
 use crate::commands::root::Root;
 use crate::ownership::Loophole;
 use crate::settings::Settings;
 
-const NAME: &str = "auth-dir";
+const NAME: CheckName = CheckName::AuthDir;
 /// Group and others may look into it.
 const OPEN_TO_OTHERS: u32 = 0o077;
 /// Where CRI-O keeps the files of pulls that are under way.
@@ -34,7 +35,9 @@ pub(super) fn check(root: &Root, config: &Settings, named: &Path) -> Vec<Finding
     }
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return vec![missing(root, path)],
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return vec![missing(root, path), left_over(root, config)];
+        }
         Err(error) => return vec![unreadable(&format!("{shown}: {error}"), &error)],
     };
     if !metadata.is_dir() {
@@ -102,74 +105,108 @@ fn open_to_change(loophole: &Loophole) -> Finding {
 }
 
 fn unreadable(message: &str, error: &io::Error) -> Finding {
-    let denied = error.kind() == io::ErrorKind::PermissionDenied;
-    Finding::unreadable(NAME, denied, message, "make it readable by root")
+    Finding::unreadable(NAME, error, message, "make it readable by root")
+}
+
+/// The files in the directory.
+#[derive(Debug, Default)]
+struct Files {
+    /// The names of those that no pull will take any more.
+    old: Vec<String>,
+    /// How many others there are of the provider's.
+    fresh: usize,
+    /// And of CRI-O's, in `in-use`.
+    in_use: usize,
 }
 
 fn left_over(root: &Root, config: &Settings) -> Finding {
-    const NAME: &str = "auth-files";
+    const NAME: CheckName = CheckName::AuthFiles;
     let path = &config.auth_dir;
+    let shown = root.shown(path);
+    let shown = shown.display();
     let age = config.stale_after.unwrap_or(OLD);
-    let old = match old_files(path, age) {
-        Ok(old) => old,
-        Err(error) => {
-            let message = format!("{}: {error}", root.shown(path).display());
-            return Finding::warn(NAME, message, "run it as root");
-        }
+    let files = match Files::list(path, age) {
+        Ok(files) => files,
+        Err(error) => return Finding::warn(NAME, format!("{shown}: {error}"), "run it as root"),
     };
-    match old.as_slice() {
-        [] => Finding::pass(NAME, "none is left over"),
-        [first, ..] => Finding::warn(
+    let age = age.as_secs();
+    if let [first, ..] = files.old.as_slice() {
+        let count = files.old.len();
+        return Finding::warn(
             NAME,
             format!(
-                "{} left over, such as {first:?}: their pulls never happened, or did not end",
-                old.len()
+                "{count} left over, such as {first:?}: their pulls never happened, or did not end"
             ),
             format!(
-                "remove what is older than {} s from {} and its in-use; the provider's next pull sweeps what is its own",
-                age.as_secs(),
-                root.shown(path).display()
+                "remove what is older than {age} s from {shown} and its in-use; the provider's next pull sweeps what is its own"
             ),
-        ),
+        );
+    }
+    let mut there = Vec::new();
+    if files.fresh > 0 {
+        there.push(format!(
+            "{} for pulls to come, or of starts that needed none, which are removed when {age} s old",
+            files.fresh
+        ));
+    }
+    if files.in_use > 0 {
+        there.push(format!("{} of pulls that are under way", files.in_use));
+    }
+    if there.is_empty() {
+        return Finding::pass(NAME, "there is none");
+    }
+    Finding::pass(NAME, there.join("; "))
+}
+
+impl Files {
+    /// Auth files, older than that or not, and temporary ones; CRI-O deletes its own when
+    /// the pull has ended.
+    fn list(path: &Path, age: Duration) -> io::Result<Self> {
+        let now = SystemTime::now();
+        let is_older = |metadata: &Metadata, age: Duration| {
+            let modified = metadata.modified().unwrap_or(now);
+            now.duration_since(modified).is_ok_and(|since| since > age)
+        };
+        let mut files = Self::default();
+        for (name, metadata) in in_directory(path)? {
+            let age = if name.starts_with('.') {
+                auth_file::TEMPORARY_AGE
+            } else {
+                age
+            };
+            if !auth_file::is_ours(&name) {
+                continue;
+            }
+            if is_older(&metadata, age) {
+                files.old.push(name);
+            } else {
+                files.fresh += 1;
+            }
+        }
+        for (name, metadata) in in_directory(&path.join(IN_USE))? {
+            if is_older(&metadata, age) {
+                files.old.push(format!("{IN_USE}/{name}"));
+            } else {
+                files.in_use += 1;
+            }
+        }
+        Ok(files)
     }
 }
 
-/// The names of auth files older than that, of temporary ones, and of those that
-/// CRI-O did not delete.
-fn old_files(path: &Path, age: Duration) -> io::Result<Vec<String>> {
-    let now = SystemTime::now();
-    let is_older = |metadata: &Metadata, age: Duration| {
-        let modified = metadata.modified().unwrap_or(now);
-        metadata.is_file() && now.duration_since(modified).is_ok_and(|since| since > age)
-    };
-    let mut old = Vec::new();
-    for entry in fs::read_dir(path)?.take(MAX_FILES) {
-        let Some((name, metadata)) = described(&entry?)? else {
-            continue;
-        };
-        let is_temporary = name.starts_with('.');
-        let age = if is_temporary {
-            auth_file::TEMPORARY_AGE
-        } else {
-            age
-        };
-        if auth_file::is_ours(&name) && is_older(&metadata, age) {
-            old.push(name);
-        }
-    }
-    let in_use = match fs::read_dir(path.join(IN_USE)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(old),
+/// The regular files in a directory; none where there is no such directory.
+fn in_directory(path: &Path) -> io::Result<Vec<(String, Metadata)>> {
+    let entries = match fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         other => other?,
     };
-    for entry in in_use.take(MAX_FILES) {
-        let described = described(&entry?)?;
-        if let Some((name, metadata)) = described
-            && is_older(&metadata, age)
-        {
-            old.push(format!("{IN_USE}/{name}"));
-        }
-    }
-    Ok(old)
+    let described = entries
+        .take(MAX_FILES)
+        .filter_map(|entry| entry.and_then(|entry| described(&entry)).transpose());
+    let is_file = |(_, metadata): &(String, Metadata)| metadata.is_file();
+    described
+        .filter(|described| described.as_ref().map_or(true, is_file))
+        .collect()
 }
 
 /// `None` where a pull has taken the file meanwhile.

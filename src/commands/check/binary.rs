@@ -2,15 +2,15 @@
 //! runs it as root.
 
 use std::fs;
-use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::report::Finding;
+use crate::cli::CheckName;
 use crate::commands::NAME as PROVIDER;
 use crate::commands::root::Root;
 
-const NAME: &str = "binary";
+const NAME: CheckName = CheckName::Binary;
 const EXECUTABLE: u32 = 0o111;
 
 /// Checks the executable in the directory that kubelet was told.
@@ -20,10 +20,9 @@ pub(super) fn check(root: &Root, bin_dir: &Path) -> Finding {
     let metadata = match fs::metadata(root.path(&path)) {
         Ok(metadata) => metadata,
         Err(error) => {
-            let denied = error.kind() == io::ErrorKind::PermissionDenied;
             let message = format!("{shown}: {error}");
             let remedy = format!("install it there: sudo install -m 0755 {PROVIDER} {shown}");
-            return Finding::unreadable(NAME, denied, message, &remedy);
+            return Finding::unreadable(NAME, &error, message, remedy);
         }
     };
     if !metadata.is_file() {
@@ -42,11 +41,10 @@ pub(super) fn check(root: &Root, bin_dir: &Path) -> Finding {
             Finding::fail(NAME, message, loophole.remedy())
         }
         Err(error) => {
-            let denied = error.kind() == io::ErrorKind::PermissionDenied;
             let message = format!("{shown}: {error}");
             Finding::unreadable(
                 NAME,
-                denied,
+                &error,
                 message,
                 "make its directories readable by root",
             )

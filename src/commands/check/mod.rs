@@ -1,5 +1,5 @@
 //! `check`: a preflight on a node, for every cause that makes pulls fail without a
-//! word (SPEC section 7). It writes nothing, and asks the API server without a login,
+//! word. It writes nothing, and asks the API server without a login,
 //! unless it is given one.
 //!
 //! Each room checks one thing and gives its findings; here is their order.
@@ -7,6 +7,7 @@
 mod report;
 mod process;
 mod program;
+mod provider_settings;
 mod registries;
 mod auth_dir;
 mod crio;
@@ -21,21 +22,21 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 
 use self::crio::Crio;
-use self::kubelet::{Entry, Kubelet};
+use self::kubelet::Kubelet;
 use self::process::Process;
 use self::report::{Finding, Report, Summary};
 use super::output::{Printer, finish};
 use super::root::Root;
-use crate::cli::{self, Check, Output};
+use crate::cli::{Check, CheckName, Output};
 use crate::cluster;
 use crate::deadline::Deadline;
 use crate::sandbox;
-use crate::settings::{Settings, UnknownKey};
+use crate::settings::Settings;
 
 /// Prints what is wrong with this node; `arguments` is our own command line.
 ///
 /// # Errors
-/// A check that failed, once all are printed.
+/// A check that failed, or with `--strict` warned, once all are printed.
 pub fn check(
     config: &Settings,
     deadline: Deadline,
@@ -46,13 +47,18 @@ pub fn check(
     let root = Root::new(command.root.directory.clone());
     let report = examine(config, deadline, command, arguments, &root);
     let written = match command.output {
-        Output::Text => report.print(Printer::new(stdout)),
-        Output::Json => report.print_json(stdout),
+        Output::Text => report.print(command.quiet, Printer::new(stdout)),
+        Output::Json => report.print_json(command.quiet, stdout),
     };
     finish(written)?;
     let Summary { pass, warn, fail } = report.summary();
     let all = pass + warn + fail;
     anyhow::ensure!(fail == 0, "{fail} of {all} checks failed");
+    let is_fine = warn == 0 || !command.strict;
+    anyhow::ensure!(
+        is_fine,
+        "{warn} of {all} checks warned, which --strict refuses"
+    );
     Ok(())
 }
 
@@ -63,7 +69,7 @@ fn examine(
     arguments: impl IntoIterator<Item = OsString>,
     root: &Root,
 ) -> Report {
-    let (unseen, processes) = processes(root);
+    let (seen, processes) = processes(root);
     let crio = Crio::among(root, &processes);
     if config.sandbox {
         sandbox::forbid_writes();
@@ -72,89 +78,55 @@ fn examine(
     let kubelet = Kubelet::find(root, command, &processes);
     let mut by_hand = root.apply(config.clone()).cluster;
     by_hand.kubelet_kubeconfig = None;
-    let directory = root.directory();
-    let (arguments, config) = settings(config, kubelet.entry.as_ref(), arguments, directory);
+    let entry = kubelet.entry.as_ref();
+    let (found_in_settings, config) =
+        provider_settings::settings(config, entry, arguments, root.directory());
     let auth_dir = config.auth_dir.clone();
     let mut config = root.apply(config);
     config.registries.environment = kubelet.environment();
     let (registries, found) = registries::check(&config);
 
-    let mut report = Report::default();
-    report.add(unseen);
+    let mut report = Report::without(&command.skip);
+    report.add([seen]);
+    report.add(found_in_settings);
     report.add(registries);
     report.add(auth_dir::check(root, &config, &auth_dir));
     report.add(crio::check(root, &config, crio.as_ref(), found.as_ref()));
     report.add(kubelet.check(root, found.as_ref()));
     let kubelet_dir = kubelet.root_dir();
     let logins = |found| node_logins::check(root, &config, found, &kubelet_dir);
-    report.add(found.as_ref().and_then(logins));
-    report.add(arguments);
-    report.add(config.unknown_keys.iter().map(unknown_key));
+    report.add(found.as_ref().map(logins));
     let bin_dir = kubelet.bin_dir.as_deref();
     report.add(bin_dir.map(|bin_dir| binary::check(root, bin_dir)));
-    cluster(
-        &config,
-        &by_hand,
-        deadline,
-        command,
-        root,
-        &kubelet,
-        &mut report,
-    );
+    if !report.is_skipped(CheckName::ApiServer) {
+        cluster(
+            &config,
+            &by_hand,
+            deadline,
+            command,
+            root,
+            &kubelet,
+            &mut report,
+        );
+    }
+    report.complete();
     report.retell(|message| root.told(message));
     report
 }
 
 /// The node's programs; none where `/proc` cannot be seen.
-fn processes(root: &Root) -> (Option<Finding>, Vec<Process>) {
+fn processes(root: &Root) -> (Finding, Vec<Process>) {
     match process::all(root) {
-        Ok(processes) => (None, processes),
+        Ok(processes) => {
+            let message = format!("{} programs of the node's own are seen", processes.len());
+            (Finding::pass(CheckName::Proc, message), processes)
+        }
         Err(error) => {
             let message = format!("{}: {error}", root.path(Path::new("/proc")).display());
             let remedy = "run it on the node, as root: without it, kubelet's and CRI-O's flags are not known";
-            (Some(Finding::warn("proc", message, remedy)), Vec::new())
+            (Finding::warn(CheckName::Proc, message, remedy), Vec::new())
         }
     }
-}
-
-/// The settings that the provider gets from kubelet's entry for it, unless our own
-/// command line says otherwise.
-fn settings(
-    config: &Settings,
-    entry: Option<&Entry>,
-    arguments: impl IntoIterator<Item = OsString>,
-    root: &Path,
-) -> (Option<Finding>, Settings) {
-    const NAME: &str = "provider-args";
-    let Some(entry) = entry else {
-        return (None, config.clone());
-    };
-    let provider = &entry.provider;
-    if provider.args.is_empty() && provider.env.is_empty() {
-        return (None, config.clone());
-    }
-    match cli::settings_in_entry(provider, arguments, root) {
-        Ok(config) => {
-            let message =
-                "the provider takes the args and env of its entry, and they are used here";
-            (Some(Finding::pass(NAME, message)), config)
-        }
-        Err(error) => {
-            let message =
-                format!("the provider does not take the args and env of its entry: {error}");
-            let remedy = format!(
-                "correct them in {}: every pull fails with them",
-                entry.file.display()
-            );
-            (Some(Finding::fail(NAME, message, remedy)), config.clone())
-        }
-    }
-}
-
-/// A key that the program ignores: the setting that was meant has its default.
-fn unknown_key(key: &UnknownKey) -> Finding {
-    let remedy = "correct its name, or remove it: --help lists the settings";
-    Finding::fail("config-file", key.to_string(), remedy)
 }
 
 /// The API server, and what only it knows. `by_hand` says where a login goes that our
@@ -180,16 +152,13 @@ fn cluster(
     let Some(endpoint) = endpoint else {
         return;
     };
-    let named = match access::named(config, command, kubelet.entry.as_ref()) {
-        Ok(named) => named,
-        Err(finding) => {
-            report.add([finding]);
-            return;
-        }
+    let entry = kubelet.entry.as_ref();
+    let (access, accepted) = match access::named(config, command, entry) {
+        Ok(named) => access::check(root, command, &named, by_hand, &endpoint, deadline),
+        Err(finding) => (finding, None),
     };
-    let (access, accepted) = access::check(root, command, &named, by_hand, &endpoint, deadline);
+    report.add([access]);
     let accepted = accepted.as_deref();
     let audience = |entry| api_server::audience(entry, &endpoint, accepted, deadline);
-    report.add(kubelet.entry.as_ref().and_then(audience));
-    report.add(access);
+    report.add(entry.and_then(audience));
 }

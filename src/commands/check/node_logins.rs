@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use containers_auth::Key;
 use registries_conf::Config as Registries;
 
-use super::registries::listed;
-use super::report::Finding;
+use super::report::{Finding, listed};
+use crate::cli::CheckName;
 use crate::commands::root::Root;
 use crate::logins::GlobalTexts;
 use crate::settings::Settings;
 use crate::sources::{has_elsewhere, image_below};
 
-const NAME: &str = "node-logins";
+const NAME: CheckName = CheckName::NodeLogins;
 /// Where kubelet looks, after its own root directory.
 const SECOND: &str = "/.docker/config.json";
 
@@ -26,16 +26,20 @@ pub(super) fn check(
     config: &Settings,
     registries: &Registries,
     kubelet_dir: &Path,
-) -> Option<Finding> {
-    // All pods of the node may run all images then.
+) -> Finding {
     if !config.empty_login {
-        return None;
+        let message = "with --no-empty-login, every pod of the node may run all its images";
+        return Finding::pass(NAME, message);
     }
     let paths = [kubelet_dir.join("config.json"), PathBuf::from(SECOND)];
-    let path = paths.into_iter().find(|path| root.path(path).exists())?;
+    let mut paths = paths.into_iter();
+    let Some(path) = paths.find(|path| root.path(path).exists()) else {
+        return Finding::pass(NAME, "kubelet has none of its own");
+    };
     let texts = GlobalTexts::read(&[root.path(&path)], &mut ());
-    let file = texts.decode(&mut ()).pop()?;
-    let keys: Vec<_> = file.file.auths.iter().map(|(key, _)| key).collect();
+    let files = texts.decode(&mut ());
+    let keys = files.iter().flat_map(|file| file.file.auths.iter());
+    let keys: Vec<_> = keys.map(|(key, _)| key).collect();
     let shared: Vec<_> = registries
         .registries()
         .iter()
@@ -43,18 +47,18 @@ pub(super) fn check(
         .filter(|prefix| keys.iter().any(|key| is_for(key, prefix, registries)))
         .collect();
     let path = path.display();
-    Some(if shared.is_empty() {
+    if shared.is_empty() {
         Finding::pass(NAME, format!("{path} has no login for them"))
     } else {
         Finding::warn(
             NAME,
             format!(
                 "kubelet has a login for {} in {path}: it lets every pod of the node run images of theirs that are there already",
-                listed(&shared)
+                listed(shared)
             ),
             "move it into a Secret, or into a file that kubelet does not read: --global-auth-file",
         )
-    })
+    }
 }
 
 /// Whether the login under that key is for images below the prefix, which are pulled

@@ -1,30 +1,25 @@
 //! registries.conf: does CRI-O take it, does it send anybody to a mirror, and will
 //! containers/image look into our file at all?
 
-use std::io;
+use registries_conf::{Config as Registries, UnusableSource};
 
-use registries_conf::{Config as Registries, Error, UnusableSource};
-
-use super::report::{Finding, chain};
+use super::report::{Finding, chain, listed};
+use crate::cli::CheckName;
 use crate::commands::match_images;
 use crate::settings::Settings;
 use crate::sources::{every, image_below};
 
 /// What stands in `credential-helpers` for auth files.
 const AUTH_FILES: &str = "containers-auth.json";
-/// How many names a message lists.
-const SHOWN: usize = 5;
 
 /// Checks the files; the configuration where there is one.
 pub(super) fn check(config: &Settings) -> (Vec<Finding>, Option<Registries>) {
-    const NAME: &str = "registries.conf";
+    const NAME: CheckName = CheckName::RegistriesConf;
     let registries = match config.registries.load() {
         Ok(registries) => registries,
         Err(error) => {
-            let denied = matches!(&error, Error::Read { source, .. } if source.kind() == io::ErrorKind::PermissionDenied);
-            let message = chain(&error);
             let remedy = "correct it: CRI-O does not start with it either";
-            let finding = Finding::unreadable(NAME, denied, message, remedy);
+            let finding = Finding::unreadable(NAME, &error, chain(&error), remedy);
             return (vec![finding], None);
         }
     };
@@ -34,22 +29,18 @@ pub(super) fn check(config: &Settings) -> (Vec<Finding>, Option<Registries>) {
             "there is neither a registries.conf nor a drop-in: nothing is pulled from elsewhere",
             "write the mirrors into a file of registries.conf.d, then: systemctl reload crio",
         ),
-        [one] => Finding::pass(NAME, one.display().to_string()),
-        [first, others @ ..] => Finding::pass(
-            NAME,
-            format!("{} and {} more", first.display(), others.len()),
-        ),
+        files => Finding::pass(NAME, listed(files.iter().map(|file| file.display()))),
     };
     let mut findings = vec![files];
     findings.extend(mirrors(&registries));
-    findings.extend(unusable(&registries));
+    findings.push(unusable(&registries));
     findings.extend(unknown_keys(config));
     findings.push(credential_helpers(&registries));
     (findings, Some(registries))
 }
 
 fn mirrors(registries: &Registries) -> Vec<Finding> {
-    const NAME: &str = "mirrors";
+    const NAME: CheckName = CheckName::Mirrors;
     let mut prefixes = Vec::new();
     let mut findings = Vec::new();
     for registry in registries.registries() {
@@ -80,7 +71,8 @@ fn mirrors(registries: &Registries) -> Vec<Finding> {
 
 /// Locations that give no image name: CRI-O then refuses the whole pull, from
 /// whatever mirror.
-fn unusable(registries: &Registries) -> Option<Finding> {
+fn unusable(registries: &Registries) -> Finding {
+    const NAME: CheckName = CheckName::Locations;
     let mut messages = Vec::new();
     for registry in registries.registries() {
         // What has no image below its prefix is found with the mirrors.
@@ -100,60 +92,47 @@ fn unusable(registries: &Registries) -> Option<Finding> {
         };
         messages.extend(pull.unusable.iter().map(message));
     }
-    let messages: Vec<_> = messages.iter().map(String::as_str).collect();
-    (!messages.is_empty()).then(|| {
-        let remedy = "correct the locations to host[:port][/path], then: systemctl reload crio";
-        Finding::fail("locations", listed(&messages), remedy)
-    })
+    if messages.is_empty() {
+        return Finding::pass(NAME, "each gives names that CRI-O can pull");
+    }
+    let remedy = "correct the locations to host[:port][/path], then: systemctl reload crio";
+    Finding::fail(NAME, listed(messages), remedy)
 }
 
 /// Keys that are misspelt, or are not where they belong.
 fn unknown_keys(config: &Settings) -> Option<Finding> {
+    const NAME: CheckName = CheckName::Keys;
     // A file that cannot be read has been found already.
     let keys = config.registries.unknown_keys().ok()?;
-    let keys: Vec<_> = keys
+    if keys.is_empty() {
+        return Some(Finding::pass(NAME, "CRI-O knows all of them"));
+    }
+    let keys = keys
         .iter()
-        .map(|unknown| format!("{:?} at {}", unknown.key, unknown.origin))
-        .collect();
-    let keys: Vec<_> = keys.iter().map(String::as_str).collect();
-    (!keys.is_empty()).then(|| {
-        Finding::warn(
-            "keys",
-            format!("CRI-O ignores {}", listed(&keys)),
-            "correct them as containers-registries.conf(5) has them, or remove them",
-        )
-    })
+        .map(|unknown| format!("{:?} at {}", unknown.key, unknown.origin));
+    let message = format!("CRI-O ignores {}", listed(keys));
+    let remedy = "correct them as containers-registries.conf(5) has them, or remove them";
+    Some(Finding::warn(NAME, message, remedy))
 }
 
 /// Where the list lacks auth files, no auth file is read; those before it are asked first.
 fn credential_helpers(registries: &Registries) -> Finding {
-    const NAME: &str = "credential-helpers";
+    const NAME: CheckName = CheckName::CredentialHelpers;
     let helpers = registries.credential_helpers();
     let place = helpers.iter().position(|helper| helper == AUTH_FILES);
-    let others: Vec<&str> = helpers.iter().map(String::as_str).collect();
     match place {
         Some(0) => Finding::pass(NAME, "CRI-O reads auth files first"),
         Some(_) => Finding::warn(
             NAME,
-            format!("CRI-O asks helpers first: {}", listed(&others)),
+            format!("CRI-O asks helpers first: {}", listed(helpers)),
             format!("put \"{AUTH_FILES}\" first, unless the helpers' logins are to win"),
         ),
         None => Finding::fail(
             NAME,
-            format!("CRI-O reads no auth file, only: {}", listed(&others)),
+            format!("CRI-O reads no auth file, only: {}", listed(helpers)),
             format!(
                 "add \"{AUTH_FILES}\" to credential-helpers in registries.conf, then: systemctl reload crio"
             ),
         ),
-    }
-}
-
-/// The first names, and how many more there are.
-pub(super) fn listed(names: &[&str]) -> String {
-    let shown: Vec<_> = names.iter().take(SHOWN).copied().collect();
-    let shown = shown.join(", ");
-    match names.len().checked_sub(SHOWN) {
-        Some(more @ 1..) => format!("{shown} and {more} more"),
-        _ => shown,
     }
 }

@@ -5,9 +5,18 @@ use std::io::{self, Write};
 use std::iter;
 use std::mem;
 
+use clap::ValueEnum;
 use serde::Serialize;
 
+use crate::cli::CheckName;
 use crate::commands::output::{Cell, Printer, Style, print_json};
+
+/// The version of the JSON: a field may be added in a version, and none changed.
+const VERSION: u32 = 1;
+/// The document that has a paragraph on each check.
+const DOCUMENT: &str = "docs/checks.md";
+/// How many names a message lists.
+const SHOWN: usize = 5;
 
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -24,23 +33,33 @@ pub(super) enum Status {
 /// One check and how it ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Finding {
-    name: &'static str,
+    name: CheckName,
     pub(super) status: Status,
     message: String,
     /// What to do; `None` where nothing is to be done.
     remedy: Option<String>,
 }
 
-/// All checks in the order they are printed.
-#[derive(Debug, Default, Serialize)]
+/// What all checks found. Each that was not skipped has a finding.
+#[derive(Debug)]
 pub(super) struct Report {
     checks: Vec<Finding>,
+    skipped: Vec<CheckName>,
 }
 
 #[derive(Serialize)]
 struct Wire<'a> {
-    checks: &'a [Finding],
+    version: u32,
+    checks: Vec<WireCheck<'a>>,
+    skipped: &'a [CheckName],
     summary: Summary,
+}
+
+#[derive(Serialize)]
+struct WireCheck<'a> {
+    #[serde(flatten)]
+    finding: &'a Finding,
+    documentation: String,
 }
 
 /// How many checks ended how.
@@ -63,7 +82,7 @@ impl Status {
 
 impl Finding {
     /// It is as it should be.
-    pub(super) fn pass(name: &'static str, message: impl Into<String>) -> Self {
+    pub(super) fn pass(name: CheckName, message: impl Into<String>) -> Self {
         Self {
             name,
             status: Status::Pass,
@@ -74,7 +93,7 @@ impl Finding {
 
     /// It works, or cannot be looked at.
     pub(super) fn warn(
-        name: &'static str,
+        name: CheckName,
         message: impl Into<String>,
         remedy: impl Into<String>,
     ) -> Self {
@@ -87,7 +106,7 @@ impl Finding {
 
     /// It does not work.
     pub(super) fn fail(
-        name: &'static str,
+        name: CheckName,
         message: impl Into<String>,
         remedy: impl Into<String>,
     ) -> Self {
@@ -98,20 +117,33 @@ impl Finding {
         }
     }
 
-    /// It could not be read: somebody else than root may not know, everybody else
-    /// has to mend it.
+    /// It was not looked at; the remedy says what to give for that.
+    pub(super) fn not_checked(name: CheckName, why: &str, remedy: impl Into<String>) -> Self {
+        Self::warn(name, format!("not checked: {why}"), remedy)
+    }
+
+    /// It could not be read: a warning where that takes root, else a failure.
     pub(super) fn unreadable(
-        name: &'static str,
-        denied: bool,
+        name: CheckName,
+        error: &(dyn StdError + 'static),
         message: impl Into<String>,
-        remedy: &str,
+        remedy: impl Into<String>,
     ) -> Self {
-        if denied {
+        if is_denied(error) {
             Self::warn(name, message, "run it as root")
         } else {
             Self::fail(name, message, remedy)
         }
     }
+}
+
+/// Whether an error is, or comes from, a lack of permissions.
+pub(super) fn is_denied(error: &(dyn StdError + 'static)) -> bool {
+    let mut causes = iter::successors(Some(error), |&error| error.source());
+    causes.any(|error| {
+        let error = error.downcast_ref::<io::Error>();
+        error.is_some_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+    })
 }
 
 /// An error with all its causes, in one line.
@@ -121,10 +153,70 @@ pub(super) fn chain(error: &dyn StdError) -> String {
     causes.join(": ")
 }
 
+/// The first items, and how many more there are.
+pub(super) fn listed(items: impl IntoIterator<Item = impl ToString>) -> String {
+    let mut items = items.into_iter();
+    let shown: Vec<_> = items
+        .by_ref()
+        .take(SHOWN)
+        .map(|item| item.to_string())
+        .collect();
+    let shown = shown.join(", ");
+    match items.count() {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
 impl Report {
+    /// A report without these checks, and those that need them.
+    pub(super) fn without(skipped: &[CheckName]) -> Self {
+        let mut skipped = CheckName::with_dependants(skipped.to_vec());
+        skipped.sort();
+        skipped.dedup();
+        Self {
+            checks: Vec::new(),
+            skipped,
+        }
+    }
+
+    /// Whether a check is left out.
+    pub(super) fn is_skipped(&self, name: CheckName) -> bool {
+        self.skipped.contains(&name)
+    }
+
     /// Adds what one of the checks found.
     pub(super) fn add(&mut self, findings: impl IntoIterator<Item = Finding>) {
         self.checks.extend(findings);
+    }
+
+    /// Says of each check without a finding what keeps it from being looked at, and puts
+    /// all in order.
+    pub(super) fn complete(&mut self) {
+        let skipped = &self.skipped;
+        self.checks
+            .retain(|finding| !skipped.contains(&finding.name));
+        for &name in CheckName::value_variants() {
+            let is_found = self.checks.iter().any(|finding| finding.name == name);
+            if !is_found && !self.is_skipped(name) {
+                self.checks.push(self.blocked(name));
+            }
+        }
+        self.checks.sort_by_key(|finding| finding.name);
+    }
+
+    fn blocked(&self, name: CheckName) -> Finding {
+        let passes = |need: &CheckName| {
+            let mut checks = self.checks.iter();
+            checks.all(|finding| finding.name != *need || finding.status == Status::Pass)
+        };
+        let needs = name.needs().iter();
+        let needs = listed(needs.filter(|need| !passes(need)));
+        Finding::not_checked(
+            name,
+            &format!("it builds on {needs}"),
+            format!("see {needs}"),
+        )
     }
 
     /// Changes what is told, such as the paths in it.
@@ -148,14 +240,21 @@ impl Report {
         }
     }
 
-    /// One line a check, the remedy below it, and the summary.
+    /// The findings, or the problems alone.
+    fn shown(&self, quiet: bool) -> impl Iterator<Item = &Finding> {
+        let checks = self.checks.iter();
+        checks.filter(move |finding| !quiet || finding.status != Status::Pass)
+    }
+
+    /// One line a check, the remedy below it, and the summary; `quiet` are the problems
+    /// alone.
     ///
     /// # Errors
     /// As the output says.
-    pub(super) fn print(&self, mut printer: Printer<impl Write>) -> io::Result<()> {
-        let names = self.checks.iter().map(|finding| finding.name.len());
-        let width = names.max().unwrap_or_default();
-        for finding in &self.checks {
+    pub(super) fn print(&self, quiet: bool, mut printer: Printer<impl Write>) -> io::Result<()> {
+        let names = self.shown(quiet).map(|finding| finding.name.to_string());
+        let width = names.map(|name| name.len()).max().unwrap_or_default();
+        for finding in self.shown(quiet) {
             let Finding {
                 name,
                 status,
@@ -169,22 +268,39 @@ impl Report {
                 printer.line(indent, &[Style::Faint.cell("->"), remedy.into()])?;
             }
         }
+        if quiet {
+            return Ok(());
+        }
         let Summary { pass, warn, fail } = self.summary();
-        printer.line(
-            0,
-            &[Style::Heading.cell(format!("{pass} passed, {warn} warned, {fail} failed"))],
-        )
+        let mut summary = format!("{pass} passed, {warn} warned, {fail} failed");
+        if !self.skipped.is_empty() {
+            summary = format!("{summary}, {} skipped", self.skipped.len());
+        }
+        let more = format!("({DOCUMENT} explains each)");
+        printer.line(0, &[Style::Heading.cell(summary), Style::Faint.cell(more)])
     }
 
-    /// `{"checks": [..], "summary": {..}}`.
+    /// `{"version": 1, "checks": [..], "skipped": [..], "summary": {..}}`.
     ///
     /// # Errors
     /// As the output says.
-    pub(super) fn print_json(&self, out: impl Write) -> io::Result<()> {
+    pub(super) fn print_json(&self, quiet: bool, out: impl Write) -> io::Result<()> {
+        let checks = self.shown(quiet).map(|finding| WireCheck {
+            finding,
+            documentation: documentation(finding.name),
+        });
         let wire = Wire {
-            checks: &self.checks,
+            version: VERSION,
+            checks: checks.collect(),
+            skipped: &self.skipped,
             summary: self.summary(),
         };
         print_json(out, &wire)
     }
+}
+
+/// The paragraph on a check: its heading is the name, and the anchors of headings have no
+/// dots.
+fn documentation(name: CheckName) -> String {
+    format!("{DOCUMENT}#{}", name.to_string().replace('.', ""))
 }

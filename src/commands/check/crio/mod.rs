@@ -6,24 +6,23 @@ mod build_info;
 mod library;
 mod registries;
 
-use std::io;
 use std::path::Path;
 
 use registries_conf::Config as Registries;
-use secret::ReadError;
 
 use self::build_info::BuildInfoError;
 use self::library::Library;
 use self::registries::Running;
 use super::process::Process;
-use super::report::{Finding, chain};
+use super::report::{Finding, chain, listed};
+use crate::cli::CheckName;
 use crate::commands::root::Root;
-use crate::crio::configuration::{Configuration, ConfigurationError, DEFAULT_VERSION_FILE, Reason};
+use crate::crio::configuration::{Configuration, ConfigurationError, DEFAULT_VERSION_FILE};
 use crate::crio::version_in;
 use crate::node_version::Version;
 use crate::settings::Settings;
 
-const NAME: &str = "crio";
+const NAME: CheckName = CheckName::Crio;
 const AUTH_DIR: &str = "/etc/crio/auth";
 /// `version_file_persist` where nothing says otherwise.
 const PERSISTENT_VERSION_FILE: &str = "/var/lib/crio/version";
@@ -81,8 +80,8 @@ pub(super) fn check(
     let mut findings = vec![
         configuration(&settings, process),
         auth_dir(root, config, &settings),
+        global_auth_file(root, config, &settings),
     ];
-    findings.extend(global_auth_file(root, config, &settings));
     if let Some(Crio { process, library }) = crio {
         let running = Running {
             process,
@@ -97,9 +96,8 @@ pub(super) fn check(
 
 /// The finding for a file that CRI-O would not take, or that cannot be read.
 fn refused(error: &ConfigurationError) -> Finding {
-    let denied = matches!(&error.reason, Reason::Read(ReadError::Io(error)) if error.kind() == io::ErrorKind::PermissionDenied);
     let remedy = "correct it: CRI-O does not start with it";
-    Finding::unreadable(NAME, denied, chain(error), remedy)
+    Finding::unreadable(NAME, error, chain(error), remedy)
 }
 
 /// What a flag of CRI-O's says, or its variable.
@@ -111,8 +109,7 @@ fn told(process: &Process, flag: &str, variable: &str) -> Option<String> {
 fn configuration(settings: &Configuration, process: Option<&Process>) -> Finding {
     let files = match settings.files.as_slice() {
         [] => "no configuration, all defaults".to_owned(),
-        [one] => one.display().to_string(),
-        [first, others @ ..] => format!("{} and {} more", first.display(), others.len()),
+        files => listed(files.iter().map(|file| file.display())),
     };
     match process {
         Some(process) => Finding::pass(NAME, format!("{files}; process {}", process.id)),
@@ -125,7 +122,7 @@ fn configuration(settings: &Configuration, process: Option<&Process>) -> Finding
 }
 
 fn auth_dir(root: &Root, config: &Settings, settings: &Configuration) -> Finding {
-    const NAME: &str = "crio-auth-dir";
+    const NAME: CheckName = CheckName::CrioAuthDir;
     let theirs = settings.auth_dir.as_deref().unwrap_or(AUTH_DIR);
     let ours = root.shown(&config.auth_dir);
     if Path::new(theirs).is_absolute() && root.is_same(Path::new(theirs), &ours) {
@@ -142,26 +139,28 @@ fn auth_dir(root: &Root, config: &Settings, settings: &Configuration) -> Finding
 }
 
 /// Where our file is used, CRI-O reads no other.
-fn global_auth_file(root: &Root, config: &Settings, settings: &Configuration) -> Option<Finding> {
-    const NAME: &str = "crio-global-auth-file";
+fn global_auth_file(root: &Root, config: &Settings, settings: &Configuration) -> Finding {
+    const NAME: CheckName = CheckName::CrioGlobalAuthFile;
     let theirs = settings.global_auth_file.as_deref();
-    let theirs = theirs.filter(|path| !path.is_empty())?;
+    let Some(theirs) = theirs.filter(|path| !path.is_empty()) else {
+        return Finding::pass(NAME, "CRI-O has none");
+    };
     let mut ours = config.global_auth_files.iter();
     if ours.any(|path| root.is_same(&root.shown(path), Path::new(theirs))) {
         let message = format!("the provider carries over {theirs}, as CRI-O's global_auth_file");
-        return Some(Finding::pass(NAME, message));
+        return Finding::pass(NAME, message);
     }
-    Some(Finding::warn(
+    Finding::warn(
         NAME,
         format!(
             "CRI-O's global_auth_file {theirs:?} is not among the provider's: its logins are missing where an auth file is used"
         ),
         format!("give the provider --global-auth-file {theirs}"),
-    ))
+    )
 }
 
 fn supported(version: Option<Version>) -> Finding {
-    const NAME: &str = "crio-version";
+    const NAME: CheckName = CheckName::CrioVersion;
     match version {
         None => Finding::warn(
             NAME,

@@ -1,7 +1,6 @@
 //! Do CRI-O and the provider read the same registries.conf files?
 
 use std::ffi::OsString;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use registries_conf::{Config as Registries, Environment, Error, Layout, Options, Search};
@@ -9,9 +8,9 @@ use registries_conf::{Config as Registries, Environment, Error, Layout, Options,
 use super::build_info::BuildInfoError;
 use super::library::Library;
 use super::told;
+use crate::cli::CheckName;
 use crate::commands::check::process::Process;
-use crate::commands::check::registries::listed;
-use crate::commands::check::report::{Finding, chain};
+use crate::commands::check::report::{Finding, chain, is_denied, listed};
 use crate::crio;
 use crate::node_version::Version;
 use crate::settings::Settings;
@@ -52,12 +51,12 @@ pub(super) fn check(
         layouts(&theirs, &ours, running.library),
         variables(&theirs, &ours, environment.is_some()),
     ];
-    findings.extend(v1_format(&theirs, library, found));
+    findings.extend(found.map(|found| format(&theirs, library, found)));
     findings
 }
 
 fn flags(theirs: &Search, ours: &Search) -> Finding {
-    const NAME: &str = "crio-registries";
+    const NAME: CheckName = CheckName::CrioRegistries;
     let exchanged = Search {
         options: ours.options.clone(),
         ..theirs.clone()
@@ -72,7 +71,7 @@ fn flags(theirs: &Search, ours: &Search) -> Finding {
 }
 
 fn layouts(theirs: &Search, ours: &Search, library: &Result<Library, BuildInfoError>) -> Finding {
-    const NAME: &str = "registries-layout";
+    const NAME: CheckName = CheckName::RegistriesLayout;
     let used = flag_value(ours.layout);
     let library = match library {
         Ok(library) if library.layout.is_some() => &library.name,
@@ -84,18 +83,18 @@ fn layouts(theirs: &Search, ours: &Search, library: &Result<Library, BuildInfoEr
             return Finding::warn(NAME, message, "compare docs/registries-files.md");
         }
         Err(error) => {
-            let denied = matches!(error, BuildInfoError::Read(error) if error.kind() == ErrorKind::PermissionDenied);
             let message = format!(
                 "not known: the executable of CRI-O does not say which containers/image it has: {}",
                 chain(error)
             );
             let remedy =
                 "look for go.podman.io/image in the output of: go version -m $(which crio)";
-            return if denied {
-                Finding::unreadable(NAME, true, message, remedy)
+            let remedy = if is_denied(error) {
+                "run it as root"
             } else {
-                Finding::warn(NAME, message, remedy)
+                remedy
             };
+            return Finding::warn(NAME, message, remedy);
         }
     };
     let exchanged = Search {
@@ -130,7 +129,7 @@ fn flag_value(layout: Layout) -> &'static str {
 }
 
 fn variables(theirs: &Search, ours: &Search, is_known: bool) -> Finding {
-    const NAME: &str = "registries-env";
+    const NAME: CheckName = CheckName::RegistriesEnv;
     if !is_known {
         let message = "not checked: the environment of CRI-O cannot be seen";
         return Finding::warn(NAME, message, "run it as root");
@@ -170,15 +169,13 @@ fn set(value: Option<&Path>) -> String {
 }
 
 /// A file in the v1 format, which only older versions of CRI-O read.
-fn v1_format(
-    theirs: &Search,
-    library: Option<&Library>,
-    found: Option<&Registries>,
-) -> Option<Finding> {
-    const NAME: &str = "registries-format";
+fn format(theirs: &Search, library: Option<&Library>, found: &Registries) -> Finding {
+    const NAME: CheckName = CheckName::RegistriesFormat;
     const REMEDY: &str = "write unqualified-search-registries and [[registry]] instead of [registries.search], .insecure and .block";
-    let origin = found?.v1()?;
-    Some(match (theirs.layout, library) {
+    let Some(origin) = found.v1() else {
+        return Finding::pass(NAME, "none is in the v1 format");
+    };
+    match (theirs.layout, library) {
         (Layout::V5_41, Some(library)) => {
             let message = format!("{origin}: {} refuses the v1 format", library.name);
             Finding::fail(NAME, message, REMEDY)
@@ -187,7 +184,7 @@ fn v1_format(
             let message = format!("{origin}: CRI-O from 1.38 on refuses the v1 format");
             Finding::warn(NAME, message, REMEDY)
         }
-    })
+    }
 }
 
 /// The files that CRI-O's flags name.
@@ -243,11 +240,7 @@ fn difference(theirs: &Search, ours: &Search) -> Option<String> {
 fn shown(files: &Result<Vec<PathBuf>, Error>) -> String {
     match files {
         Ok(files) if files.is_empty() => "no file".to_owned(),
-        Ok(files) => {
-            let files: Vec<_> = files.iter().map(|path| path.to_string_lossy()).collect();
-            let files: Vec<_> = files.iter().map(AsRef::as_ref).collect();
-            listed(&files)
-        }
+        Ok(files) => listed(files.iter().map(|path| path.display())),
         Err(error) => format!("none ({})", chain(error)),
     }
 }

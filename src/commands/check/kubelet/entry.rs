@@ -8,20 +8,17 @@ use kubelet_credential_provider::provider_config::{
     self, CredentialProvider, File, LoadError, MatchImage, TokenAttributes,
 };
 use registries_conf::{Config as Registries, Registry};
-use secret::ReadError;
 
-use crate::commands::check::registries::listed;
-use crate::commands::check::report::{Finding, chain};
+use crate::cli::CheckName;
+use crate::commands::check::report::{Finding, chain, listed};
 use crate::commands::match_images;
 use crate::commands::root::Root;
 use crate::commands::{NAME as PROVIDER, ours};
 
-const NAME: &str = "provider-config";
+const NAME: CheckName = CheckName::ProviderConfig;
 const CORRECT: &str = "correct it: kubelet does not start with it";
 /// The file that is suggested where kubelet reads a directory.
 const OWN_FILE: &str = "crio-credential-provider.yaml";
-/// How many problems of a file a message lists; `config` lists them all.
-const SHOWN: usize = 3;
 
 /// The entry that names us, and the file it stands in, as the node has it.
 #[derive(Debug)]
@@ -97,16 +94,6 @@ impl Loaded {
 }
 
 fn unreadable(path: &Path, error: &LoadError) -> Finding {
-    let denied = match error {
-        LoadError::Read {
-            source: ReadError::Io(error),
-            ..
-        } => error.kind() == std::io::ErrorKind::PermissionDenied,
-        LoadError::Read { .. }
-        | LoadError::Parse { .. }
-        | LoadError::Empty { .. }
-        | LoadError::TooMany { .. } => false,
-    };
     let remedy = match error {
         LoadError::Empty { .. } => rewrite(&path.join(OWN_FILE)),
         _ if error.is_missing() => rewrite(path),
@@ -114,7 +101,7 @@ fn unreadable(path: &Path, error: &LoadError) -> Finding {
             CORRECT.to_owned()
         }
     };
-    Finding::unreadable(NAME, denied, chain(error), &remedy)
+    Finding::unreadable(NAME, error, chain(error), remedy)
 }
 
 fn problems(root: &Root, path: &Path, files: &[File]) -> Finding {
@@ -129,24 +116,15 @@ fn problems(root: &Root, path: &Path, files: &[File]) -> Finding {
     if problems.is_empty() {
         return Finding::pass(NAME, format!("kubelet takes {}", path.display()));
     }
-    let mut message = problems
-        .iter()
-        .take(SHOWN)
-        .cloned()
-        .collect::<Vec<_>>()
-        .join("; ");
-    if let Some(more @ 1..) = problems.len().checked_sub(SHOWN) {
-        message = format!("{message}; and {more} more");
-    }
     let remedy = match files {
         [file] if file.document.is_blank() => rewrite(path),
         _ => CORRECT.to_owned(),
     };
-    Finding::fail(NAME, message, remedy)
+    Finding::fail(NAME, listed(problems), remedy)
 }
 
 fn not_registered(path: &Path, files: &[File], root: &Root) -> Finding {
-    const NAME: &str = "provider-entry";
+    const NAME: CheckName = CheckName::ProviderEntry;
     let is_file = matches!(files, [file] if root.shown(&file.path) == path);
     let remedy = if is_file {
         rewrite(path)
@@ -171,7 +149,7 @@ pub(in crate::commands::check) fn rewrite(file: &Path) -> String {
 
 /// `v1`, and a token of the pod's service account.
 fn speaks(entry: &Entry) -> Finding {
-    const NAME: &str = "provider-entry";
+    const NAME: CheckName = CheckName::ProviderEntry;
     let Entry { provider, file } = entry;
     let remedy = || rewrite(file);
     let version = &provider.api_version;
@@ -206,7 +184,7 @@ fn speaks(entry: &Entry) -> Finding {
 
 /// Whether kubelet asks us for every image that has a mirror.
 fn covered(entry: &Entry, registries: &Registries) -> Finding {
-    const NAME: &str = "match-images";
+    const NAME: CheckName = CheckName::MatchImages;
     let Entry { provider, file } = entry;
     let own = provider.match_images.iter();
     let own: Vec<_> = own.filter_map(|own| MatchImage::parse(own).ok()).collect();
@@ -228,12 +206,12 @@ fn covered(entry: &Entry, registries: &Registries) -> Finding {
     }
     let remedy = || rewrite(file);
     if !never.is_empty() {
-        let names = listed(&never);
+        let names = listed(never);
         let message = format!("no matchImages for images that have a mirror: {names}");
         return Finding::fail(NAME, message, remedy());
     }
     if !partly.is_empty() {
-        let names = listed(&partly);
+        let names = listed(partly);
         let message = format!("matchImages for some images only of: {names}");
         return Finding::warn(NAME, message, remedy());
     }

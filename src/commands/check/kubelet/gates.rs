@@ -8,12 +8,13 @@ use secret::read_file;
 use serde::Deserialize;
 
 use super::found::Found;
+use crate::cli::CheckName;
 use crate::commands::check::program;
 use crate::commands::check::report::Finding;
 use crate::commands::root::Root;
 use crate::node_version::Version;
 
-const NAME: &str = "kubelet-version";
+const NAME: CheckName = CheckName::KubeletVersion;
 const GATE: &str = "KubeletServiceAccountTokenForCredentialProviders";
 /// On by default since; in the one before it was there.
 const ON: Version = Version(1, 34, 0);

@@ -18,11 +18,11 @@ pub(super) use self::entry::{Entry, rewrite};
 use self::found::Found;
 use super::process::Process;
 use super::report::Finding;
-use crate::cli::Check;
+use crate::cli::{Check, CheckName};
 use crate::cluster::ProxySettings;
 use crate::commands::root::Root;
 
-const NAME: &str = "kubelet";
+const NAME: CheckName = CheckName::Kubelet;
 const CONFIG_FLAG: &str = "image-credential-provider-config";
 /// The default of kubelet's `--root-dir`.
 const ROOT_DIR: &str = "/var/lib/kubelet";
