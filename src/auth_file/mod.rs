@@ -14,7 +14,6 @@ mod store;
 mod sweep;
 mod times;
 
-pub(crate) use content::is_helper;
 pub use content::{EncodeError, encode};
 pub use intents::Intents;
 pub use lock::Locks;

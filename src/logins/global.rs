@@ -11,7 +11,6 @@ use secret::{DecodeError, ReadError, read_file};
 use tracing::debug;
 
 use super::LoginSource;
-use crate::auth_file::is_helper;
 use crate::deadline::Deadline;
 use crate::logins::{Observer, Origin, Selection, Skipped};
 
@@ -92,9 +91,7 @@ impl LoginSource for GlobalFiles<'_> {
     ) -> anyhow::Result<()> {
         let mut helpers: BTreeSet<&str> = BTreeSet::new();
         for GlobalAuthFile { origin, file } in self.files {
-            let own = file.cred_helpers.iter().flatten();
-            let own = own.filter(|(_, helper)| is_helper(helper));
-            helpers.extend(own.map(|(host, _)| host.as_ref()));
+            helpers.extend(file.helper_hosts());
             let without_helper = |source: &ImageName| !helpers.contains(source.host());
             for (key, entry) in &file.auths {
                 self.deadline.check()?;

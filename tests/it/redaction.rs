@@ -405,12 +405,12 @@ fn when_a_global_auth_file_cannot_be_used() {
         ),
         (
             entry(json!({"auth": [password]})),
-            "CRI-O could not decode the entry",
+            "containers/image could not decode the entry",
         ),
         (entry(json!({"auth": base64(password)})), "config.json"),
         (
             json!({"auths": {"quay.io": [password]}}).to_string(),
-            "CRI-O could not decode the entry",
+            "containers/image could not decode the entry",
         ),
         (
             json!({"credHelpers": [password]}).to_string(),

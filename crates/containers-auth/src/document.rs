@@ -112,6 +112,14 @@ impl<'a> AuthFile<'a> {
         })
     }
 
+    /// The hosts that have a credential helper, which containers/image asks before it
+    /// looks at the entries.
+    pub fn helper_hosts(&self) -> impl Iterator<Item = &str> {
+        let helpers = self.cred_helpers.iter().flatten();
+        let named = helpers.filter(|(_, helper)| is_helper(helper));
+        named.map(|(host, _)| host.as_ref())
+    }
+
     /// The login for an image, with its key: of the entries whose key matches and that
     /// can be used, that of the most specific key, see [`Specificity`](crate::Specificity)
     /// and [`Spelling`](crate::Spelling).
@@ -149,6 +157,11 @@ impl<'a> Map<'a> {
         }
         Ok(())
     }
+}
+
+/// Whether a value of `credHelpers` is the name of a helper.
+pub(crate) fn is_helper(value: &RawValue) -> bool {
+    value.get().starts_with('"')
 }
 
 fn unique(fields: RawFields<'_>) -> RawFields<'_> {

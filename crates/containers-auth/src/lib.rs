@@ -4,15 +4,17 @@
 //!
 //! [`document`] reads the two layouts of a document into entries, [`entry`] decodes one
 //! of them into a login, [`key`] says which images it is for, and [`lookup`] which of
-//! several counts. Below them are [`schemeless_url`] and [`go_json`].
+//! several counts; [`builder`] writes auth files. Below them are [`schemeless_url`] and [`go_json`].
 
 mod document;
 mod entry;
 mod key;
 mod lookup;
+mod builder;
 mod schemeless_url;
 mod go_json;
 
+pub use builder::{AuthFileBuilder, EncodeError, NotCarried, Undecodable};
 pub use document::{AuthFile, DockerConfig, Entries, Format, RawFields};
 pub use entry::{Credential, EntryError, Mistake, RawEntry, decode_base64};
 pub use go_json::Text;

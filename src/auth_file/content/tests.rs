@@ -11,8 +11,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::deadline::Deadline;
-use crate::logins::Origin;
-use crate::logins::{GlobalFiles, LoginSource};
+use crate::logins::{GlobalFiles, LoginSource, Origin};
 
 /// The auth file for these sources, Secrets (name, docker config) and global files.
 fn auth_file(sources: &[&str], secrets: &[(&str, Value)], globals: &[Value]) -> Option<Value> {
@@ -82,37 +81,6 @@ fn without_a_credential_for_a_source_there_is_no_file() {
 }
 
 #[test]
-fn global_entries_are_carried_over_unchanged() {
-    let written = auth_file(
-        &["mirror.local/a"],
-        &[("a", auths(json!({"mirror.local": {"auth": "dTpw"}})))],
-        &[
-            json!({
-                "auths": {"quay.io": {"auth": "eDp5", "email": "e", "n": 1.50}, "mirror.local": {"auth": "Zzpn"}},
-                "credHelpers": {"ecr.example": "ecr-login", "mirror.local": "dropped"},
-                "credsStore": "kept", "unknown": [1, {"a": null}],
-            }),
-            json!({
-                "auths": {"quay.io": {"auth": "second"}, "gcr.io": {"auth": "eDp5"}},
-                "credHelpers": {"ecr.example": "second", "gcr.example": "gcloud"},
-                "unknown": "second",
-            }),
-        ],
-    );
-    let expected = json!({
-        "auths": {
-            "mirror.local/a": {"auth": "dTpw"},
-            "quay.io": {"auth": "eDp5", "email": "e", "n": 1.50},
-            "mirror.local": {"auth": "Zzpn"},
-            "gcr.io": {"auth": "eDp5"},
-        },
-        "credHelpers": {"ecr.example": "ecr-login", "gcr.example": "gcloud"},
-        "credsStore": "kept", "unknown": [1, {"a": null}],
-    });
-    assert_eq!(written, Some(expected));
-}
-
-#[test]
 fn a_global_glob_also_gives_the_exact_name_it_matches() {
     let global = auths(json!({"*.local": {"auth": "dTpw"}}));
     let written = auth_file(&["mirror.local/a"], &[], &[global]);
@@ -132,21 +100,6 @@ fn a_helper_of_the_node_goes_before_a_login_of_the_node() {
     let written = auth_file(&["mirror.local/a"], &[], &[first, global]).unwrap();
     assert_eq!(written["auths"]["mirror.local/a"]["auth"], "eDp5");
     assert_eq!(written.get("credHelpers"), None);
-}
-
-#[test]
-fn what_cri_o_could_not_decode_is_left_out() {
-    let global = json!({
-        "auths": {"bad.local": {"auth": 1}, "worse.local": "x", "good.local": {"auth": "eDp5"}},
-        "credHelpers": {"bad.local": {"x": 1}, "good.local": "helper"},
-    });
-    let secret = auths(json!({"mirror.local": {"auth": "dTpw"}}));
-    let written = auth_file(&["mirror.local/a"], &[("a", secret)], &[global]);
-    let expected = json!({
-        "auths": {"mirror.local/a": {"auth": "dTpw"}, "good.local": {"auth": "eDp5"}},
-        "credHelpers": {"good.local": "helper"},
-    });
-    assert_eq!(written, Some(expected));
 }
 
 #[test]
