@@ -1,15 +1,17 @@
 #![doc = include_str!("../README.md")]
 
 pub mod provider_config;
+mod api_version;
 mod duration;
 mod malformed;
 mod request;
 mod response;
 
+pub use api_version::{ApiVersion, UnknownApiVersion};
 pub use duration::{GoDuration, InvalidDuration};
 pub use malformed::Malformed;
 pub use request::{Request, RequestError};
 pub use response::{Auth, CacheKeyType, Response, ResponseError};
 
-/// The only API version that is supported; kubelet before 1.26 used older ones.
-pub const API_VERSION: &str = "credentialprovider.kubelet.k8s.io/v1";
+/// The API version with tokens, and the newest one.
+pub const API_VERSION: &str = ApiVersion::V1.as_str();

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::{API_VERSION, Malformed};
+use crate::{API_VERSION, ApiVersion, Malformed};
 
 const KIND: &str = "CredentialProviderRequest";
 
@@ -61,8 +61,8 @@ struct Read {
 }
 
 impl Request {
-    /// Reads a request. Fields that are not known are ignored, so that a newer kubelet
-    /// is understood.
+    /// Reads a request of version `v1`. Fields that are not known are ignored, so that a
+    /// newer kubelet is understood.
     ///
     /// # Errors
     /// [`RequestError`].
@@ -87,11 +87,12 @@ impl Request {
         })
     }
 
-    /// The request as one line of JSON.
-    pub fn to_json(&self) -> Zeroizing<Vec<u8>> {
+    /// The request as one line of JSON, for a provider that is configured with that
+    /// version.
+    pub fn to_json(&self, version: ApiVersion) -> Zeroizing<Vec<u8>> {
         let written = Written {
             kind: KIND,
-            api_version: API_VERSION,
+            api_version: version.as_str(),
             image: &self.image,
             service_account_token: self.service_account_token.as_deref().map(String::as_str),
             service_account_annotations: &self.service_account_annotations,
@@ -128,7 +129,7 @@ mod tests {
             service_account_token: Some("a.hunter2.c".to_owned().into()),
             service_account_annotations: [("k".to_owned(), "v".to_owned())].into(),
         };
-        let json = request.to_json();
+        let json = request.to_json(ApiVersion::V1);
         let expected = r#"{"kind":"CredentialProviderRequest","apiVersion":"credentialprovider.kubelet.k8s.io/v1","image":"docker.io/library/nginx","serviceAccountToken":"a.hunter2.c","serviceAccountAnnotations":{"k":"v"}}"#;
         assert_eq!(*json, expected.as_bytes());
         assert_eq!(Request::parse(&json), Ok(request.clone()));

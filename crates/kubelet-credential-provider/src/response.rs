@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize, Serializer};
 use zeroize::Zeroizing;
 
-use crate::{API_VERSION, GoDuration, Malformed};
+use crate::{API_VERSION, ApiVersion, GoDuration, Malformed};
 
 const KIND: &str = "CredentialProviderResponse";
 
@@ -51,8 +51,8 @@ pub enum ResponseError {
     #[error("kind is not {KIND:?}")]
     Kind,
     /// Another version of the API than that of the request.
-    #[error("apiVersion is not {API_VERSION:?}")]
-    ApiVersion,
+    #[error("apiVersion is not \"{0}\"")]
+    ApiVersion(ApiVersion),
     /// `cacheKeyType` is missing or not one of the three.
     #[error("cacheKeyType is not Image, Registry or Global")]
     CacheKeyType,
@@ -96,11 +96,11 @@ struct ReadAuth {
 }
 
 impl Response {
-    /// Reads an answer as kubelet does: strictly.
+    /// Reads an answer to a request of that version as kubelet does: strictly.
     ///
     /// # Errors
     /// [`ResponseError`].
-    pub fn parse(json: &[u8]) -> Result<Self, ResponseError> {
+    pub fn parse(json: &[u8], version: ApiVersion) -> Result<Self, ResponseError> {
         let read: Read =
             serde_json::from_slice(json).map_err(|error| ResponseError::Malformed(error.into()))?;
         let auth = read.auth.unwrap_or_default().into_iter();
@@ -110,8 +110,8 @@ impl Response {
         if read.kind.as_deref() != Some(KIND) {
             return Err(ResponseError::Kind);
         }
-        if read.api_version.as_deref() != Some(API_VERSION) {
-            return Err(ResponseError::ApiVersion);
+        if read.api_version.as_deref() != Some(version.as_str()) {
+            return Err(ResponseError::ApiVersion(version));
         }
         let cache_key_type = match read.cache_key_type.as_deref() {
             Some("Image") => CacheKeyType::Image,
@@ -127,7 +127,7 @@ impl Response {
         })
     }
 
-    /// The answer as one line of JSON.
+    /// The answer to a request of version `v1`, as one line of JSON.
     pub fn to_json(&self) -> Zeroizing<Vec<u8>> {
         let auth = self.auth.iter().map(|(image, auth)| {
             let (username, password) = (auth.username.as_str(), auth.password.as_str());
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_response_is_read_and_written_as_these_bytes() {
-        let response = Response::parse(GOOD.as_bytes()).unwrap();
+        let response = Response::parse(GOOD.as_bytes(), ApiVersion::V1).unwrap();
         let expected = Response {
             cache_key_type: CacheKeyType::Image,
             cache_duration: Some("60s".parse().unwrap()),
@@ -199,6 +199,21 @@ mod tests {
     }
 
     #[test]
+    fn a_response_has_the_version_of_its_request() {
+        let beta = GOOD.replace("k8s.io/v1", "k8s.io/v1beta1");
+        for (text, version, fits) in [
+            (GOOD, ApiVersion::V1, true),
+            (&beta, ApiVersion::V1Beta1, true),
+            (&beta, ApiVersion::V1Alpha1, false),
+            (GOOD, ApiVersion::V1Beta1, false),
+        ] {
+            let read = Response::parse(text.as_bytes(), version);
+            let expected = Some(ResponseError::ApiVersion(version)).filter(|_| !fits);
+            assert_eq!(read.err(), expected, "{version}");
+        }
+    }
+
+    #[test]
     fn nulls_are_what_they_are_in_go() {
         let auth = r#"{"a.test":{"username":"u","password":"hunter2"}}"#;
         for (text, logins) in [
@@ -207,7 +222,7 @@ mod tests {
             (GOOD.replace(auth, r#"{"a.test":null}"#), 1),
             (GOOD.replace("\"1m0s\"", "null"), 1),
         ] {
-            let response = Response::parse(text.as_bytes()).unwrap();
+            let response = Response::parse(text.as_bytes(), ApiVersion::V1).unwrap();
             assert_eq!(response.auth.len(), logins, "{text}");
         }
     }
@@ -230,7 +245,7 @@ mod tests {
             ("}}}", "}}}x", "decode"),
         ] {
             let text = GOOD.replacen(from, to, 1);
-            let error = Response::parse(text.as_bytes()).unwrap_err();
+            let error = Response::parse(text.as_bytes(), ApiVersion::V1).unwrap_err();
             assert!(error.to_string().starts_with(expected), "{text}: {error}");
             assert!(!format!("{error:?}").contains("hunter2"), "{text}");
         }
