@@ -42,7 +42,7 @@ fn registries_conf_parse(bencher: Bencher<'_, '_>, registries: usize) {
 #[divan::bench(args = REGISTRIES)]
 fn registries_conf_lookup(bencher: Bencher<'_, '_>, registries: usize) {
     let config = Config::parse(Some(&registries_conf(registries)), &[]).unwrap();
-    // The one that stands last in the file.
+    // The last one of the file.
     let image = format!("registry-{}.example.com/team/app", registries - 1);
     let image = ImageName::parse(&image).unwrap();
     bencher.bench(|| Sources::of(black_box(&image), &config).names().count());
@@ -125,7 +125,7 @@ fn mirror(number: usize) -> String {
     }
 }
 
-/// Each text is a Secret; there are so many sources, one for each mirror.
+/// Selects from `texts`, each a Secret, for `sources` pull sources, one for each mirror.
 fn select(texts: &[String], sources: usize) -> Selection {
     let source = |number| format!("{}/library/nginx", mirror(number));
     let names = (0..sources).map(|number| ImageName::parse(&source(number)).unwrap());

@@ -1,15 +1,15 @@
-//! The scenes, one by one: ours, an empty program with the same linking, and a peer
-//! where `PEER` names one.
+//! Compares the scenes, one by one: our program, an empty program with the same linking,
+//! and another one (the peer) where `PEER` names one.
 //!
-//! A peer is run as kubelet would: the same request on stdin. It gets no flags but
-//! those in `PEER_ARGS`, where `{root}` is the directory of the scene, `{url}` the
-//! API server and `{ours}` our own flags (for another build of ours).
+//! A peer is run as kubelet runs a provider: with the same request on stdin. Its only
+//! flags are those in `PEER_ARGS`, where `{root}` is the directory of the scene, `{url}`
+//! the API server and `{ours}` our own flags (for another build of ours).
 //!
-//! Without `PEER_ARGS` it is taken to know fixed places alone. So the scene is put
-//! there: `/etc/containers/registries.conf` and its drop-ins, the API server on
-//! localhost:6443, and `KUBERNETES_SERVICE_HOST`, `KUBERNETES_SERVICE_PORT` and
-//! `SSL_CERT_FILE` for it. All of this program then runs in a mount namespace of its
-//! own, with an overlay on `/etc`: nothing outside changes, and it takes root.
+//! A peer without `PEER_ARGS` reads fixed paths only, so the scene is put there:
+//! `/etc/containers/registries.conf` and its drop-ins, the API server on localhost:6443,
+//! and `KUBERNETES_SERVICE_HOST`, `KUBERNETES_SERVICE_PORT` and `SSL_CERT_FILE` for it.
+//! All of this program then runs in a mount namespace of its own, with an overlay on
+//! `/etc`: nothing outside changes, and it must run as root.
 
 use std::env;
 use std::fs;
@@ -50,7 +50,7 @@ const HEAD: [&str; 11] = [
     "wall ÷ ours",
     "CPU ÷ ours",
 ];
-/// So many columns say something of a peer alone.
+/// The number of columns that are for a peer only.
 const OF_PEER: usize = 2;
 
 /// Compares in a mount namespace of its own where a peer needs one.
@@ -100,7 +100,7 @@ pub(crate) fn table(provider: &Path, runs: usize) -> Result<Table> {
             let name = format!("{}: {}", scene.name, subject.name);
             table.row(match figures {
                 Ok(figures) => row(name, &figures, &empty, &ours),
-                // A peer that fails is told, not left out.
+                // A peer that fails is reported, not left out.
                 Err(error) => vec![format!("{name} FAILS: {error:#}")],
             });
         }

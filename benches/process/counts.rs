@@ -32,7 +32,7 @@ const SCENES: [Scene; 5] = [
     ONE_OF_1_000,
 ];
 
-/// The counts of so many runs of each scene, and how far they are apart.
+/// The counts of `runs` runs of each scene, and their spread.
 pub(crate) fn table(provider: &Path, runs: usize) -> Result<Table> {
     let mut table = Table::new(&["scene", "instructions", "spread %"]);
     for scene in &SCENES {
@@ -119,7 +119,7 @@ fn counts(scene: &Scene, provider: &Path, runs: usize) -> Result<Vec<u64>> {
         .collect()
 }
 
-/// The Rust target that a provider says it was built for.
+/// The Rust target that a provider was built for, by its own `--version-json`.
 pub(crate) fn target(provider: &Path) -> Result<String> {
     let output = Command::new(provider)
         .env_clear()

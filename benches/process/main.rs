@@ -113,7 +113,7 @@ fn performance(provider: &Path) -> Result<()> {
     page.write()
 }
 
-/// `RUNS`, or so many.
+/// `RUNS`, or the usual number.
 fn runs(usual: usize) -> Result<usize> {
     match env::var("RUNS") {
         Ok(runs) => runs.parse().with_context(|| format!("RUNS={runs}")),

@@ -48,9 +48,9 @@ struct Sample {
     faults: u64,
 }
 
-/// Runs the subjects in turn, `runs` times each and every other time in reverse, so
-/// that whatever else the machine does hits all of them. A subject that fails has its
-/// reason instead of figures.
+/// Runs the subjects in turn, `runs` times each and every other time in reverse, so that
+/// other work of the machine affects all of them alike. A subject that fails has its
+/// error instead of figures.
 pub(crate) fn in_turn(runs: usize, subjects: &mut [Subject]) -> Vec<Result<Figures>> {
     let mut outcomes: Vec<Result<(u64, Vec<Sample>)>> = subjects
         .iter_mut()

@@ -1,5 +1,5 @@
-//! The page of figures, `docs/performance.md`: what stands between two markers is
-//! written anew, and nothing else is touched.
+//! The page of figures, `docs/performance.md`: the text between two markers is replaced,
+//! and the rest is left as it is.
 
 use std::env::consts::ARCH;
 use std::fs;

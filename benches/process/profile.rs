@@ -1,8 +1,8 @@
-//! Where the instructions of a run go, by function.
+//! The instructions of a run, by function.
 //!
-//! The release binary has no symbols, so this is the one that cargo builds for
-//! benchmarks: the same code, linked dynamically and less inlined. The shares are
-//! about the same.
+//! The release binary has no symbols, so this profiles the one that cargo builds for
+//! benchmarks: the same code, linked dynamically and less inlined. The shares are about
+//! the same.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::table::{Table, float, grouped};
 
 const PROVIDER: &str = env!("CARGO_BIN_EXE_crio-credential-provider");
 
-/// What is told of, with a part of the name of the function that does it all.
+/// The parts of a run, each with a part of the name of the function that does it.
 const PARTS: [(&str, &str); 10] = [
     (
         "everything after the dynamic linker",

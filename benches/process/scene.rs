@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use tempfile::TempDir;
 use test_cluster::{ApiServer, Secret};
 
-/// Where a provider that knows no flags looks for the API server.
+/// Where a provider without flags expects the API server.
 const WELL_KNOWN_PORT: u16 = 6443;
 
 /// What a scene holds. The image is `docker.io/library/nginx`.

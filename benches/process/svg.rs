@@ -11,7 +11,7 @@ const LEFT: f64 = 56.0;
 const RIGHT: f64 = 24.0;
 const TOP: f64 = 34.0;
 const BOTTOM: f64 = 62.0;
-/// Blue and orange are told apart by everybody.
+/// Blue and orange, which colour-blind people can distinguish.
 const COLORS: [&str; 2] = ["#3b82c4", "#d9822b"];
 const GREY: &str = "#808890";
 /// Lines across, without the axis.

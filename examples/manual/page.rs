@@ -117,7 +117,7 @@ fn with_short_default(argument: Arg) -> Arg {
         .help(format!("{help}. Default: {defaults}"))
 }
 
-/// What stands below the flags in `--help`, taken apart.
+/// The text below the flags in `--help`, split into sections.
 #[derive(Debug, Default)]
 struct Help {
     prose: Vec<String>,
@@ -163,8 +163,8 @@ impl Page {
         let version = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
         let has_subcommands = command.has_subcommands();
         let man = Man::new(command);
-        // The title of a subcommand leaves no room for a text between its two places. Lines
-        // end between words and nowhere else, and blanks stay single.
+        // The title of a subcommand takes the whole width of the header. Lines are broken
+        // only between words, and not justified.
         let title = format!(".TH \"{title}\" 8 \"\" \"{version}\" \"\\&\"\n.nh\n.ad l\n");
         let mut bytes = title.into_bytes();
         man.render_name_section(&mut bytes)?;

@@ -50,7 +50,7 @@ fn every_page_has_the_sections_that_are_expected() {
         assert!(!sections.contains(&"EXTRA"), "{file}");
         let unique: BTreeSet<_> = sections.iter().collect();
         assert_eq!(unique.len(), sections.len(), "{file}: {sections:?}");
-        // Every page says at least what success, failure and wrong usage give.
+        // Every page has at least the exit codes of success, failure and wrong usage.
         let status = page.split(".SH EXIT STATUS").nth(1).unwrap();
         let status = status.split(".SH ").next().unwrap();
         for code in ["0", "1", "2"] {
@@ -110,7 +110,7 @@ fn mandoc(width: u16, page: &str) -> Option<String> {
     formatted("mandoc", &["-T", "ascii", "-O", &width], page)
 }
 
-/// Lays out a page for a line of so many columns.
+/// Formats a page for a terminal with so many columns.
 type Formatter = fn(u16, &str) -> Option<String>;
 
 /// The formatters of this machine: groff, which every test machine has, and mandoc.

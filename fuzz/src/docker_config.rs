@@ -15,12 +15,12 @@ use crate::presentable::{
 
 /// A docker config, in either of its layouts.
 ///
-/// - Every key is there once, and is one that a plain JSON reader sees.
+/// - Every key is there once, and is one that a plain JSON reader finds.
 /// - A login has a user name without a colon; its `auth()` is the base64 of
 ///   `user:password`, and gives the same login when it is read again.
-/// - Each source gets the entry that is best by a plain statement of the rule, of
-///   those that match it and can be used, in whatever order they come.
-/// - No error, and no `Debug` of a login, holds a secret.
+/// - Each source gets the best of the entries that match it and can be used, by a second,
+///   simpler implementation of the rule, in any order of the entries.
+/// - No error, and no `Debug` of a login, contains a secret.
 pub fn docker_config(data: &[u8]) {
     let text = Text::of_json(data);
     if let Ok(file) = AuthFile::parse(&text) {
@@ -127,9 +127,8 @@ fn one_login(credential: &Credential) {
     assert_eq!(again.password.expose(), &password[..kept]);
 }
 
-/// Offers entries to the sources that their own keys name. Each source gets the
-/// one that is best by the documented rule, in whatever order they
-/// are offered.
+/// Offers entries to the sources that their own keys name. Each source gets the one that
+/// is best by the documented rule, in any order of the entries.
 pub(crate) fn selection(entries: &[(&str, RawEntry<'_>)]) {
     let named = entries.iter().take(8).flat_map(|(key, _)| {
         let key = key.trim_start_matches("https://").trim_end_matches('/');

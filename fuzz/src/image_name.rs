@@ -22,7 +22,7 @@ static REFERENCE: LazyLock<Regex> = LazyLock::new(|| {
 /// An image reference as users write it.
 ///
 /// - It parses exactly where containers/image's regular expression and its
-///   `splitDockerDomain` say so, to the same name.
+///   `splitDockerDomain` accept it, to the same name.
 /// - A name parses to itself, also as one that must be in full, and is host and
 ///   path with a slash between them.
 /// - A refusal is one readable line.

@@ -11,12 +11,12 @@ type Rank = (usize, bool, usize);
 /// The first line of the input is a key, the second another key, every other
 /// line an image.
 ///
-/// - A key matches an image exactly where a plain statement of the rule says so:
-///   equal ports; equal hosts, or a glob that fits label by label; the same path
-///   or a parent of it at a component boundary.
-/// - A key without a glob that matches has the image's host in it, letter by
-///   letter, unless both are Docker Hub.
-/// - Keys are as specific as a plain statement says, and ordered like that.
+/// - A key matches an image exactly where a simpler implementation of the rule does: equal
+///   ports; equal hosts, or a glob that matches label by label; the same path or a parent
+///   of it at a component boundary.
+/// - A key without a glob that matches contains the image's host, letter by letter, unless
+///   both are Docker Hub.
+/// - Keys are ordered by how specific a simpler implementation finds them.
 pub fn key_matcher(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else {
         return;

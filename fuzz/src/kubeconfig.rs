@@ -12,11 +12,10 @@ const PATH: &str = "/etc/kubernetes/kubelet.conf";
 
 /// A kubeconfig.
 ///
-/// - One that is accepted names a server; its CA is inside it, or a file whose
-///   path does not depend on the working directory.
+/// - One that is accepted has a server; its CA is inside it, or a file whose path does not
+///   depend on the working directory.
 /// - A refusal is one readable line that names the file and quotes nothing.
-/// - Users are not looked at: whatever they hold, the cluster is the same, and
-///   their secrets come out nowhere.
+/// - Users have no effect on the cluster, and their secrets do not appear anywhere.
 pub fn kubeconfig(data: &[u8]) {
     one_kubeconfig(data);
     if let Some(planted) = planted(data, b' ') {

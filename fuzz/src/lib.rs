@@ -1,13 +1,12 @@
-//! One function per fuzz target. Each takes any bytes and panics where a promise
-//! of the program is broken, not only where the program itself panics.
+//! One function per fuzz target. Each takes any bytes, and panics where the program panics
+//! or breaks a property that it guarantees.
 //!
-//! A promise is checked in one of three ways: against what the types say they
-//! guarantee; against a second, plainer statement of the same rule, written from
-//! the specification and sharing no code with the first; and against the
-//! *marker*, a password that is planted in the input and must not come out in an
-//! error, a log line or a `Debug`.
+//! A property is checked in one of three ways: against the guarantees of the types; against
+//! a second, simpler implementation of the same rule, written from the specification and
+//! sharing no code with the first; and against the *marker*, a password that is planted in
+//! the input and must not appear in an error, a log line or a `Debug`.
 //!
-//! Nothing here needs libFuzzer: `fuzz_targets/` hands the functions to it, and
+//! The functions do not depend on libFuzzer: `fuzz_targets/` passes them to it, and
 //! `tests/smoke.rs` runs them over the corpus with any compiler.
 
 #![forbid(unsafe_code)]

@@ -3,8 +3,8 @@
 
 use std::error::Error;
 
-/// A password. Seeds and dictionaries have it where a secret stands, and
-/// [`planted`] puts it where the fuzzer did not think of one.
+/// A password. Seeds and dictionaries have it in the place of a secret, and [`planted`]
+/// puts it into inputs without one.
 pub(crate) const MARKER: &str = "hunter2";
 
 /// The longest line that still is one for a person.

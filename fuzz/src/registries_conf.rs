@@ -12,15 +12,14 @@ const NAMES: usize = 24;
 
 /// `registries.conf` and its drop-ins, with `### next file` between them.
 ///
-/// - The same files give the same answer.
-/// - A refusal is one line that begins with the file and a line that it has.
-/// - Prefixes are unique and sorted; registries name something, and so do
-///   mirrors.
-/// - For the strings of the input, and for names made of the prefixes:
-///   `find_registry` finds what a plain statement of containers/image's prefix
-///   rule finds, and `pull_sources` gives the mirrors in file order, then the
-///   registry itself, each rewritten as a plain statement says, listed exactly where
-///   it is a name in full, if only with a digest, and blocked where its own registry is.
+/// - The same files give the same result.
+/// - A refusal is one line that begins with the file and one of its line numbers.
+/// - Prefixes are unique and sorted; no registry and no mirror is without a name.
+/// - For the strings of the input, and for names made of the prefixes: `find_registry` finds
+///   what a simpler implementation of containers/image's prefix rule finds. `pull_sources`
+///   returns the mirrors in file order, then the registry itself, each rewritten as in a
+///   simpler implementation, listed exactly where it is a name in full, if only with a
+///   digest, and blocked where its own registry is.
 pub fn registries_conf(data: &[u8]) {
     let files = files(data);
     let (main, drop_ins) = files.split_first().expect("there is one file at least");

@@ -13,15 +13,15 @@ use crate::presentable::{
     assert_no_marker, assert_readable, every_form, has_marker, line, planted,
 };
 
-/// What kubelet writes to stdin, and the claims of the token in it.
+/// kubelet's request on stdin, and the claims of its token.
 ///
-/// The input is a request; it is also the claims of a token, so that the fuzzer
-/// need not find its way through base64.
+/// The input is a request; it is also used as the claims of a token, so that the fuzzer
+/// need not produce base64.
 ///
-/// - An accepted request is the one that a plain JSON reader sees; its image is
-///   in full and parses to itself; its token is not empty.
-/// - A refusal is one readable line. It quotes the kind, the version or the
-///   image it refuses, and nothing else of the input.
+/// - An accepted request is the one that a plain JSON reader finds; its image is in full
+///   and parses to itself; its token is not empty.
+/// - A refusal is one readable line. It quotes the kind, the version or the image that it
+///   refuses, and nothing else of the input.
 /// - A namespace is a DNS-1123 label, and the one in the claims.
 pub fn request(data: &[u8]) {
     one_request(data);

@@ -1,4 +1,4 @@
-//! `cluster::read_page`, and what becomes of the Secrets in it.
+//! `cluster::read_page`, and the use of the Secrets in the page.
 
 use base64::{
     Engine, alphabet,
@@ -21,12 +21,12 @@ use crate::{
 
 /// A page of a list of Secrets, as the API server answers, or a single Secret.
 ///
-/// - Every Secret that comes out is one of the page, in its order, with the text
-///   that stands there; `secrets` and `continue_token` are the page's.
+/// - Every Secret that is read is one of the page, in its order, with the text that it has
+///   there; `secrets` and `continue_token` are the page's.
 /// - A refusal is one readable line.
-/// - Neither a refusal, nor the reason why a Secret is skipped, nor the log quotes
-///   more than the names of Secrets.
-/// - Whatever the Secrets hold is read and selected from without a panic.
+/// - A refusal, the reason why a Secret is skipped, and the log quote only the names of
+///   Secrets.
+/// - Reading Secrets of any content and selecting from them does not panic.
 pub fn secret_list(data: &[u8]) {
     one_page(data);
     if let Some(planted) = planted(data, b'"') {

@@ -18,8 +18,8 @@ use fuzz::{TARGETS, Target};
 
 /// Mutations of each target's corpus, all files together.
 const MUTATIONS: usize = 4_000;
-/// The longest input that is mutated: what is larger is slow, and says nothing
-/// that a smaller one does not.
+/// The longest input that is mutated: a larger one is slow, and finds nothing that a
+/// smaller one does not.
 const MUTABLE: usize = 8 * 1024;
 /// The bytes of an input that is made of one piece over and over.
 const LARGE: usize = 64 * 1024;
@@ -143,7 +143,7 @@ fn corpus(name: &str) -> Vec<(String, Vec<u8>)> {
 fn check(target: &Target, what: &str, input: &[u8]) {
     let quick = (0..TRIES).any(|_| {
         let start = Instant::now();
-        // The panic itself has been printed by then; this says which input it was.
+        // The panic itself has been printed already; this prints the input.
         if catch_unwind(AssertUnwindSafe(|| (target.run)(input))).is_err() {
             let shown = &input[..input.len().min(2_000)];
             panic!("{}: {what}: {}", target.name, shown.escape_ascii());
