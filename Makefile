@@ -29,7 +29,7 @@ ifneq ($(REGISTRIES_CONF),)
 export REGISTRIES_CONF
 endif
 
-# What is built; test/target makes one Rust target of them.
+# The target of the build; test/target chooses one Rust target from them.
 export TARGET GOOS GOARCH
 
 # The test programs; PROVIDER may be any build of the provider.
@@ -63,8 +63,8 @@ build: ## Build the release binary alone, build/crio-credential-provider
 	@test/setup rust cc static
 	@test/build $(BINARY)
 
-# A binary and pages that are older than what they are made of are not installed, nor
-# packed. Root may have no cargo: "make && sudo make install" builds nothing again.
+# A binary or page that is older than its sources is not installed or packed. Root may
+# have no cargo: "make && sudo make install" builds nothing again.
 COMMIT := $(wildcard .git/logs/HEAD)
 PROGRAM_SOURCES := $(shell find Cargo.toml Cargo.lock build.rs src crates/*/Cargo.toml crates/*/src \
 	test/build test/target test/no-unwind.ld -type f)
@@ -185,7 +185,7 @@ demo: ## Show one pull through a mirror that wants a login, step by step
 coverage: ## Measure test coverage: build/coverage/lcov.info and html/index.html
 	@test/coverage $(BUILD_DIR)/coverage
 
-# The release binary is what is measured; what measures it is built as it comes.
+# The release binary is measured; the program that measures it may be any build.
 bench performance guard: PROVIDER = $(BINARY)
 
 .PHONY: bench

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 #
-# What both packages need to know.
+# What both packages need.
 
 # shellcheck disable=SC2034 # for the scripts that load this
 name=crio-credential-provider
@@ -13,7 +13,7 @@ die() {
     exit 1
 }
 
-# The architecture of a binary, in Linux' own name: machine FILE.
+# The architecture of a binary, by Linux's name: machine FILE.
 machine() {
     case $(LC_ALL=C readelf -h "$1" | sed -n 's/^ *Machine: *//p') in
         *X86-64) echo x86_64 ;;
@@ -24,7 +24,7 @@ machine() {
     esac
 }
 
-# The newest glibc that a binary needs something of; nothing for a static one.
+# The newest version of glibc that a binary needs symbols of; empty for a static one.
 needed_glibc() {
     LC_ALL=C readelf -V "$1" | grep -o 'GLIBC_[0-9.]*' | cut -d _ -f 2 | sort -V | tail -n 1 || true
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# The demo, and the node that it leaves on request.
+# The demo, and the node that it keeps on request.
 #
 #   make local-e2e
 
@@ -41,6 +41,6 @@ nodes() { find "$BATS_TEST_TMPDIR" -mindepth 1 -maxdepth 1 -name 'crio-credentia
 
     run -0 ./stop
     [[ ! -e $node ]]
-    # What has been killed may be a zombie, which has no command line.
+    # A killed process may be a zombie, which has no command line.
     run ! pgrep -f "$node"
 }

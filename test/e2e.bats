@@ -1,10 +1,10 @@
 #!/usr/bin/env bats
-# The provider with a real kubelet, CRI-O and API server: what only they can show.
-# They assert files, what the registry was asked and how pods do, never a log's words.
+# The provider with a real kubelet, CRI-O and API server: what only these can show. The
+# tests assert files, the registry's requests and the state of pods, not the words of a log.
 #
 #   make e2e, or test/e2e-run on a node that test/e2e-setup has set up
 #
-# The images are on the mirrors alone, so a pod that runs was pulled through one.
+# The images are only on the mirrors, so a pod that runs was pulled through one.
 
 load helpers
 
@@ -127,7 +127,7 @@ readonly DROP_IN=/etc/containers/registries.conf.d/50-e2e.conf
     no_auth_files "$NAMESPACE"
 }
 
-# Each needs the auth file for itself: CRI-O takes it with the pull.
+# Each needs an auth file of its own: CRI-O takes it with the pull.
 @test "replicas that start together are all pulled for at the first attempt" {
     local one_by_one file
     file=$(auth_file "$NAMESPACE" "$ONE")
@@ -172,7 +172,7 @@ no_pods() { [[ -z $(kubectl -n "$1" get pods -o name) ]]; }
     apply "$NAMESPACE" secret.yml
     apply "$NAMESPACE" pod.yml
     ready "$NAMESPACE"
-    # kubelet asks, and then does not pull.
+    # kubelet runs the provider, and then does not pull.
     sed 's/Always/IfNotPresent/; s/ name: app$/ name: second/' \
         "$BATS_TEST_DIRNAME/cluster/pod.yml" | kubectl -n "$NAMESPACE" apply -f -
     ready "$NAMESPACE" second
@@ -196,7 +196,7 @@ no_pods() { [[ -z $(kubectl -n "$1" get pods -o name) ]]; }
         kubectl -n "$NAMESPACE-other" apply -f -
 
     not_pulled "$NAMESPACE-other"
-    # Its owner can, from the node's store.
+    # The account that pulled it can run it, from the node's store.
     forget
     sed 's/Always/IfNotPresent/; s/ name: app$/ name: second/' \
         "$BATS_TEST_DIRNAME/cluster/pod.yml" | kubectl -n "$NAMESPACE" apply -f -

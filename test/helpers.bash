@@ -16,7 +16,7 @@ readonly MANIFESTS=/etc/kubernetes/manifests
 STATE=${STATE:-/var/lib/$NAME-e2e}
 MIRROR=localhost:5000 OPEN_MIRROR=localhost:5001
 export KUBECONFIG=${KUBECONFIG:-/etc/kubernetes/admin.conf}
-# A machine may have containerd too, which crictl would ask first.
+# crictl would use containerd first, if the machine has it too.
 export CONTAINER_RUNTIME_ENDPOINT=unix:///run/crio/crio.sock IMAGE_SERVICE_ENDPOINT=unix:///run/crio/crio.sock
 
 # wait_for SECONDS COMMAND...
@@ -32,8 +32,8 @@ wait_for() {
     done
 }
 
-# The registries, with images of a program that only waits: not the one that CRI-O has
-# for its sandboxes, which kubelet would find on the node.
+# The registries, with images of a program that only waits. They differ from the image that
+# CRI-O uses for its sandboxes, which kubelet would find on the node.
 start_registries() {
     local image repository
     image=oci:$STATE/image:pause
@@ -52,7 +52,7 @@ stop_registries() {
     "$here/registry/stop" "$STATE/open"
 }
 
-# What was asked of the mirror since the last call of forget, a line per request:
+# The requests to the mirror since the last call of forget, one a line:
 # METHOD PATH STATUS.
 requests() {
     tail -c "+$((FORGOTTEN + 1))" "$STATE/mirror/log" |
@@ -61,8 +61,8 @@ requests() {
 
 forget() { FORGOTTEN=$(stat -c %s "$STATE/mirror/log"); }
 
-# The mirror gave that repository's manifest to somebody with the login: it has no
-# other way to answer 200.
+# The mirror returned that repository's manifest to a client with the login: without one
+# it does not answer 200.
 pulled() { requests | grep -q "^\(GET\|HEAD\) /v2/$1/manifests/[^ ]* 200$"; }
 
 node_name() { kubectl get nodes -o jsonpath='{.items[0].metadata.name}'; }
@@ -84,7 +84,7 @@ new_namespace() {
     wait_for 30 kubectl -n "$1" get serviceaccount app
 }
 
-# Gives a file of test/cluster to a namespace: apply NAMESPACE FILE
+# Applies a file of test/cluster to a namespace: apply NAMESPACE FILE
 apply() { kubectl -n "$1" apply -f "$here/cluster/$2"; }
 
 # The same pod with another image: pod_with NAMESPACE IMAGE [NAME]
@@ -96,27 +96,27 @@ pod_with() {
 # ready NAMESPACE [POD]
 ready() { kubectl -n "$1" wait --for=condition=Ready --timeout=60s "pod/${2:-app}"; }
 
-# Why the first container of a pod waits; nothing when it does not.
+# Why the first container of a pod waits; empty if it does not.
 waiting_for() {
     kubectl -n "$1" get pod "${2:-app}" -o jsonpath='{.status.containerStatuses[0].state.waiting.reason}'
 }
 
 refused() { [[ $(waiting_for "$@") =~ ^(ErrImagePull|ImagePullBackOff)$ ]]; }
 
-# kubelet could not pull for a pod, for a minute: not_pulled NAMESPACE [POD]
+# Asserts that kubelet cannot pull for a pod, for a minute: not_pulled NAMESPACE [POD]
 not_pulled() { wait_for 60 refused "$@"; }
 
-# How often something with that reason happened to pods: events NAMESPACE REASON
+# The number of events of pods with that reason: events NAMESPACE REASON
 events() {
     kubectl -n "$1" get events --field-selector "involvedObject.kind=Pod,reason=$2" -o name | wc -l
 }
 
 remove_image() { crictl rmi "$1" &>/dev/null || true; }
 
-# Where CRI-O looks: auth_file NAMESPACE IMAGE
+# The path that CRI-O reads: auth_file NAMESPACE IMAGE
 auth_file() { printf '%s-%s' "$1" "$(printf %s "$2" | sha256sum | cut -d ' ' -f 1)"; }
 
-# Records what happens to names in the auth directories.
+# Records the file events in the auth directories.
 watch_auth_files() {
     install -d -m 0700 "$AUTH_DIR" "$AUTH_DIR/in-use"
     inotifywait --quiet --monitor --format '%w%f %e' --event create,moved_to,moved_from,delete \
@@ -138,16 +138,16 @@ stop_watching() {
     fi
 }
 
-# That happened to an auth file, by a regular expression: happened PATTERN
+# Asserts that an event of an auth file matches: happened PATTERN
 happened() { grep -q -x -E "$1" "$BATS_TEST_TMPDIR/auth-files"; }
 
-# Nothing happened to auth files of a namespace.
+# Asserts that there was no event of a namespace's auth files.
 untouched() { ! grep -q "/$1-" "$BATS_TEST_TMPDIR/auth-files"; }
 
-# None is left for that namespace: no_auth_files NAMESPACE
+# Asserts that no auth file is left for a namespace: no_auth_files NAMESPACE
 no_auth_files() { [[ -z $(find "$AUTH_DIR" -type f -name "$1-*") ]]; }
 
-# What earlier tests have left: kubelet also asks where it then does not pull.
+# Removes what earlier tests have left: kubelet also runs the provider without a pull.
 remove_auth_files() {
     if [[ -d $AUTH_DIR ]]; then
         find "$AUTH_DIR" -type f -delete

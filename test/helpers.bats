@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# What e2e.bats looks at, as far as it needs no node: what the registry was asked, and
-# what happened to auth files.
+# The helpers of e2e.bats that need no node: the registry's requests, and the events of
+# auth files.
 #
 #   make local-e2e
 

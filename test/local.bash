@@ -1,18 +1,18 @@
 # shellcheck shell=bash
 #
 # A node without a kubelet, for local.bats and the demo: a real registry that
-# wants a login, a real skopeo that reads the node's registries.conf, and the
+# needs a login, a real skopeo that reads the node's registries.conf, and the
 # stand-in for the API server. Everything is in $NODE, every port is a free one.
 #
 # Set by the caller: NODE, an empty directory. PROVIDER, TEST_CLUSTER and REGISTRY
-# say which programs to run.
+# are the programs to run.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 target=${CARGO_TARGET_DIR:-$root/target}
 PROVIDER=${PROVIDER:-$target/debug/crio-credential-provider}
 TEST_CLUSTER=${TEST_CLUSTER:-$target/debug/test-cluster}
 
-# The login that the registry takes.
+# The login that the registry accepts.
 export REGISTRY_USER=mirror-user REGISTRY_PASSWORD='s3cret: with "quotes"'
 
 processes=()
@@ -42,7 +42,7 @@ wait_for() {
     die "still not so after ten seconds: $*"
 }
 
-# Lays out the node: what the provider and skopeo read and write.
+# Lays out the node: the files that the provider and skopeo read and write.
 prepare_node() {
     HOME_DIR=$NODE/root
     REGISTRIES_CONF_FILE=$HOME_DIR/.config/containers/registries.conf
@@ -66,12 +66,12 @@ stop_processes() {
     processes=()
 }
 
-# The registry, and its address in MIRROR.
+# Starts the registry, and sets MIRROR to its address.
 start_registry() {
     MIRROR=$("$root/test/registry/start" "$NODE/registry" 127.0.0.1:0)
 }
 
-# The access log alone, a line per request: METHOD PATH STATUS.
+# The access log, a line per request: METHOD PATH STATUS.
 registry_requests() {
     sed -n 's/^.*\] "\([A-Z]*\) \([^ ]*\) HTTP[^"]*" \([0-9]*\) .*/\1 \2 \3/p' "$REGISTRY_LOG"
 }
@@ -113,8 +113,8 @@ blob() {
 }
 
 # skopeo as on a node that has only our registries.conf: a registries.conf in the
-# home directory replaces the machine's, drop-ins included. The proxy is one that
-# does not answer: whatever would go to another host than this one cannot.
+# home directory replaces the machine's, drop-ins included. The proxy does not answer, so
+# no request reaches another host.
 node_skopeo() {
     env -i PATH="$PATH" HOME="$HOME_DIR" XDG_CONFIG_HOME="$HOME_DIR/.config" \
         XDG_RUNTIME_DIR="$NODE/run" TMPDIR="$NODE" \
@@ -130,7 +130,7 @@ push_image() {
         "oci:$NODE/image" "docker://$MIRROR/$1"
 }
 
-# Pulls as CRI-O does, with what went on in SKOPEO_LOG: pull IMAGE [AUTH-FILE].
+# Pulls as CRI-O does, with a log in SKOPEO_LOG: pull IMAGE [AUTH-FILE].
 pull() {
     local with_file=(--src-no-creds)
     if [[ $# -gt 1 ]]; then
@@ -157,10 +157,10 @@ secret() {
 # One login as a docker config has it: login KEY USER PASSWORD, a map of one entry.
 login() { jq -cn --arg key "$1" --arg auth "$2:$3" '{($key): {auth: ($auth | @base64)}}'; }
 
-# {"auths": ..} of maps of logins on stdin; a key that comes twice keeps its last.
+# {"auths": ..} of maps of logins on stdin; of a repeated key the last one is used.
 auths() { jq -c --slurp '{auths: add}'; }
 
-# The API server, with the Secrets so far, and a service account "app" that may
+# Starts the API server with the Secrets so far, and a service account "app" that may
 # list them in each namespace named: start_cluster NAMESPACE...
 start_cluster() {
     jq -c --slurp '{apiVersion: "v1", kind: "List", items: .}' "$NODE/secrets.jsonl" >"$NODE/secrets.json"
@@ -189,5 +189,5 @@ provider() {
         --lock-file "$LOCK_FILE" --kubeconfig "$CLUSTER/kubeconfig" "$@"
 }
 
-# Where CRI-O looks: auth_file NAMESPACE IMAGE.
+# The path that CRI-O reads: auth_file NAMESPACE IMAGE.
 auth_file() { printf '%s/%s-%s.json' "$AUTH_DIR" "$1" "$(printf %s "$2" | sha256sum | cut -d ' ' -f 1)"; }

@@ -31,19 +31,19 @@ insecure = true
 EOF
 }
 
-# kubelet asks: ask NAMESPACE IMAGE; the answer is in $NODE/response.
+# Runs the provider as kubelet does: ask NAMESPACE IMAGE; the response is in $NODE/response.
 ask() {
     request "$1" "$2" | provider >"$NODE/response" 2>"$NODE/provider.log"
 }
 
-# Whole-value comparison of JSON, whatever the order of keys: same_json GOT EXPECTED.
+# Asserts that two JSON values are equal, in any order of keys: same_json GOT EXPECTED.
 same_json() {
     diff <(jq -S . <<<"$1") <(jq -S . <<<"$2")
 }
 
 response_is() { same_json "$(<"$NODE/response")" "$1"; }
 
-# The answers that kubelet gets: with, and without, a login of the namespace.
+# kubelet's response with a login of the namespace, and without.
 owned() {
     jq -n --arg image "$1" '{
         kind: "CredentialProviderResponse", apiVersion: "credentialprovider.kubelet.k8s.io/v1",
@@ -55,16 +55,16 @@ empty() { owned x | jq '.auth = {}'; }
 
 auth_file_is() { same_json "$(<"$(auth_file "$1" "$2")")" "$3"; }
 
-# The image came, it is ours, and from the registry at PATH: pulled_from PATH.
+# Asserts that our image was pulled from the registry at PATH: pulled_from PATH.
 pulled_from() {
     [[ $(digest "$NODE/pulled/manifest.json") == "$IMAGE_DIGEST" ]]
     registry_requests | grep -q "^GET /v2/$1/manifests/[^ ]* 200$"
     registry_requests | grep -q "^GET /v2/$1/blobs/[^ ]* 200$"
-    # Had docker.io been asked, its name would be in here.
+    # A request to docker.io would be logged here.
     run ! grep -q 'registry-1\.docker\.io' "$SKOPEO_LOG"
 }
 
-# The registry refused: nothing of PATH came out of it, and skopeo knows why.
+# Asserts that the registry refused PATH, and that skopeo reports why.
 refused_at() {
     grep -q -i -E 'unauthorized|authentication required' "$SKOPEO_LOG"
     registry_requests | grep -q "^GET /v2/$1/manifests/[^ ]* 401$"
@@ -305,7 +305,7 @@ EOF
     mirror_at "$MIRROR"
     login "$MIRROR" "$REGISTRY_USER" "$REGISTRY_PASSWORD" | auths | secret team-a mirror
     start_cluster team-a
-    # Its signature is not right any more.
+    # Its signature is no longer valid.
     request team-a "$IMAGE" | jq '.serviceAccountToken |= (split(".") | .[2] |= ascii_downcase | join("."))' \
         >"$NODE/request"
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# What make does before and around cargo: says what is missing, picks a target, sums up,
-# installs nothing stale. Neither cargo nor a package manager is run, but stand-ins.
+# What make does before and around cargo: it reports what is missing, chooses a target, sums
+# up, and installs nothing stale. Stand-ins run in place of cargo and package managers.
 #
 #   make shell-tests
 #

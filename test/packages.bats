@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# What ends up on a node: "make install", both packages, and the installer of the
-# container image. The packages are those in build/, of the binary that is there.
+# The files on a node after "make install", with both packages, and with the installer of
+# the container image. The packages are those in build/, of the binary that is there.
 #
 #   make packages
 
@@ -28,7 +28,7 @@ laid_out() {
     (cd "$ROOT" && find . -type l -printf '%m %P -> %l\n' -o -type f -printf '%m %P\n') | sort -k 2
 }
 
-# The same of a package, whose listing comes as "tar -tv" has it.
+# The same for a package, from a listing in the format of "tar -tv".
 listed() {
     awk '$1 !~ /^d/ {
         mode = 0
@@ -38,7 +38,7 @@ listed() {
     }' | sort -k 2
 }
 
-# What of a listing matters to the node: all but documents.
+# A listing without documents.
 without_documents() { grep -v -E ' usr/share/(doc|licenses|man|bash-completion|fish|zsh)/'; }
 
 only_manual() { grep -E ' usr/share/(man|bash-completion|fish|zsh)/' | sed 's/\.gz$//'; }
@@ -270,7 +270,7 @@ with_image() {
 
     installer
 
-    # Who had it open still has all of the old one.
+    # A process that has the old file open can still read all of it.
     [[ $(cat <&5) == old ]]
     exec 5<&-
     [[ $(<"$TARGET") == new ]]
