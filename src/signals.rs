@@ -5,11 +5,16 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-/// What an administrator, systemd, a closed terminal or the deadline sends.
-const ENDING: [Signal; 4] = [
+/// What an administrator, systemd, a closed terminal, a limit of CPU time or the
+/// deadline sends.
+const ENDING: [Signal; 8] = [
     Signal::SIGTERM,
     Signal::SIGINT,
+    Signal::SIGQUIT,
     Signal::SIGHUP,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGXCPU,
     Signal::SIGALRM,
 ];
 

@@ -23,9 +23,12 @@ fn whole_new_file() -> Value {
     json!({"auths": {"mirror.example/library/nginx": {"auth": base64("new:password")}}})
 }
 
-/// Ends runs at every moment, and calls `check` each time with what was left: the auth
+/// Ends runs at every moment by one of the signals, and calls `check` each time with what was left: the auth
 /// file, and the names in its directory. Every other run begins with an old file.
-fn end_at_every_moment(signal: Signal, mut check: impl FnMut(&Node, ExitStatus, Option<Value>)) {
+fn end_at_every_moment(
+    signals: &[Signal],
+    mut check: impl FnMut(&Node, ExitStatus, Option<Value>),
+) {
     let cluster = cluster();
     let node = Node::with_mirror();
     let provider = node.provider(&cluster);
@@ -37,7 +40,7 @@ fn end_at_every_moment(signal: Signal, mut check: impl FnMut(&Node, ExitStatus, 
         })
         .max()
         .unwrap_or_default();
-    for time in 0..TIMES {
+    for (time, &signal) in (0..TIMES).zip(signals.iter().cycle()) {
         if time % 2 == 0 {
             node.leave_auth_file(NGINX);
         } else {
@@ -59,7 +62,7 @@ fn end_at_every_moment(signal: Signal, mut check: impl FnMut(&Node, ExitStatus, 
 #[test]
 fn a_killed_run_leaves_the_old_file_or_the_whole_new_one() {
     let mut seen = [0; 3];
-    end_at_every_moment(Signal::KILL, |_node, _status, found| {
+    end_at_every_moment(&[Signal::KILL], |_node, _status, found| {
         let kind = match found {
             None => 0,
             Some(file) if file == Node::earlier_auth_file() => 1,
@@ -76,7 +79,15 @@ fn a_killed_run_leaves_the_old_file_or_the_whole_new_one() {
 
 #[test]
 fn a_terminated_run_leaves_no_temporary_file_and_no_login_without_a_response() {
-    end_at_every_moment(Signal::TERM, |node, status, found| {
+    // An odd number: each of them meets a left-over, and meets none.
+    let signals = [
+        Signal::TERM,
+        Signal::QUIT,
+        Signal::USR1,
+        Signal::USR2,
+        Signal::XCPU,
+    ];
+    end_at_every_moment(&signals, |node, status, found| {
         let names = node.auth_dir_names();
         assert_eq!(names.len(), usize::from(found.is_some()), "{names:?}");
         let answered = status.code() == Some(0);
