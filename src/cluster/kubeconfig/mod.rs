@@ -255,7 +255,11 @@ impl List {
                 });
             }
         };
-        let is_named = |entry: &&mut Value| entry.get("name").and_then(Value::as_str) == Some(name);
+        // For Go a missing name is the empty one.
+        let is_named = |entry: &&mut Value| match entry.get("name") {
+            None | Some(Value::Null) => name.is_empty(),
+            Some(given) => given.as_str() == Some(name),
+        };
         let mut found = entries.iter_mut().filter(is_named);
         let entry = found.next().ok_or(KubeconfigProblem::Missing(self.what))?;
         if found.next().is_some() {

@@ -61,6 +61,23 @@ fn a_ca_file_is_relative_to_the_kubeconfig() {
 }
 
 #[test]
+fn a_cluster_without_a_name_is_that_of_a_context_that_names_none() {
+    let unnamed = |cluster: &str, name: &str| {
+        let text = GOOD.replace("cluster: a, ", cluster);
+        parse(&text.replace("- name: a\n  cluster", name)).map(|read| read.server)
+    };
+    let server = parse(GOOD).unwrap().server;
+    for cluster in ["", "cluster: '', ", "cluster: null, "] {
+        for name in ["- cluster", "- name: ''\n  cluster", "- name: ~\n  cluster"] {
+            assert_eq!(unnamed(cluster, name).unwrap(), server, "{cluster} {name}");
+        }
+        unnamed(cluster, "- name: 5\n  cluster").unwrap_err();
+        unnamed(cluster, "- name: a\n  cluster").unwrap_err();
+    }
+    unnamed("cluster: a, ", "- cluster").unwrap_err();
+}
+
+#[test]
 fn an_unusable_kubeconfig_says_why_and_quotes_nothing() {
     let kubelet_configuration =
         "kind: KubeletConfiguration\napiVersion: kubelet.config.k8s.io/v1beta1\nclusters: 5\n";
