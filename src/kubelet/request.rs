@@ -1,18 +1,19 @@
-//! `CredentialProviderRequest`: what kubelet writes to our stdin (SPEC section 2).
+//! `CredentialProviderRequest`: what kubelet writes to our stdin.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::Read;
 
+use kubelet_credential_provider as wire;
 use registries_conf::{ImageName, ImageNameError};
-use secret::{DecodeError, Object, ReadError, Secret, read_bounded};
-use serde::Deserialize;
+use secret::{DecodeError, ReadError, Secret, read_bounded};
 
 use super::API_VERSION;
 
 /// The largest request that is read: 1 MiB. A token has a few KiB.
 pub const MAX_REQUEST_BYTES: usize = 1024 * 1024;
 
+/// The most characters of an image that an error holds.
+const MAX_SHOWN: usize = 300;
 const KIND: &str = "CredentialProviderRequest";
 
 /// A request that kubelet may send: of the right kind and version, for an image
@@ -59,21 +60,6 @@ pub enum RequestError {
     },
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Wire<'a> {
-    #[serde(default, borrow)]
-    kind: Option<Cow<'a, str>>,
-    #[serde(default, borrow)]
-    api_version: Option<Cow<'a, str>>,
-    #[serde(default, borrow)]
-    image: Option<Cow<'a, str>>,
-    #[serde(default, borrow)]
-    service_account_token: Option<Cow<'a, str>>,
-    #[serde(default)]
-    service_account_annotations: Option<BTreeMap<String, String>>,
-}
-
 impl Request {
     /// Reads the one request that kubelet sends, and checks it.
     ///
@@ -84,33 +70,27 @@ impl Request {
         if text.trim_ascii().is_empty() {
             return Err(RequestError::Empty);
         }
-        let Object(wire): Object<Wire<'_>> =
-            serde_json::from_slice(&text).map_err(|e| RequestError::Decode(e.into()))?;
-        let kind = wire.kind.unwrap_or_default();
-        if kind != KIND {
-            return Err(RequestError::Kind(shorten(&kind)));
-        }
-        let version = wire.api_version.unwrap_or_default();
-        if version != API_VERSION {
-            return Err(RequestError::ApiVersion(shorten(&version)));
-        }
-        let image = wire.image.unwrap_or_default();
-        let image = ImageName::parse(&image).map_err(|source| RequestError::Image {
-            image: shorten(&image),
+        let request = wire::Request::parse(&text)?;
+        let image = ImageName::parse(&request.image).map_err(|source| RequestError::Image {
+            image: request.image.chars().take(MAX_SHOWN).collect(),
             source,
         })?;
-        let token = wire.service_account_token.map(Secret::from);
         Ok(Self {
             image,
-            token: token.filter(|token| !token.expose().is_empty()),
-            annotations: wire.service_account_annotations.unwrap_or_default(),
+            token: request.service_account_token.map(Secret::from),
+            annotations: request.service_account_annotations,
         })
     }
 }
 
-/// Keeps a message readable when the field is a megabyte of something else.
-fn shorten(text: &str) -> String {
-    text.chars().take(300).collect()
+impl From<wire::RequestError> for RequestError {
+    fn from(error: wire::RequestError) -> Self {
+        match error {
+            wire::RequestError::Malformed(error) => Self::Decode(error),
+            wire::RequestError::Kind(kind) => Self::Kind(kind),
+            wire::RequestError::ApiVersion(version) => Self::ApiVersion(version),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -3,13 +3,11 @@
 pub mod provider_config;
 mod api_version;
 mod duration;
-mod malformed;
 mod request;
 mod response;
 
 pub use api_version::{ApiVersion, UnknownApiVersion};
 pub use duration::{GoDuration, InvalidDuration};
-pub use malformed::Malformed;
 pub use request::{Request, RequestError};
 pub use response::{Auth, CacheKeyType, Response, ResponseError};
 

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use secret::{DecodeError, Object, Wiped};
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
-use crate::{API_VERSION, ApiVersion, Malformed};
+use crate::{API_VERSION, ApiVersion};
 
 const KIND: &str = "CredentialProviderRequest";
+/// The most characters of a field that an error holds.
+const MAX_SHOWN: usize = 300;
 
 /// What kubelet asks a provider.
 ///
@@ -19,7 +21,7 @@ pub struct Request {
     pub image: String,
     /// The token of the pod's service account, where the provider is configured to get
     /// one and the pod has one.
-    pub service_account_token: Option<Zeroizing<String>>,
+    pub service_account_token: Option<Wiped<String>>,
     /// The annotations of the service account that the provider is configured to get.
     pub service_account_annotations: BTreeMap<String, String>,
 }
@@ -29,11 +31,11 @@ pub struct Request {
 pub enum RequestError {
     /// Not JSON, or of another shape.
     #[error("decode the {KIND}")]
-    Malformed(#[source] Malformed),
-    /// Another object.
+    Malformed(#[source] DecodeError),
+    /// Another object; its kind, cut to 300 characters.
     #[error("kind is {0:?}, expected {KIND:?}")]
     Kind(String),
-    /// Another version of the API.
+    /// Another version of the API, cut to 300 characters.
     #[error("apiVersion is {0:?}, expected {API_VERSION:?}")]
     ApiVersion(String),
 }
@@ -67,18 +69,18 @@ impl Request {
     /// # Errors
     /// [`RequestError`].
     pub fn parse(json: &[u8]) -> Result<Self, RequestError> {
-        let read: Read =
+        let Object(read): Object<Read> =
             serde_json::from_slice(json).map_err(|error| RequestError::Malformed(error.into()))?;
-        let token = read.service_account_token.map(Zeroizing::new);
+        let token = read.service_account_token.map(Wiped::new);
         let (kind, version) = (
             read.kind.unwrap_or_default(),
             read.api_version.unwrap_or_default(),
         );
         if kind != KIND {
-            return Err(RequestError::Kind(kind));
+            return Err(RequestError::Kind(shorten(&kind)));
         }
         if version != API_VERSION {
-            return Err(RequestError::ApiVersion(version));
+            return Err(RequestError::ApiVersion(shorten(&version)));
         }
         Ok(Self {
             image: read.image.unwrap_or_default(),
@@ -89,7 +91,7 @@ impl Request {
 
     /// The request as one line of JSON, for a provider that is configured with that
     /// version.
-    pub fn to_json(&self, version: ApiVersion) -> Zeroizing<Vec<u8>> {
+    pub fn to_json(&self, version: ApiVersion) -> Wiped<Vec<u8>> {
         let written = Written {
             kind: KIND,
             api_version: version.as_str(),
@@ -98,8 +100,12 @@ impl Request {
             service_account_annotations: &self.service_account_annotations,
         };
         // Text and a map of it always have a JSON form.
-        Zeroizing::new(serde_json::to_vec(&written).unwrap_or_default())
+        Wiped::new(serde_json::to_vec(&written).unwrap_or_default())
     }
+}
+
+fn shorten(text: &str) -> String {
+    text.chars().take(MAX_SHOWN).collect()
 }
 
 impl fmt::Debug for Request {
@@ -126,7 +132,7 @@ mod tests {
     fn a_request_is_read_back_as_it_was_written() {
         let request = Request {
             image: "docker.io/library/nginx".to_owned(),
-            service_account_token: Some("a.hunter2.c".to_owned().into()),
+            service_account_token: Some(Wiped::new("a.hunter2.c".to_owned())),
             service_account_annotations: [("k".to_owned(), "v".to_owned())].into(),
         };
         let json = request.to_json(ApiVersion::V1);
@@ -141,6 +147,10 @@ mod tests {
         for (json, expected) in [
             ("{}", "kind is \"\", expected \"CredentialProviderRequest\""),
             ("[]", "decode the CredentialProviderRequest"),
+            (
+                r#"["CredentialProviderRequest","credentialprovider.kubelet.k8s.io/v1","a","b",{}]"#,
+                "decode the CredentialProviderRequest",
+            ),
             (
                 r#"{"kind":"Pod"}"#,
                 "kind is \"Pod\", expected \"CredentialProviderRequest\"",

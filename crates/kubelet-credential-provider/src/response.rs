@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use secret::{DecodeError, Object, Wiped};
 use serde::{Deserialize, Serialize, Serializer};
-use zeroize::Zeroizing;
 
-use crate::{API_VERSION, ApiVersion, GoDuration, Malformed};
+use crate::{API_VERSION, ApiVersion, GoDuration};
 
 const KIND: &str = "CredentialProviderResponse";
 
@@ -38,7 +38,7 @@ pub struct Auth {
     /// The user.
     pub username: String,
     /// The password.
-    pub password: Zeroizing<String>,
+    pub password: Wiped<String>,
 }
 
 /// Why kubelet would refuse an answer.
@@ -46,7 +46,7 @@ pub struct Auth {
 pub enum ResponseError {
     /// Not JSON, of another shape, or with a field that is not known.
     #[error("decode the {KIND}")]
-    Malformed(#[source] Malformed),
+    Malformed(#[source] DecodeError),
     /// Another object.
     #[error("kind is not {KIND:?}")]
     Kind,
@@ -85,7 +85,7 @@ struct Read {
     api_version: Option<String>,
     cache_key_type: Option<String>,
     cache_duration: Option<String>,
-    auth: Option<BTreeMap<String, Option<ReadAuth>>>,
+    auth: Option<BTreeMap<String, Option<Object<ReadAuth>>>>,
 }
 
 #[derive(Deserialize)]
@@ -101,7 +101,7 @@ impl Response {
     /// # Errors
     /// [`ResponseError`].
     pub fn parse(json: &[u8], version: ApiVersion) -> Result<Self, ResponseError> {
-        let read: Read =
+        let Object(read): Object<Read> =
             serde_json::from_slice(json).map_err(|error| ResponseError::Malformed(error.into()))?;
         let auth = read.auth.unwrap_or_default().into_iter();
         let auth = auth
@@ -128,7 +128,7 @@ impl Response {
     }
 
     /// The answer to a request of version `v1`, as one line of JSON.
-    pub fn to_json(&self) -> Zeroizing<Vec<u8>> {
+    pub fn to_json(&self) -> Wiped<Vec<u8>> {
         let auth = self.auth.iter().map(|(image, auth)| {
             let (username, password) = (auth.username.as_str(), auth.password.as_str());
             (image.as_str(), WrittenAuth { username, password })
@@ -141,7 +141,7 @@ impl Response {
             auth: auth.collect(),
         };
         // Text and maps of it always have a JSON form.
-        Zeroizing::new(serde_json::to_vec(&written).unwrap_or_default())
+        Wiped::new(serde_json::to_vec(&written).unwrap_or_default())
     }
 }
 
@@ -150,15 +150,16 @@ impl Auth {
     pub fn new(username: impl Into<String>, password: impl Into<String>) -> Self {
         Self {
             username: username.into(),
-            password: Zeroizing::new(password.into()),
+            password: Wiped::new(password.into()),
         }
     }
 }
 
-impl From<Option<ReadAuth>> for Auth {
+impl From<Option<Object<ReadAuth>>> for Auth {
     /// `null` is an empty login, as in Go.
-    fn from(read: Option<ReadAuth>) -> Self {
-        let (username, password) = read.map_or((None, None), |read| (read.username, read.password));
+    fn from(read: Option<Object<ReadAuth>>) -> Self {
+        let (username, password) =
+            read.map_or((None, None), |Object(read)| (read.username, read.password));
         Self::new(username.unwrap_or_default(), password.unwrap_or_default())
     }
 }
@@ -241,6 +242,11 @@ mod tests {
             ("\"username\"", "\"email\"", "decode"),
             ("\"kind\"", "\"auth\":{},\"kind\"", "decode"),
             ("\"hunter2\"", "[\"hunter2\"]", "decode"),
+            (
+                r#"{"username":"u","password":"hunter2"}"#,
+                r#"["u","hunter2"]"#,
+                "decode",
+            ),
             ("}}}", "}}", "decode"),
             ("}}}", "}}}x", "decode"),
         ] {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::mem;
 use std::ops::{Deref, DerefMut};
 
 use zeroize::Zeroize;
@@ -106,6 +107,12 @@ impl From<Vec<u8>> for Secret {
 impl From<Wiped<Vec<u8>>> for Secret {
     fn from(value: Wiped<Vec<u8>>) -> Self {
         Self(value)
+    }
+}
+
+impl From<Wiped<String>> for Secret {
+    fn from(mut value: Wiped<String>) -> Self {
+        Self::from(mem::take(&mut *value).into_bytes())
     }
 }
 

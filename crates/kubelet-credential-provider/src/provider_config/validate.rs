@@ -4,14 +4,8 @@ use std::collections::HashSet;
 
 use super::match_image::MatchImage;
 use super::provider::{CredentialProvider, CredentialProviderConfig, Problem, TokenAttributes};
-use crate::{API_VERSION as PROVIDER_API_VERSION, GoDuration};
+use crate::{API_VERSION as PROVIDER_API_VERSION, ApiVersion, GoDuration};
 
-/// What a provider's `apiVersion` may be.
-const PROVIDER_API_VERSIONS: [&str; 3] = [
-    PROVIDER_API_VERSION,
-    "credentialprovider.kubelet.k8s.io/v1beta1",
-    "credentialprovider.kubelet.k8s.io/v1alpha1",
-];
 const CACHE_TYPES: [&str; 2] = ["ServiceAccount", "Token"];
 const REQUIRED: &str = "tokenAttributes.requiredServiceAccountAnnotationKeys";
 const OPTIONAL: &str = "tokenAttributes.optionalServiceAccountAnnotationKeys";
@@ -84,8 +78,8 @@ impl Check<'_> {
         let version = self.provider.api_version.as_str();
         if version.is_empty() {
             self.refuse("apiVersion", "is required");
-        } else if !PROVIDER_API_VERSIONS.contains(&version) {
-            let known = PROVIDER_API_VERSIONS.join(", ");
+        } else if version.parse::<ApiVersion>().is_err() {
+            let known = ApiVersion::ALL.map(ApiVersion::as_str).join(", ");
             self.refuse("apiVersion", format!("{version:?} is none of {known}"));
         }
     }
