@@ -1,4 +1,4 @@
-//! The response on its way to kubelet: all of it, or a failure.
+//! Writes the response to kubelet: all of it, or the run fails.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -10,11 +10,11 @@ use rustix::io::{Errno, write};
 use crate::deadline::Deadline;
 use crate::kubelet::Response;
 
-/// Writes the response to `stdout`, which is not buffered and may be a pipe that nobody
-/// reads.
+/// Writes the response to `stdout`, which is not buffered and may be a pipe that no
+/// process reads.
 ///
 /// # Errors
-/// Not all of it was written. kubelet then has no response.
+/// Not all of it was written, so kubelet has no response.
 pub fn answer(stdout: impl AsFd, response: &Response, deadline: Deadline) -> io::Result<()> {
     if was_closed(&stdout)? {
         return Err(io::Error::new(io::ErrorKind::BrokenPipe, "it is closed"));
@@ -38,8 +38,8 @@ pub fn answer(stdout: impl AsFd, response: &Response, deadline: Deadline) -> io:
 }
 
 /// Whether the process was started without a stdout: the standard library then opens
-/// `/dev/null` for it, for reading and writing. A shell's `>/dev/null` is for writing
-/// alone, and is obeyed.
+/// `/dev/null` for it, for reading and writing. A shell's `>/dev/null` is only for
+/// writing, and is used.
 fn was_closed(stdout: &impl AsFd) -> io::Result<bool> {
     let stat = fstat(stdout)?;
     let is_null = FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice

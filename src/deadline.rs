@@ -1,11 +1,10 @@
-//! The moment by which everything must be done.
+//! The time by which a run must end.
 //!
-//! kubelet kills a provider after a minute, without a word to the pod's owner; we
-//! end before that. What waits for others ends with a line that says so: stdin
-//! ([`Timed`]), and the API server, whose client gives each attempt what is left.
-//! Loops that a tenant can lengthen ask as they go ([`Deadline::check`]). Whatever else
-//! takes so long, such as a disk that hangs, the kernel ends ([`Deadline::enforce`]):
-//! nothing else can when the one thread is stuck.
+//! kubelet kills a provider after a minute without a message, so a run ends before that.
+//! Waiting ends with an error: reading stdin ([`Timed`]), and requests to the API server,
+//! whose client gives each attempt the remaining time. Loops that a tenant can lengthen
+//! check the deadline ([`Deadline::check`]). If the one thread hangs elsewhere, as in a
+//! read from a disk, the kernel ends the process ([`Deadline::enforce`]).
 
 use std::io::{self, Read};
 use std::os::fd::AsFd;
@@ -18,11 +17,11 @@ use nix::unistd::alarm;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-/// Since SIGALRM may have been inherited as ignored, which only `unsafe` code could
-/// change, a signal that cannot be ignored follows it.
+/// SIGALRM may have been inherited as ignored, which only `unsafe` code could change. So
+/// a signal that cannot be ignored follows it.
 const KILLED_AFTER: Duration = Duration::from_secs(4);
 
-/// The end of the time for one run.
+/// The end of the time of one run.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline {
     at: Instant,
@@ -37,7 +36,7 @@ pub struct Elapsed {
 }
 
 impl Deadline {
-    /// So long from now.
+    /// A deadline after `timeout`.
     pub fn new(timeout: Duration) -> Self {
         let now = Instant::now();
         Self {
@@ -46,12 +45,12 @@ impl Deadline {
         }
     }
 
-    /// The whole time for the run.
+    /// The whole time of the run.
     pub fn timeout(&self) -> Duration {
         self.timeout
     }
 
-    /// What is left; zero when it has passed.
+    /// The remaining time; zero after the deadline.
     pub fn remaining(&self) -> Duration {
         self.at.saturating_duration_since(Instant::now())
     }
@@ -66,11 +65,11 @@ impl Deadline {
         }
     }
 
-    /// Has the kernel end the process with SIGALRM, a moment after the deadline, and
-    /// with SIGKILL where that signal is ignored; for as long as the result is kept.
+    /// Lets the kernel end the process with SIGALRM, a moment after the deadline, and
+    /// with SIGKILL where that signal is ignored. Holds until the result is dropped.
     #[must_use]
     pub fn enforce(&self) -> Option<Timer> {
-        // Inherited as blocked, it would never come.
+        // A blocked signal, as a parent may leave it, would never arrive.
         let alarm = SigSet::from(Signal::SIGALRM);
         alarm.thread_unblock().unwrap_or_default();
         let moment_after = self.timeout.as_secs().saturating_add(2);
@@ -87,7 +86,7 @@ impl Deadline {
         Some(timer)
     }
 
-    /// What to report when it has passed.
+    /// The error after the deadline.
     pub fn elapsed(&self) -> Elapsed {
         Elapsed {
             timeout: self.timeout,
@@ -95,8 +94,8 @@ impl Deadline {
     }
 }
 
-/// A pipe or a socket whose writer may never finish: reading it fails with
-/// [`Elapsed`] when the time is up.
+/// A pipe or a socket whose writer may never finish: reading it fails with [`Elapsed`]
+/// after the deadline.
 #[derive(Debug)]
 pub struct Timed<R> {
     reader: R,
@@ -118,7 +117,7 @@ impl<R: Read + AsFd> Timed<R> {
                     let elapsed = self.deadline.elapsed();
                     return Err(io::Error::new(io::ErrorKind::TimedOut, elapsed));
                 }
-                // Data, the end, or an error that the read will tell.
+                // Data, the end, or an error that the read returns.
                 Ok(_) => return Ok(()),
                 Err(Errno::INTR) => {}
                 Err(errno) => return Err(errno.into()),

@@ -1,5 +1,5 @@
-//! Names that Kubernetes takes from DNS (RFC 1123): of namespaces and of Secrets,
-//! safe as a segment of a URL and in a file name.
+//! Names by the rules of DNS (RFC 1123), as Kubernetes uses them for namespaces and
+//! Secrets: safe as a segment of a URL and in a file name.
 //!
 //! <https://kubernetes.io/docs/concepts/overview/working-with-objects/names/>
 
@@ -13,8 +13,8 @@ pub(crate) fn is_label(name: &str) -> bool {
     name.len() <= MAX_LABEL && is_part(name)
 }
 
-/// Whether it is a subdomain: such parts with dots between them, at most 253 in all.
-/// As for the API server, a part may be longer than a label.
+/// Whether it is a subdomain: labels with dots between them, at most 253 characters. As
+/// in the API server, a part may be longer than a label.
 pub(crate) fn is_subdomain(name: &str) -> bool {
     name.len() <= MAX_SUBDOMAIN && name.split('.').all(is_part)
 }

@@ -1,12 +1,12 @@
-//! The beginning of a text that a tenant or a server controls, for messages.
+//! The beginning of a text from a tenant or a server, for messages.
 
 use std::fmt;
 
 /// The most characters of such a text in a message.
 const MAX_CHARS: usize = 256;
 
-/// A text that a tenant or a server controls. In a message it is quoted, escaped and
-/// cut to 256 characters, so that it can neither forge lines nor fill a log.
+/// A text that a tenant or a server controls. In a message it is quoted, escaped and cut
+/// to 256 characters, so that it cannot forge lines or fill a log.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Excerpt<'a>(pub &'a str);
 

@@ -1,31 +1,30 @@
 //! A kubelet image credential provider plugin for CRI-O.
 //!
-//! A pod pulls `docker.io/library/nginx`; the node's registries.conf sends CRI-O
-//! to a mirror that wants a login; the login sits in a Secret of the pod's
-//! namespace. kubelet runs this program, which finds the mirrors, fetches the
-//! Secrets with the pod's own token, and leaves a short-lived auth file for CRI-O.
+//! A pod pulls `docker.io/library/nginx`. The node's registries.conf sends CRI-O to a
+//! mirror that needs a login, and the login is in a Secret of the pod's namespace.
+//! kubelet runs this program, which finds the mirrors, reads the Secrets with the pod's
+//! own token, and leaves a short-lived auth file for CRI-O.
 //!
-//! The way through, in reading order; each arrow is a type, each stage a room:
+//! The stages of a run; each takes the previous stage's type and returns the next one:
 //!
 //! ```text
 //! stdin
-//!   -> kubelet::Request             kubelet            what kubelet writes and reads
-//!   -> ServiceAccount               service_account    token claims -> whose pod it is
-//!   -> registries_conf::Config      registries         registries.conf and its drop-ins, as CRI-O finds them
-//!   -> Sources                      sources            nothing but the image itself? answer
-//!   -> SecretNames                 secret_names       which Secrets count, where they are named
-//!   -> SecretDoc, one by one        cluster            the API server: found, verified, asked
-//!   -> Selection                    logins             one credential per pull source
-//!   -> AuthFile                     auth_file          name, content, and the only writes
-//!   -> kubelet::Response            kubelet
+//!   -> kubelet::Request            kubelet            kubelet's request
+//!   -> ServiceAccount              service_account    the token's claims: whose pod it is
+//!   -> registries_conf::Config     registries         registries.conf and its drop-ins, as CRI-O finds them
+//!   -> Sources                     sources            what CRI-O may pull from; only the image itself? respond
+//!   -> SecretNames                 secret_names       the Secrets that are named, if any
+//!   -> SecretDoc, one by one       cluster            the API server: found, verified, asked
+//!   -> Selection                   logins             one credential for each pull source
+//!   -> AuthFile                    auth_file          its name and content, and when it is written
+//!   -> kubelet::Response           kubelet            the response to kubelet
 //! stdout
 //! ```
 //!
-//! [`provider`] tells it as a story; the part from sources to the auth file's content
-//! is in [`logins`], since `explain` tells it too. Beside the way: [`settings`] (given as
-//! flags or in the environment), [`cli`] (the flags), [`commands`] (what one runs by hand), [`deadline`],
-//! [`signals`], [`sandbox`], [`logging`], [`secret`] (a crate: what must not be seen) and
-//! [`version`].
+//! [`provider`] runs them in this order. The part from the sources to the content of the
+//! auth file is in [`logins`], which `explain` runs too. Besides there are [`settings`],
+//! [`cli`] (flags), [`commands`] (subcommands), [`deadline`], [`signals`], [`sandbox`],
+//! [`logging`], the crate [`secret`] and [`version`].
 
 pub mod provider;
 pub mod logins;
@@ -68,9 +67,9 @@ use crate::logging::{Format, Level};
 use crate::settings::Settings;
 
 const FAILURE: u8 = 1;
-/// When kubelet kills a provider (kubelet: `pluginExecTimeout`).
+/// The time after which kubelet kills a provider (kubelet: `pluginExecTimeout`).
 const KUBELETS_TIMEOUT: Duration = Duration::from_secs(60);
-/// The most bytes of the message that says why a run failed; most have 300.
+/// The most bytes of the error of a failed run; most have 300.
 const MAX_MESSAGE: usize = 4096;
 
 /// The process: arguments, log, deadline, exit code. Everything else is
@@ -113,8 +112,8 @@ fn report(result: anyhow::Result<()>) -> ExitCode {
     }
 }
 
-/// Gives up what is not needed, and makes a panic a failure like others: one line,
-/// and exit code 1.
+/// Runs the action without the access that it does not need. A panic is a failure like
+/// others: one line, and exit code 1.
 #[expect(clippy::exit, reason = "there is no way back from a panic")]
 fn guarded(settings: &Settings, action: &Action) -> anyhow::Result<()> {
     // The process holds tokens and passwords: no core file, no reading from outside.
@@ -174,7 +173,7 @@ fn print_build_info() -> io::Result<()> {
     writeln!(stdout)
 }
 
-/// A message as one line of bounded length, whatever texts of others are in it.
+/// A message as one line of bounded length: it may contain text from tenants and servers.
 fn one_line(text: &str) -> String {
     let mut line = String::new();
     for c in text.chars() {
@@ -182,7 +181,7 @@ fn one_line(text: &str) -> String {
             line.push_str("...");
             break;
         }
-        // Controls of bidirectional text reorder what is around them.
+        // Controls of bidirectional text reorder the text around them.
         let is_bidi = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         line.push(if c.is_control() || is_bidi { ' ' } else { c });
     }

@@ -1,13 +1,13 @@
-//! Versions of kubelet and CRI-O, as far as they matter here.
+//! Versions of kubelet and CRI-O.
 
 use std::fmt;
 
-/// `major.minor.patch`; what follows plays no part.
+/// `major.minor.patch`; the rest is ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Version(pub(crate) u32, pub(crate) u32, pub(crate) u32);
 
 impl Version {
-    /// Reads `1.34.3`, `v1.34.2+k3s1` and the like; `None` for whatever is no version.
+    /// Parses versions such as `1.34.3` and `v1.34.2+k3s1`; `None` for other texts.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let text = text.strip_prefix('v').unwrap_or(text);
         let end = text.find(['-', '+']).unwrap_or(text.len());

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 /// Group and others may write.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
-/// Others may add files to the directory, but not replace ours, as in `/tmp`.
+/// As in `/tmp`, others may add files to the directory, but not replace ours.
 const STICKY: u32 = 0o1000;
 /// The most symbolic links on the way to a file, as in Linux.
 const MAX_LINKS: usize = 40;
@@ -51,9 +51,9 @@ impl Loophole {
     }
 }
 
-/// Returns the first part of an absolute path that somebody else than root could change,
-/// and than `owner`, the user whose files are trusted as root's. The path and its links
-/// are those of a node that has `root` as its `/`, and so is the path that is returned.
+/// Returns the first part of an absolute path that a user other than root and `owner`
+/// could change; `owner` is a user whose files are trusted as root's. The path, its links
+/// and the result are those of a node that has `root` as its `/`.
 ///
 /// # Errors
 /// A part that does not exist or cannot be inspected.
@@ -93,8 +93,8 @@ pub fn loophole(root: &Path, path: &Path, owner: Option<u32>) -> io::Result<Opti
     }
 }
 
-/// The user whose files are trusted as root's on a node that has `root` as its `/`: of a
-/// copy of a node the one who has unpacked it. None on the machine itself.
+/// The user whose files are trusted as root's on a node that has `root` as its `/`: the
+/// one who unpacked a copy of a node. `None` on the machine itself.
 pub fn copier(root: &Path) -> Option<u32> {
     let is_copy = root != Path::new("/");
     let metadata = is_copy.then(|| fs::metadata(root).ok())?;
@@ -114,7 +114,7 @@ fn inspect(
         return Ok(Some(Loophole::Owner { path, owner }));
     }
     let is_safe_for_ours = !is_last && mode & STICKY != 0;
-    // The permissions of a symbolic link mean nothing.
+    // The permissions of a symbolic link have no effect.
     if mode & WRITABLE_BY_OTHERS != 0 && !is_safe_for_ours && !metadata.is_symlink() {
         let path = path.to_owned();
         return Ok(Some(Loophole::Writable { path, mode }));
@@ -222,7 +222,7 @@ mod tests {
         };
         assert_eq!(found, Some(shared.clone()));
         assert_eq!(shared.remedy(), "chmod go-w \"/shared\"");
-        // Of another user's files all are loopholes.
+        // All files of another user are loopholes.
         let other = Loophole::Owner {
             path: PathBuf::from("/"),
             owner: me,

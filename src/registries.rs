@@ -1,4 +1,4 @@
-//! The registries.conf files that CRI-O reads: which they are, and what they say.
+//! The registries.conf files that CRI-O reads: their places, and their content.
 
 use std::path::PathBuf;
 
@@ -9,25 +9,25 @@ use tracing::{debug, warn};
 
 use crate::crio;
 
-/// What decides which files CRI-O reads.
+/// The settings that decide which files CRI-O reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lookup {
-    /// The generation of containers/image in CRI-O; `None`: that of the version in
-    /// CRI-O's version file.
+    /// The generation of containers/image in CRI-O; `None`: by the version in CRI-O's
+    /// version file.
     pub layout: Option<Layout>,
-    /// The files that CRI-O's flags name.
+    /// The paths in CRI-O's flags.
     pub options: Options,
-    /// The variables that CRI-O runs with.
+    /// CRI-O's environment variables.
     pub environment: Environment,
-    /// The directory that stands for `/`.
+    /// The directory that is used as `/`.
     pub root: PathBuf,
 }
 
 impl Lookup {
-    /// Where to look for the files of the CRI-O that runs on this node.
+    /// Where to look for the files of the CRI-O on this node.
     ///
-    /// Where neither a flag nor a version file says which CRI-O that is, it may be one
-    /// that still accepts the v1 format.
+    /// If neither a flag nor a version file gives CRI-O's version, a v1 file is accepted,
+    /// as older versions do.
     pub fn search(&self) -> Search {
         let known = self
             .layout
@@ -54,8 +54,8 @@ impl Lookup {
         read(&self.search())
     }
 
-    /// Reads the files for somebody who need not be root: leaves out, with a warning,
-    /// the default directories that only root may look into.
+    /// Reads the files for a user who need not be root: leaves out, with a warning, the
+    /// default directories that only root may read.
     ///
     /// # Errors
     /// As for [`load`](Self::load), for all other files.
@@ -65,7 +65,7 @@ impl Lookup {
         read(&search)
     }
 
-    /// The keys that CRI-O ignores without a word, of the files that can be read.
+    /// The keys that CRI-O ignores silently, in the files that can be read.
     ///
     /// # Errors
     /// As for [`load_by_hand`](Self::load_by_hand).
@@ -98,7 +98,7 @@ mod tests {
 
     use super::*;
 
-    /// The layout that a node with these files has, and whether a v1 file is accepted.
+    /// The layout of a node with these files, and whether a v1 file is accepted.
     fn found(files: &[(&str, &str)]) -> (Layout, V1Format) {
         let node = tempfile::tempdir().unwrap();
         for (path, text) in files {

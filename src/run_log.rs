@@ -1,7 +1,7 @@
-//! What a run logs about its decisions: a warning for what is skipped, a debug line
-//! for each comparison, and the outcome.
+//! The log of a run's decisions: a warning for what is skipped, a debug line for each
+//! comparison, and the outcome.
 //!
-//! Tenants write what is skipped, so repeated warnings of one Secret are counted
+//! Tenants control what is skipped, so repeated warnings of one Secret are counted
 //! instead of listed, and sources with the same login share one line.
 
 use std::collections::BTreeMap;
@@ -14,13 +14,13 @@ use crate::logins::Logins;
 use crate::logins::{Candidate, Comparison, Observer, Origin, Skipped};
 use crate::service_account::Namespace;
 
-/// How many different reasons are listed for one Secret or file.
+/// The number of different reasons that are listed for one Secret or file.
 const MAX_REASONS: usize = 2;
 
-/// How many pull sources with the same login are listed.
+/// The number of pull sources with the same login that are listed.
 const MAX_SOURCES: usize = 8;
 
-/// Logs what happens on the way to the logins.
+/// Logs the decisions on the way to the logins.
 #[derive(Debug, Default)]
 pub struct RunLog {
     last: Option<Skips>,
@@ -32,7 +32,7 @@ struct Skips {
     origin: Origin,
     /// The reasons that are logged.
     reasons: Vec<String>,
-    /// How often something was skipped without a line.
+    /// How many were skipped without a line.
     unlisted: usize,
 }
 
@@ -45,7 +45,7 @@ impl Skips {
         }
     }
 
-    /// Whether this reason gets a line of its own.
+    /// Whether this reason gets a line.
     fn is_listed(&mut self, reason: &str) -> bool {
         let is_new = self.reasons.iter().all(|known| known != reason);
         let is_listed = is_new && self.reasons.len() < MAX_REASONS;
@@ -102,7 +102,7 @@ impl Observer for RunLog {
     }
 }
 
-/// Logs what was decided.
+/// Logs the outcome.
 pub fn log_outcome(namespace: &Namespace, image: &ImageName, logins: &Logins<'_>) {
     let registry = logins.sources.own.registry;
     let registry = registry.map_or("", |registry| &registry.prefix);
@@ -122,7 +122,7 @@ pub fn log_outcome(namespace: &Namespace, image: &ImageName, logins: &Logins<'_>
     }
 }
 
-/// The logins that were chosen, each with its sources, in pull order.
+/// The chosen logins, each with its sources, in pull order.
 fn by_login<'a>(logins: &'a Logins<'_>) -> Vec<(&'a Candidate, Vec<&'a str>)> {
     let mut places = BTreeMap::new();
     let mut groups: Vec<(&Candidate, Vec<&str>)> = Vec::new();

@@ -1,21 +1,22 @@
-//! Gives up what the process does not need, with Landlock, as far as the kernel
-//! knows it.
+//! Gives up access that the process does not need, with Landlock, as far as the kernel
+//! supports it.
 //!
-//! In two steps, since what may be read is only known once the API server is:
+//! There are two steps, since what a run must read is known only when the API server has
+//! been found:
 //!
-//! 1. after the flags: nothing is executed any more, and nothing is written but
-//!    below the auth directory;
-//! 2. before the first byte from the network: nothing is read but the auth directory,
-//!    kubelet's records of pulls and what resolves names, no TCP port is connected to
-//!    but the API server's (or the proxy's in front of it) and DNS, and root's
-//!    capabilities are dropped.
+//! 1. after the flags: no program can be executed, and files can be written only below
+//!    the auth directory;
+//! 2. before the first byte from the network: the process can read only the auth directory,
+//!    kubelet's records of pulls and what resolves names, and connect only to the API
+//!    server's TCP port (or that of the proxy in front of it) and DNS. root's capabilities
+//!    are dropped.
 //!
-//! Landlock knows files by their inodes, so a file that is replaced by rename cannot be
-//! read any more. Whatever a run reads of the node's files is therefore read before the
-//! second step; of what names are resolved with, see [`resolver_directory`].
+//! Landlock identifies files by inode, so a file that is replaced by rename cannot be read
+//! any more. A run therefore reads the node's files before the second step; for the files
+//! that resolve names, see [`resolver_directory`].
 //!
-//! Both hold for the calling thread and those it starts, and cannot be undone.
-//! `no_new_privs` comes with them. Best effort: an older kernel enforces less.
+//! Both steps apply to the calling thread and those that it starts, and cannot be undone.
+//! They set `no_new_privs`. An older kernel enforces less.
 //!
 //! <https://docs.kernel.org/userspace-api/landlock.html>
 
@@ -32,17 +33,17 @@ use tracing::{debug, warn};
 use crate::logins::Needs;
 use crate::settings::Settings;
 
-/// Files, TCP ports, scopes: what kernel 6.12 knows. Later kernels take it too.
+/// Files, TCP ports and scopes, as of kernel 6.12. Later kernels accept it too.
 const KNOWN: ABI = ABI::V6;
-/// TCP, for answers that do not fit into UDP.
+/// TCP, for responses that do not fit into UDP.
 const DNS: u16 = 53;
 
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 
-/// What every C library reads to resolve a name, links included.
+/// What every C library reads to resolve a name, with the targets of links.
 const RESOLVER: [&str; 3] = [RESOLV_CONF, "/etc/hosts", "/run/systemd/resolve"];
 
-/// What glibc reads beside that: its settings and its name service modules.
+/// What glibc also reads: its settings and its name service modules.
 #[cfg(target_env = "gnu")]
 const NAME_SERVICES: &[&str] = &[
     "/etc/host.conf",
@@ -58,8 +59,8 @@ const NAME_SERVICES: &[&str] = &[
 #[cfg(not(target_env = "gnu"))]
 const NAME_SERVICES: &[&str] = &[];
 
-/// The first step: no program is started, nothing is written but below
-/// `auth_dir`, or, where that is missing, below its nearest parent that is there.
+/// The first step: no program can be started, and files can be written only below
+/// `auth_dir`, or, if that is missing, below its nearest existing parent.
 pub fn restrict_writes(auth_dir: &Path) {
     let writes = AccessFs::from_write(KNOWN);
     report(
@@ -68,8 +69,8 @@ pub fn restrict_writes(auth_dir: &Path) {
     );
 }
 
-/// For what only looks: nothing is written at all, also by programs that are
-/// started, as `check` starts kubelet to ask for its version.
+/// For commands that only read: nothing can be written at all, not even by programs that
+/// are started, as `check` starts kubelet for its version.
 pub fn forbid_writes() {
     report(
         "writes",
@@ -77,7 +78,7 @@ pub fn forbid_writes() {
     );
 }
 
-/// The second step, as the settings have it, for login sources that need this.
+/// The second step with these settings, for login sources with these needs.
 pub fn close(settings: &Settings, needs: impl IntoIterator<Item = Needs>) {
     if settings.sandbox {
         let ports: Vec<u16> = needs.into_iter().flat_map(|needs| needs.ports).collect();
@@ -87,19 +88,19 @@ pub fn close(settings: &Settings, needs: impl IntoIterator<Item = Needs>) {
     }
 }
 
-/// The second step: nothing is read but below `directories`, in the auth directory and
-/// what resolves names, and nothing is connected to but `ports` and DNS.
+/// The second step: reads only below `directories`, in the auth directory and what
+/// resolves names; connections only to `ports` and DNS.
 pub fn restrict_reads_and_ports(directories: &[&Path], auth_dir: &Path, ports: &[u16]) {
     let confined = try_restrict_reads_and_ports(directories, auth_dir, ports);
     report("reads and ports", confined);
 }
 
-/// With the second step: the capabilities of root, but for that which reads and writes
-/// files whatever their modes, as Landlock confines it already. What Landlock does not
-/// know, such as raw sockets, modules, mounts or tracing, needs one of the others.
+/// Part of the second step: drops root's capabilities, except the one that reads and
+/// writes files whatever their mode, since Landlock confines that. What Landlock does not
+/// cover, such as raw sockets, modules, mounts and tracing, needs one of the others.
 ///
-/// Not a seccomp filter: `seccompiler` does not know s390x and ppc64le, and a list of
-/// system calls would have to follow each libc, on pain of failed pulls.
+/// There is no seccomp filter: `seccompiler` does not support s390x and ppc64le, and a
+/// list of system calls would have to follow each libc; a missing one would fail pulls.
 pub fn drop_capabilities() {
     let dropped = capabilities(None).and_then(|mut sets| {
         sets.permitted &= CapabilitySet::DAC_OVERRIDE;
@@ -112,7 +113,8 @@ pub fn drop_capabilities() {
     }
 }
 
-/// A kernel or a seccomp filter that refuses is no reason not to pull.
+/// Logs the result. A pull must not fail because the kernel, or a seccomp filter,
+/// refuses.
 fn report(step: &str, confined: Result<RulesetStatus, RulesetError>) {
     match confined {
         Ok(RulesetStatus::FullyEnforced) => debug!(step, "sandbox: fully enforced"),
@@ -172,10 +174,10 @@ fn try_restrict_reads_and_ports(
 }
 
 /// The directory of the file that a linked resolv.conf leads to, such as
-/// `/run/NetworkManager`: the file may be replaced by rename during a run. Not that of a
-/// plain `/etc/resolv.conf`: all of `/etc` would be readable then, keys and hashed
-/// passwords included, for the sake of a run that meets the moment of a change, and that
-/// kubelet tries again.
+/// `/run/NetworkManager`: the file may be replaced by rename during a run. Not the
+/// directory of a plain `/etc/resolv.conf`: all of `/etc` with its keys and hashed
+/// passwords would be readable, only for runs at the very moment of a change, which
+/// kubelet retries.
 fn resolver_directory(resolv_conf: &Path) -> Option<PathBuf> {
     let target = fs::canonicalize(resolv_conf).ok()?;
     let directory = target.parent()?;
@@ -184,7 +186,7 @@ fn resolver_directory(resolv_conf: &Path) -> Option<PathBuf> {
     is_apart.then(|| directory.to_owned())
 }
 
-/// A rule for each path that is there; a file takes no rights of directories.
+/// A rule for each path that exists; a file accepts no rights of directories.
 fn beneath(
     paths: impl IntoIterator<Item: AsRef<Path>>,
     access: BitFlags<AccessFs>,

@@ -1,8 +1,8 @@
-//! Which of the namespace's Secrets count: those that a service account names in an
+//! The Secrets of the namespace that are used: those that a service account names in an
 //! annotation, or the node's administrator by flag; else all of them. Pure.
 //!
-//! Named ones are read one by one, so the service account needs the right to `get`
-//! these alone, and not to list all Secrets of the namespace.
+//! Named Secrets are read one by one, so the service account only needs the right to
+//! `get` these, and not to list all Secrets of the namespace.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,11 +13,11 @@ use crate::service_account::Namespace;
 
 /// The most Secrets that may be named: each is a request to the API server.
 pub const MAX_NAMES: usize = 32;
-/// The part of an unusable name that is told, in characters.
+/// The part of an unusable name that is quoted, in characters.
 const MAX_TOLD: usize = 253;
 
-/// Names of Secrets in the order in which they count, as in `imagePullSecrets`: of two
-/// whose entries are as good for a pull source, the first.
+/// Names of Secrets in order of precedence, as in `imagePullSecrets`: of two whose
+/// entries match a pull source equally, the first is used.
 ///
 /// Every name is a DNS subdomain and there once; there are at most [`MAX_NAMES`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,14 +26,14 @@ pub struct SecretNames {
     unusable: Vec<String>,
 }
 
-/// More than [`MAX_NAMES`] are named.
+/// There are more than [`MAX_NAMES`] names.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{by} names more than {MAX_NAMES} Secrets")]
 pub struct TooManyNames {
     by: String,
 }
 
-/// Why a name is none of a Secret.
+/// The text is not a valid Secret name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "not the name of a Secret (a DNS subdomain: lower-case letters, digits, '-' and '.', at most 253)"
@@ -49,7 +49,7 @@ pub struct SharedSecret {
     pub name: String,
 }
 
-/// The text is not the name of a Secret with that of its namespace.
+/// The text is not a namespace and the name of a Secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected NAMESPACE/NAME, such as registry-logins/mirror")]
 pub struct NotAName;
@@ -75,9 +75,9 @@ impl fmt::Display for SharedSecret {
 }
 
 impl SecretNames {
-    /// The names in the service account's annotation of that name, where it is there,
-    /// even if it is empty; else those of the flag; `None` where there is neither, and all
-    /// Secrets of the namespace count.
+    /// The names in the service account's annotation of that name, if it exists, even if it
+    /// is empty; else those of the flag. `None` if neither exists, and all Secrets of the
+    /// namespace are used.
     ///
     /// # Errors
     /// [`TooManyNames`].
@@ -98,7 +98,7 @@ impl SecretNames {
         Self::parse(|| "--secret-name".to_owned(), &texts).map(Some)
     }
 
-    /// Takes names apart at commas; what stands between two commas may be blank.
+    /// Splits texts at commas; a part may be blank.
     fn parse(by: impl FnOnce() -> String, texts: &[&str]) -> Result<Self, TooManyNames> {
         let mut names: Vec<String> = Vec::new();
         let mut unusable: Vec<String> = Vec::new();
@@ -119,17 +119,17 @@ impl SecretNames {
         Ok(Self { names, unusable })
     }
 
-    /// Whether there is any name of a Secret.
+    /// Whether there is a valid name.
     pub fn is_any(&self) -> bool {
         !self.names.is_empty()
     }
 
-    /// The names, the one that counts most first.
+    /// The names, in order of precedence.
     pub fn names(&self) -> &[String] {
         &self.names
     }
 
-    /// What can be no name of a Secret, cut to a readable length.
+    /// The invalid names, cut to a readable length.
     pub fn unusable(&self) -> &[String] {
         &self.unusable
     }

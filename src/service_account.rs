@@ -1,8 +1,8 @@
-//! Whose pod it is: the namespace and the service account, from the claims of
-//! the token that kubelet handed over (SPEC section 2).
+//! The pod's namespace and service account, from the claims of the token that kubelet
+//! passes (kubelet: `tokenAttributes` of `CredentialProviderConfig`).
 //!
-//! The signature is not verified here: the API server verifies the token when
-//! it is used, and until then nothing but a file name depends on it.
+//! The signature is not verified here: the API server verifies the token when it is used,
+//! and until then only a file name depends on it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -25,7 +25,7 @@ pub struct Namespace(String);
 
 impl Namespace {
     /// # Errors
-    /// [`NotALabel`] for whatever is not a DNS-1123 label.
+    /// [`NotALabel`] if the text is not a DNS-1123 label.
     pub fn parse(name: &str) -> Result<Self, NotALabel> {
         if dns::is_label(name) {
             Ok(Self(name.to_owned()))
@@ -51,7 +51,7 @@ impl fmt::Display for Namespace {
 #[error("not a DNS-1123 label (lower-case letters, digits and '-', at most 63)")]
 pub struct NotALabel;
 
-/// What the token says of its bearer.
+/// The claims of the token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceAccount {
     /// The pod's namespace.
@@ -62,24 +62,24 @@ pub struct ServiceAccount {
     pub audiences: Vec<String>,
 }
 
-/// Why a token tells nothing. Never holds any part of it.
+/// Why a token cannot be used. Never contains any part of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// Not three parts with dots between them.
     #[error("serviceAccountToken is not a JSON Web Token: expected three parts, found {0}")]
     Parts(usize),
-    /// The middle part is no base64url.
+    /// The middle part is not base64url.
     #[error("the claims of serviceAccountToken are not base64url")]
     Base64,
-    /// The middle part is no JSON object of the known shape.
+    /// The middle part is not a JSON object of the known shape.
     #[error("decode the claims of serviceAccountToken")]
     Claims(#[source] DecodeError),
-    /// The claim that names the namespace is missing.
+    /// The claim with the namespace is missing.
     #[error(
         "serviceAccountToken has no claim \"kubernetes.io\" with a namespace: it is not a Kubernetes service-account token"
     )]
     NoNamespace,
-    /// The claim holds something that is no namespace's name.
+    /// The claim is not a valid namespace name.
     #[error("the namespace in serviceAccountToken")]
     Namespace(#[source] NotALabel),
 }
@@ -110,7 +110,7 @@ impl ServiceAccount {
     /// Decodes the claims of a bound service-account token.
     ///
     /// # Errors
-    /// [`TokenError`] where the token names no usable namespace.
+    /// [`TokenError`] if the token has no valid namespace.
     pub fn from_token(token: &Secret) -> Result<Self, TokenError> {
         let mut parts = token.expose().split(|&byte| byte == b'.');
         let (Some(_), Some(claims), Some(_), None) =
@@ -144,8 +144,8 @@ const BASE64_URL: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// RFC 7519 section 4.1.3: one string, or an array of them. Whatever else it is,
-/// the request need not fail for it: audiences appear in messages only.
+/// RFC 7519 section 4.1.3: one string, or an array of strings. Other types are ignored:
+/// audiences are for messages only.
 fn audiences<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     struct Audiences;
 

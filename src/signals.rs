@@ -1,5 +1,4 @@
-//! Signals that would end the process wait while something must not be left half
-//! done.
+//! Holds signals back that would end the process, while work must not be left half done.
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -18,19 +17,19 @@ const ENDING: [Signal; 8] = [
     Signal::SIGALRM,
 ];
 
-/// The signals that end a process are held back until this is dropped: one that comes
-/// meanwhile ends it then. The process has one thread.
+/// Signals that end a process are held back until this is dropped; one that comes in
+/// between ends the process then. The process has one thread.
 ///
-/// Everywhere else they act as on any program: nothing there needs tidying up.
+/// Everywhere else they have their default effect: there is nothing to clean up.
 #[derive(Debug)]
 #[must_use]
 pub struct HeldBack {
     before: Option<SigSet>,
 }
 
-/// Holds the signals back from here on.
+/// Holds the signals back from now on.
 pub fn hold_back() -> HeldBack {
-    // Refused only for arguments that do not exist; a signal is then not held back.
+    // Fails only for invalid arguments; the signals are not held back then.
     let before = SigSet::from_iter(ENDING).thread_swap_mask(SigmaskHow::SIG_BLOCK);
     HeldBack {
         before: before.ok(),
@@ -38,7 +37,7 @@ pub fn hold_back() -> HeldBack {
 }
 
 impl HeldBack {
-    /// Whether one of them has come.
+    /// Whether one of them has arrived.
     pub fn pending(&self) -> bool {
         let ending = SigSet::from_iter(ENDING);
         let Ok(signals) = SignalFd::with_flags(&ending, SfdFlags::SFD_CLOEXEC) else {
@@ -48,7 +47,7 @@ impl HeldBack {
         poll(&mut watched, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
     }
 
-    /// Leaves them held back until the process ends by itself.
+    /// Holds them back until the process ends.
     pub fn forever(mut self) {
         self.before = None;
     }
@@ -80,7 +79,7 @@ mod tests {
         assert!(!held.pending());
         raise(Signal::SIGHUP).unwrap();
         assert!(held.pending());
-        // Taken out of the queue again: it would end the tests.
+        // Remove it from the queue: it would end the tests.
         let pending = SigSet::from(Signal::SIGHUP).wait().unwrap();
         assert_eq!(pending, Signal::SIGHUP);
         assert!(!held.pending());

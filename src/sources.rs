@@ -11,40 +11,40 @@ use tracing::{debug, warn};
 /// The path of [`image_below`].
 pub const BELOW: &str = "/a/a";
 
-/// What registries.conf makes of one image.
+/// The pull sources of one image by registries.conf.
 #[derive(Debug)]
 pub struct Sources<'a> {
     /// The image.
     pub image: &'a ImageName,
-    /// Its own pull sources; none where no registry matches. Mirrors for tags and for
-    /// digests all count, since kubelet does not say which of them the pod asks for.
+    /// Its own pull sources; empty if no registry matches. Mirrors for tags and for
+    /// digests are all included: kubelet's request does not show which the pod uses.
     pub own: PullSources<'a>,
-    /// What CRI-O may pull instead where the pod gave the image by a short name,
-    /// which kubelet does not tell; empty where that is the image itself alone.
+    /// What CRI-O may pull instead if the pod gave the image by a short name, which
+    /// kubelet's request does not show. Empty if that is only the image itself.
     pub candidates: Vec<CandidateSources<'a>>,
     configured: bool,
     unmirrored: bool,
 }
 
-/// What registries.conf makes of one repository that a short name may stand for.
+/// The pull sources of one repository that a short name may mean.
 #[derive(Debug)]
 pub struct CandidateSources<'a> {
     /// The repository, and the short name.
     pub candidate: Candidate,
-    /// Its pull sources: the repository itself where no registry matches.
+    /// Its pull sources: the repository itself if no registry matches.
     pub pull: PullSources<'a>,
 }
 
 /// Why a login could not help a pull.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoLogin {
-    /// There is neither registries.conf nor a drop-in.
+    /// There is no registries.conf and no drop-in.
     NoFile,
     /// No registry matches the image.
     NoRegistry,
     /// Every pull source is blocked.
     Blocked,
-    /// There is nothing but the image itself to pull from.
+    /// The image can only be pulled from itself.
     ItselfAlone,
 }
 
@@ -65,7 +65,7 @@ impl<'a> Sources<'a> {
         }
     }
 
-    /// Also takes the image itself for a pull source that a login could help, which
+    /// Also treats the image itself as a pull source that a login could help, which
     /// kubelet's own logins do not always cover.
     #[must_use]
     pub fn unmirrored(mut self) -> Self {
@@ -76,13 +76,13 @@ impl<'a> Sources<'a> {
         self
     }
 
-    /// Why nothing of ours could help the pull; `None` where there is something to
-    /// pull from but the image itself, or, for a short name, but one of the
-    /// repositories it may stand for.
+    /// Why no login could help the pull. `None` if the image can be pulled from another
+    /// repository, or, with a short name, from a repository other than those that it may
+    /// mean.
     ///
-    /// That a short name may stand for another repository is not enough: it does so on
-    /// every node of some distributions, and asking for logins at each pull of an image
-    /// of `docker.io` would cost every pod of the node an answer of the API server.
+    /// It is not enough that a short name may mean another repository: on some
+    /// distributions that is so on every node, and looking for logins at each pull of an
+    /// image of `docker.io` would cost every pod of the node a request to the API server.
     pub fn no_login(&self) -> Option<NoLogin> {
         let own = self.no_login_itself()?;
         if self.unmirrored && self.names().next().is_some() {
@@ -130,8 +130,8 @@ impl<'a> Sources<'a> {
         warn!(?location, %origin, others, "{every} of this image fails in CRI-O: leave out a pull source: {error}");
     }
 
-    /// The names of the sources that are not blocked, in pull order, those of
-    /// candidates last.
+    /// The names of the sources that are not blocked, in pull order, those of short names
+    /// last.
     pub fn names(&self) -> impl Iterator<Item = ImageName> + '_ {
         let candidates = self.candidates.iter();
         let others = candidates.flat_map(|one| contacted(&one.pull));
@@ -153,7 +153,7 @@ pub fn every(pull: PullFromMirror) -> &'static str {
 /// Docker Hub need.
 ///
 /// # Errors
-/// Where no image has a name below the prefix.
+/// No image has a name below the prefix.
 pub fn image_below(prefix: &str) -> Result<ImageName, ImageNameError> {
     let name = match prefix.strip_prefix("*.") {
         Some(domain) => format!("a.{domain}{BELOW}"),
@@ -162,7 +162,7 @@ pub fn image_below(prefix: &str) -> Result<ImageName, ImageNameError> {
     ImageName::parse_canonical(&name)
 }
 
-/// Whether there is something to pull an image from but the image itself.
+/// Whether the image can be pulled from another repository than itself.
 pub fn has_elsewhere(pull: &PullSources<'_>, image: &ImageName) -> bool {
     contacted(pull).any(|source| source.name != *image)
 }
@@ -187,7 +187,7 @@ fn candidates<'a>(image: &ImageName, config: &'a Config) -> Vec<CandidateSources
     candidates.into_iter().map(sources).collect()
 }
 
-/// What a repository without a registry in registries.conf is pulled from.
+/// The source of a repository without a registry in registries.conf.
 fn itself(name: &ImageName) -> PullSource<'static> {
     PullSource {
         name: name.clone(),

@@ -1,8 +1,8 @@
-//! What this build is made of: `--version-json`.
+//! The parts of this build: `--version-json`.
 
 use serde::Serialize;
 
-/// The version alone, as in `Cargo.toml`.
+/// Only the version, as in `Cargo.toml`.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The build, in the field names of the Go provider where they make sense.

@@ -1,4 +1,4 @@
-//! kubelet's records of the pulls that are to come.
+//! kubelet's records of announced pulls.
 //!
 //! kubelet writes one before it queues a pull, and removes it after the pull
 //! (`pkg/kubelet/images/pullmanager`, feature `KubeletEnsureSecretPulledImages`).
@@ -22,15 +22,15 @@ use super::times::modified;
 
 /// The largest record that is read; kubelet's have some hundred bytes.
 const MAX_RECORD: usize = 64 * 1024;
-/// The most records that are looked at, far beyond the pods of a node.
+/// The most records that are read, many more than a node has pods.
 const MAX_RECORDS: usize = 4096;
 /// Time units of `/proc/PID/stat` in a second: `USER_HZ`, the same on all architectures
 /// that kubelet is built for.
 const USER_HZ: u64 = 100;
-/// What the clocks of files and of processes may differ by.
+/// The clocks of files and of processes may differ by this.
 const IMPRECISION: Duration = Duration::from_secs(1);
 
-/// kubelet's records, and since when they count. To be opened before the sandbox
+/// kubelet's records, and the time from which they are valid. Opened before the sandbox
 /// closes.
 #[derive(Debug)]
 pub struct Intents {
@@ -39,8 +39,8 @@ pub struct Intents {
 }
 
 impl Intents {
-    /// The records in `directory`, of the kubelet that started this process: what an
-    /// earlier kubelet has left says nothing about a pull that is to come.
+    /// The records in `directory` that are not older than the kubelet that started this
+    /// process: those of an earlier kubelet announce no pull.
     pub fn open(directory: Option<&Path>) -> Self {
         let parent = getppid().map(|pid| format!("/proc/{}/stat", pid.as_raw_nonzero()));
         Self {
@@ -49,7 +49,7 @@ impl Intents {
         }
     }
 
-    /// Whether a record of that image is there; `None` where there are no records.
+    /// Whether there is a record of that image; `None` where kubelet keeps no records.
     pub(super) fn announce(&self, image: &ImageName) -> Option<bool> {
         let directory = self.directory.as_deref()?;
         match self.find(directory, image) {
@@ -81,13 +81,13 @@ impl Intents {
 struct Intent {
     kind: String,
     api_version: String,
-    /// As the pod has it, with a tag or a digest.
+    /// As in the pod, with a tag or a digest.
     image: String,
 }
 
 impl Intent {
-    /// A record that is not older than its kubelet; what is not a record is ignored, as
-    /// is one that is being removed.
+    /// Returns a record that is not older than its kubelet. Ignores a file that is not a
+    /// record, or is being removed.
     fn read(directory: &OwnedFd, name: &str, started: Option<SystemTime>) -> Option<Self> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = fs::openat(directory, name, flags, Mode::empty()).ok()?;

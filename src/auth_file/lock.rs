@@ -1,9 +1,9 @@
 //! The locks by which runs for one auth file take turns.
 //!
-//! One file for all of them, outside of the auth directory. Each auth file has a byte
-//! of its own in it, which is locked and never written (`F_OFD_SETLK`,
-//! `fcntl_locking(2)`): no lock file is left for each image, and the kernel releases
-//! what a process held that dies.
+//! All auth files share one lock file, outside of the auth directory. Each auth file has
+//! a byte of its own in it, which is locked and never written (`F_OFD_SETLK`,
+//! `fcntl_locking(2)`): no lock file is left for each image, and the kernel releases the
+//! locks of a process that dies.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use tracing::warn;
 /// How long to wait before a lock that another run holds is tried again.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// The lock file, or why there is none.
+/// The lock file, or why it cannot be used.
 #[derive(Debug)]
 pub struct Locks {
     path: PathBuf,
@@ -36,10 +36,10 @@ pub(super) struct Lock<'a> {
 }
 
 impl Locks {
-    /// Opens the lock file, and creates it (0600) and its directory (0700) where they
-    /// are missing. To be done before the sandbox closes.
+    /// Opens the lock file, and creates it (0600) and its directory (0700) where they are
+    /// missing. Must be called before the sandbox closes.
     ///
-    /// A failure is kept until a lock is wanted: most runs want none.
+    /// An error is kept until a lock is needed: most runs need none.
     pub fn open(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
@@ -47,8 +47,8 @@ impl Locks {
         }
     }
 
-    /// Waits for the lock until `until`. Without it a run goes on alone, which at worst
-    /// costs another pod a pull: `None`, and a warning.
+    /// Waits for the lock until `until`. Returns `None`, with a warning, where it cannot
+    /// be taken: the run goes on without it, which at worst costs another pod a pull.
     pub(super) fn acquire(&self, byte: i64, until: Instant) -> Option<Lock<'_>> {
         let problem = loop {
             match self.try_acquire(byte) {
@@ -81,7 +81,7 @@ impl Locks {
 
 impl Drop for Lock<'_> {
     fn drop(&mut self) {
-        // If this is refused, the end of the process releases it.
+        // If this is refused, the lock is released at the end of the process.
         set_lock(self.file, libc::F_UNLCK, self.byte).unwrap_or_default();
     }
 }
@@ -91,7 +91,7 @@ fn open(path: &Path) -> io::Result<OwnedFd> {
     let create = || fs::open(path, flags, Mode::RUSR | Mode::WUSR);
     let file = match create() {
         Err(Errno::NOENT) => {
-            // One that another run creates at the same time is as good.
+            // A directory that another run creates at the same time is used.
             match fs::mkdir(path.parent().unwrap_or(path), Mode::RWXU) {
                 Ok(()) | Err(Errno::EXIST) => create()?,
                 Err(errno) => return Err(errno.into()),

@@ -1,8 +1,8 @@
-//! The auth file: the short-lived file of logins that CRI-O takes for one pull
-//! (CRI-O: `namespaced_auth_dir` in crio.conf(5)).
+//! The auth file: the short-lived file of logins that CRI-O takes for one pull (CRI-O:
+//! `namespaced_auth_dir` in crio.conf(5)).
 //!
-//! Its name and content are pure; `turns` decides when it is written or removed, and
-//! `store` and `sweep` do that.
+//! `name` and the encoding of the content are pure. `turns` decides when the file is
+//! written or removed, `store` and `sweep` do it.
 
 mod content;
 mod name;

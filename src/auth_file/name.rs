@@ -1,5 +1,5 @@
-//! `<namespace>-<lower-case hex SHA-256 of the image>.json`: how CRI-O finds the
-//! file (CRI-O: `internal/auth`, `FilePath`).
+//! The file's name, `<namespace>-<lower-case hex SHA-256 of the image>.json`, as in
+//! CRI-O's `internal/auth`, `FilePath`.
 
 use std::fmt::Write;
 
@@ -37,7 +37,7 @@ impl FileName {
         self.0.strip_suffix(SUFFIX).unwrap_or(&self.0)
     }
 
-    /// A name of a directory entry, if it is one that [`new`](Self::new) can give.
+    /// A directory entry's name, if [`new`](Self::new) can return it.
     pub(super) fn of_existing(name: &str) -> Option<Self> {
         let (namespace, digest) = name.strip_suffix(SUFFIX)?.rsplit_once('-')?;
         let is_one = Namespace::parse(namespace).is_ok()

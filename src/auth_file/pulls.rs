@@ -1,5 +1,5 @@
-//! Whether a pull that will take the auth file is announced: by kubelet's records, or,
-//! where it keeps none, by what CRI-O's `in-use` shows of the pulls under way.
+//! Whether a pull is announced that will take the auth file: by kubelet's records, or,
+//! where kubelet keeps none, by CRI-O's `in-use`, which shows the pulls under way.
 
 use std::collections::BTreeSet;
 use std::ffi::CString;
@@ -15,16 +15,16 @@ use super::store::AuthDir;
 use super::times::{age, changed, modified};
 use super::turns::WINDOW;
 
-/// How long an announcement counts before it is looked for again: reading every record
-/// is more work than to see whether the file is still there.
+/// How long an announcement is valid before it is looked for again: reading all records
+/// is more work than checking whether the file is still there.
 const REMEMBERED: Duration = Duration::from_millis(100);
 /// CRI-O's directory for the files of pulls that are under way.
 const IN_USE: &str = "in-use";
-/// How long a file in `in-use` shows that a pull is under way. One that a crash of
-/// CRI-O has left there does not count for ever.
+/// How long a file in `in-use` shows that a pull is under way. A file that a crash of
+/// CRI-O has left there must not hold up runs for ever.
 const LONG_PULL: Duration = Duration::from_secs(40);
 
-/// The pulls of one auth file, looked at again and again by a run that waits.
+/// The pulls of one auth file, for a run that waits.
 #[derive(Debug)]
 pub(super) struct Pulls<'a> {
     intents: &'a Intents,
@@ -73,7 +73,7 @@ impl<'a> Pulls<'a> {
         };
         let ended = match &self.in_use {
             Some(before) => !before.names.is_subset(&now.names),
-            // Which file was put there or removed cannot be seen any more.
+            // It can no longer be seen which file was added or removed.
             None => now.changed <= WINDOW,
         };
         if ended {
@@ -85,14 +85,14 @@ impl<'a> Pulls<'a> {
     }
 }
 
-/// What CRI-O's `in-use` holds of one auth file: `<its name>-<UUID>.json` for each pull
-/// that is under way (CRI-O: `internal/auth`).
+/// CRI-O's `in-use` for one auth file: `<its name>-<UUID>.json` for each pull that is
+/// under way (CRI-O: `internal/auth`).
 #[derive(Debug)]
 struct InUse {
     names: BTreeSet<CString>,
-    /// How long ago the last of them was put there.
+    /// The time since the last of them was added.
     newest: Option<Duration>,
-    /// How long ago anything was put there or removed.
+    /// The time since a file was added or removed.
     changed: Duration,
 }
 
@@ -112,7 +112,7 @@ impl InUse {
                 rest.is_some_and(|rest| rest.starts_with('-'))
             });
             if of_file {
-                // A rename leaves the time of the content, and sets this one.
+                // A rename does not change the time of the content, but changes this one.
                 let stat = fs::statat(&in_use, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW);
                 let taken = stat.ok().map(|stat| age(changed(&stat)));
                 found.newest = found.newest.into_iter().chain(taken).min();
@@ -149,7 +149,7 @@ mod tests {
         (root, directory, name)
     }
 
-    /// Waits until nothing has changed a moment ago.
+    /// Waits until the last change is long enough ago.
     fn let_the_moment_pass() {
         sleep(WINDOW + Duration::from_millis(50));
     }

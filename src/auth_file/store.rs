@@ -1,8 +1,8 @@
-//! The directory of auth files: where they are written and removed.
+//! The directory of auth files, and the operations on it.
 //!
-//! Every operation goes through one handle of the directory, whose owner and
-//! mode were checked on that handle. A reader sees the old file, or the whole
-//! new one; a symbolic link at the target is replaced, never followed.
+//! Every operation uses one handle of the directory, whose owner and mode were checked on
+//! that handle. A reader sees the old file or the whole new one; a symbolic link at the
+//! target is replaced, never followed.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -23,7 +23,7 @@ use super::name::FileName;
 use super::times::{age, modified};
 use super::turns::Found;
 
-/// Of the files that are not complete yet.
+/// The suffix of files that are not complete yet.
 pub(super) const TEMPORARY_SUFFIX: &str = ".tmp";
 /// Group and others may write.
 const WRITABLE_BY_OTHERS: RawMode = 0o022;
@@ -36,7 +36,7 @@ const PRIVATE: RawMode = 0o600;
 pub struct AuthDir {
     path: PathBuf,
     handle: OwnedFd,
-    /// Device and inode: what tells it from every other directory.
+    /// Device and inode, which identify the directory.
     identity: [u64; 2],
 }
 
@@ -52,15 +52,15 @@ pub enum StoreError {
     /// An operation on the directory itself.
     #[error("{operation} auth directory {path:?}")]
     Directory {
-        /// What was tried.
+        /// What was attempted.
         operation: &'static str,
         /// The directory.
         path: PathBuf,
-        /// Why it did not work.
+        /// Why it failed.
         #[source]
         source: io::Error,
     },
-    /// Somebody else could put files there or take ours away.
+    /// The directory belongs to another user, who could add and replace files.
     #[error(
         "auth directory {path:?} belongs to user {owner}, who could read and replace logins: make it root's, mode 0700"
     )]
@@ -83,11 +83,11 @@ pub enum StoreError {
     /// An operation on an auth file.
     #[error("{operation} auth file {path:?}")]
     File {
-        /// What was tried.
+        /// What was attempted.
         operation: &'static str,
         /// The file.
         path: PathBuf,
-        /// Why it did not work.
+        /// Why it failed.
         #[source]
         source: io::Error,
     },
@@ -154,8 +154,8 @@ impl AuthDir {
         })
     }
 
-    /// The byte of the lock file that is for that file of this directory: of one in
-    /// another directory, it is another.
+    /// The byte of the lock file for that file of this directory. The same name in
+    /// another directory has another byte.
     pub(super) fn lock_byte(&self, name: &FileName) -> i64 {
         let mut digest = Sha256::new();
         for number in self.identity {
@@ -167,12 +167,12 @@ impl AuthDir {
             .iter()
             .take(size_of::<i64>())
             .fold(0_u64, |number, &byte| (number << 8) | u64::from(byte));
-        // The last byte of a file has the number i64::MAX - 1.
+        // The last byte of a file has the number `i64::MAX - 1`.
         i64::try_from(first >> 2).unwrap_or_default()
     }
 
-    /// Looks for the file, and whether it holds `content` and is as a run leaves it.
-    /// What is not a regular file was not left by a run.
+    /// Inspects the file: whether it has `content` and the mode that a run gives it. A file
+    /// that is not a regular one was not left by a run.
     ///
     /// # Errors
     /// [`StoreError::File`].
@@ -202,7 +202,7 @@ impl AuthDir {
         matches!(held, Ok(Ok(held)) if *held == content)
     }
 
-    /// Has the file count as placed so long ago. Returns `false` where it is gone.
+    /// Sets the file's time to `ago` before now. Returns `false` if the file has gone.
     ///
     /// # Errors
     /// [`StoreError::File`].
@@ -224,9 +224,8 @@ impl AuthDir {
         }
     }
 
-    /// Writes the file whole, mode 0600: a temporary file in the same directory, then
-    /// renamed over whatever is at the name. It is not synced: it serves a pull of this
-    /// boot.
+    /// Writes the whole file with mode 0600: a temporary file in the same directory, renamed
+    /// to `name`. The file is not synced, since it is for a pull of this boot.
     ///
     /// # Errors
     /// [`StoreError::File`]; no temporary file is left then.
@@ -241,7 +240,7 @@ impl AuthDir {
             .map_err(|errno| self.file_error("rename into place", name.as_str(), errno.into()))
     }
 
-    /// Removes the file; that there is none is no error.
+    /// Removes the file. A missing file is not an error.
     ///
     /// # Errors
     /// [`StoreError::File`].
@@ -282,7 +281,8 @@ struct Temporary<'a> {
 
 impl<'a> Temporary<'a> {
     fn create(directory: &'a OwnedFd, target: &FileName) -> Result<Self, Errno> {
-        // Exclusive creation decides; process and time only make a clash unlikely.
+        // Exclusive creation guarantees a new file; process and time make a clash
+        // unlikely.
         let flags =
             OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mut attempt = 0_u32;
@@ -302,7 +302,7 @@ impl<'a> Temporary<'a> {
                         file: File::from(file),
                     });
                 }
-                // Left over by a killed process that had our number.
+                // A killed process with the same ID has left this file.
                 Err(Errno::EXIST) if attempt < 100 => attempt += 1,
                 Err(errno) => return Err(errno),
             }
@@ -327,10 +327,11 @@ impl Drop for Temporary<'_> {
     }
 }
 
-/// Creates a directory with exactly that mode, unless another process just did.
+/// Creates a directory with exactly that mode, unless another process has just created
+/// it.
 fn create_directory(path: &Path, mode: Mode) -> Result<(), Errno> {
     match fs::mkdir(path, mode) {
-        // The umask took bits away.
+        // The umask has cleared bits.
         Ok(()) => fs::chmod(path, mode),
         Err(Errno::EXIST) => Ok(()),
         Err(errno) => Err(errno),

@@ -1,4 +1,4 @@
-//! Sweeping: the removal of what no pull has taken.
+//! Sweeping: the removal of auth files that no pull has taken.
 
 use std::time::{Duration, Instant};
 
@@ -11,16 +11,16 @@ use super::name::FileName;
 use super::store::{AuthDir, StoreError, TEMPORARY_SUFFIX, is_regular};
 use super::times::{age, modified};
 
-/// How long one run sweeps: kubelet waits for the process to end. The rest is left to
-/// the next run.
+/// The time that one run sweeps: kubelet waits for the process to end. The next run goes
+/// on.
 const BUDGET: Duration = Duration::from_millis(5);
-/// A temporary file lives for milliseconds, and no run for longer than this.
+/// No run takes longer than this, and a temporary file exists for milliseconds.
 pub(crate) const TEMPORARY_AGE: Duration = Duration::from_secs(2 * 60);
 
 impl AuthDir {
     /// Removes auth files that were placed longer than `stale_after` ago, and temporary
-    /// files that a killed run has left, for some milliseconds. Nothing else is touched,
-    /// whatever its name; what cannot be removed is a warning.
+    /// files that a killed run has left, for some milliseconds. Files with other names
+    /// are left alone. A file that cannot be removed is a warning.
     pub fn sweep(&self, stale_after: Duration, locks: &Locks) {
         let started = Instant::now();
         let entries = match Dir::read_from(self) {
@@ -46,8 +46,8 @@ impl AuthDir {
         }
     }
 
-    /// Removes the auth file if it was placed longer than `limit` ago, unless another
-    /// run has its turn: that one sees to it.
+    /// Removes the auth file if it was placed longer than `limit` ago, unless another run
+    /// has its turn, which replaces or removes the file.
     ///
     /// # Errors
     /// [`StoreError::File`].
@@ -62,7 +62,7 @@ impl AuthDir {
         }
         match locks.try_acquire(self.lock_byte(name)) {
             Ok(None) => Ok(()),
-            // What was seen before the lock was taken may have been replaced since.
+            // The file may have been replaced before the lock was taken.
             _lock => self.remove_if_older(name.as_str(), limit),
         }
     }
@@ -92,7 +92,7 @@ pub(crate) fn is_ours(name: &str) -> bool {
     Kind::of(name).is_some()
 }
 
-/// What a run leaves in the directory.
+/// The files that a run leaves in the directory.
 enum Kind {
     AuthFile(FileName),
     Temporary,

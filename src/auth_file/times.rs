@@ -1,10 +1,10 @@
-//! The times of files, by the clock that files have.
+//! The age of files, by the file system's clock.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::Stat;
 
-/// How far ahead a file's time may be before it is taken for a wrong one.
+/// A file's time that is further ahead than this is wrong.
 const AHEAD: Duration = Duration::from_secs(1);
 
 /// When the content was written, or the file touched.
@@ -13,14 +13,14 @@ pub(super) fn modified(stat: &Stat) -> SystemTime {
     since_epoch(stat.st_mtime, nanoseconds)
 }
 
-/// When anything about the file was changed, its name included.
+/// When anything about the file was changed, even its name.
 pub(super) fn changed(stat: &Stat) -> SystemTime {
     let nanoseconds = u32::try_from(stat.st_ctime_nsec).unwrap_or_default();
     since_epoch(stat.st_ctime, nanoseconds)
 }
 
-/// How long ago that was. A time in the future is as old as can be: the clock was set
-/// back since.
+/// The time since then. A time in the future counts as very old: the clock has been set
+/// back.
 pub(super) fn age(time: SystemTime) -> Duration {
     match SystemTime::now().duration_since(time) {
         Ok(age) => age,

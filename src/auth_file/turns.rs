@@ -1,9 +1,9 @@
 //! Turns of the runs for one auth file.
 //!
-//! CRI-O takes the file with the pull (renames it into `in-use`), so two pods of a
-//! namespace that pull one image at the same time need it twice: replicas that start
-//! together. The runs for one file wait for each other, and a run whose file is there
-//! already waits until it is taken, as long as a pull is expected to do that.
+//! CRI-O takes the file with the pull (renames it into `in-use`), so pods of a namespace
+//! that pull one image at the same time, such as replicas that start together, need one
+//! file each. The runs for one file wait for each other. A run that finds the file there
+//! waits until it is taken, as long as a pull is expected to take it.
 
 use std::io;
 use std::path::Path;
@@ -21,18 +21,19 @@ use super::store::{AuthDir, StoreError};
 use crate::deadline::Deadline;
 use crate::signals::{self, HeldBack};
 
-/// In this time kubelet announces the pull that follows a response.
+/// kubelet announces the pull that follows a response within this time.
 pub(super) const WINDOW: Duration = Duration::from_millis(300);
-/// In this time kubelet mostly announces it. Runs that have waited for a whole window
-/// then follow each other so fast: starts that pull nothing do not add up.
+/// kubelet usually announces the pull within this time. Runs that have waited for a whole
+/// window follow each other at this interval, so that the waiting times of starts without
+/// a pull do not add up.
 const MOMENT: Duration = Duration::from_millis(30);
-/// How long a run waits at most, from its start. The rest of its time is for kubelet to
-/// get the answer.
+/// The longest time that a run waits, from its start. The rest is for the response to
+/// reach kubelet.
 const PATIENCE: Duration = Duration::from_secs(40);
-/// How often a run that waits looks for its file.
+/// The interval at which a waiting run checks its file.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// One auth file, and what its turns depend on.
+/// One auth file, and what a turn needs.
 #[derive(Debug)]
 pub struct AuthFile<'a> {
     /// The auth directory.
@@ -43,13 +44,13 @@ pub struct AuthFile<'a> {
     pub image: &'a ImageName,
     /// Where runs lock the file.
     pub locks: &'a Locks,
-    /// kubelet's records of pulls.
+    /// kubelet's records of announced pulls.
     pub intents: &'a Intents,
     /// When the run must have ended.
     pub deadline: Deadline,
 }
 
-/// An auth file that is in its place, whose turn lasts until the response was written.
+/// An auth file that is in place; its turn lasts until the response is written.
 #[derive(Debug)]
 pub struct Placed<'a> {
     directory: AuthDir,
@@ -71,7 +72,7 @@ impl<'a> AuthFile<'a> {
             let signals = signals::hold_back();
             match step {
                 Step::Place => directory.write(self.name, content)?,
-                // Taken in this moment: look again.
+                // A pull has taken it at this moment: start again.
                 Step::Touch(ago) if !directory.touch(self.name, ago)? => continue,
                 Step::Touch(_) | Step::Leave => {}
             }
@@ -85,8 +86,8 @@ impl<'a> AuthFile<'a> {
         })
     }
 
-    /// Removes the file, in turn with other runs: one that waits for another pod's pull
-    /// is left to it. Returns the directory, where there is one.
+    /// Removes the file, in turn with other runs: a file that waits for another pod's pull is
+    /// left for it. Returns the directory, if it exists.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -103,7 +104,7 @@ impl<'a> AuthFile<'a> {
         Ok(Some(directory))
     }
 
-    /// Removes the file if it is older than `age`, unless it is another run's turn.
+    /// Removes the file if it is older than `age`, unless another run has its turn.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -119,7 +120,7 @@ impl<'a> AuthFile<'a> {
         self.locks.acquire(directory.lock_byte(self.name), patience)
     }
 
-    /// What is left of the time to wait: of 40 s, or of eight ninths of a shorter limit.
+    /// The time that is left for waiting: of 40 s, or of eight ninths of a shorter limit.
     fn patience(&self) -> Duration {
         let limit = self.deadline.timeout();
         let whole = PATIENCE.min(limit / 9 * 8);
@@ -127,7 +128,7 @@ impl<'a> AuthFile<'a> {
         self.deadline.remaining().saturating_sub(reserve)
     }
 
-    /// Waits until there is something to do about the file.
+    /// Waits until a step has to be taken.
     fn wait(&self, directory: &AuthDir, content: Option<&[u8]>) -> Result<Step, StoreError> {
         let mut pulls = Pulls::new(self.intents, self.image, directory, self.name);
         loop {
@@ -142,14 +143,14 @@ impl<'a> AuthFile<'a> {
 }
 
 impl Placed<'_> {
-    /// Has the response written, and removes the file again where that fails, or where
-    /// a signal came before that is to end the process. Returns the directory.
+    /// Calls `answer` to write the response. Removes the file again if that fails, or if a
+    /// signal to end the process came before. Returns the directory.
     ///
-    /// After the response, such a signal has no effect any more: kubelet would take an
-    /// end by a signal for a failure, and no pull would come for the file.
+    /// A signal after the response has no effect: kubelet would take an end by a signal for a
+    /// failure, and no pull would take the file.
     ///
     /// # Errors
-    /// As `answer` says.
+    /// Those of `answer`.
     pub fn answered(self, answer: impl FnOnce() -> io::Result<()>) -> io::Result<AuthDir> {
         let interrupted = || io::Error::new(io::ErrorKind::Interrupted, "ended by a signal");
         let answered = if self.signals.pending() {
@@ -176,29 +177,29 @@ impl Placed<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
     Nothing,
-    /// What no run has left, such as a symbolic link.
+    /// Something that no run has left, such as a symbolic link.
     Foreign,
-    /// A file with the content of this run, placed so long ago.
+    /// A file with the content of this run, and the time since it was placed.
     Same(Duration),
-    /// A file that this run would not leave, placed so long ago.
+    /// A file with other content or mode, and the time since it was placed.
     Other(Duration),
 }
 
-/// What a run does when it waits no longer.
+/// What a run does after waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
-    /// Make the name hold what this run wants, which may be nothing.
+    /// Write the content of this run, or remove the file if it has none.
     Place,
-    /// The file is a left-over of a pod start that needed no pull, and serves the pull
-    /// of this one. It counts as placed so long ago, so that the next run waits for the
+    /// Use the file, which is left over of a pod start without a pull, for the pull of
+    /// this run. Its time is set to that long ago, so that the next run waits for the
     /// announcement of that pull.
     Touch(Duration),
-    /// There is no time left: the file is good as it is.
+    /// Leave the file as it is: there is no time left.
     Leave,
 }
 
-/// The rule: what to do about what was found; `None` is to wait, and look again.
-/// `in_time`: there is time to wait. `announced`: kubelet is about to pull the image.
+/// The rule: the step for what was found; `None` is to wait, and look again. `in_time`:
+/// there is time to wait. `announced`: kubelet has announced a pull of the image.
 fn step(found: Found, in_time: bool, announced: impl FnOnce() -> bool) -> Option<Step> {
     let (same, age) = match found {
         Found::Nothing | Found::Foreign => return Some(Step::Place),
@@ -211,7 +212,7 @@ fn step(found: Found, in_time: bool, announced: impl FnOnce() -> bool) -> Option
         (false, false) => Some(Step::Place),
         (false, true) if expected => Some(Step::Leave),
         (false, true) if age > 2 * WINDOW => Some(Step::Touch(Duration::ZERO)),
-        // It has just been waited for, perhaps by many.
+        // Other runs may have waited for it too: let the next one follow soon.
         (false, true) => Some(Step::Touch(WINDOW.saturating_sub(MOMENT))),
     }
 }

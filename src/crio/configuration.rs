@@ -1,5 +1,5 @@
-//! CRI-O's files: the main one, then every file of the drop-in directories in the
-//! order of their paths; the last one that says something counts.
+//! CRI-O's configuration: the main file, then every file of the drop-in directories in
+//! the order of their paths. Of several files that set a key, the last one wins.
 //!
 //! Agrees with CRI-O's `UpdateFromFile` and `UpdateFromPath`, which decode with
 //! BurntSushi/toml: keys match without regard to case.
@@ -12,18 +12,18 @@ use registries_conf::resolve_below;
 use secret::{ReadError, read_file};
 use toml::de::{DeTable, DeValue};
 
-/// `version_file` where nothing says otherwise.
+/// `version_file` where no file sets it.
 pub(crate) const DEFAULT_VERSION_FILE: &str = "/var/run/crio/version";
-/// Where CRI-O looks; newer ones also below `/usr/lib`, which counts less.
+/// CRI-O's main files; newer versions also read `/usr/lib`, which has lower precedence.
 const MAIN_FILES: [&str; 2] = ["/etc/crio/crio.conf", "/usr/lib/crio/crio.conf"];
 const DROP_IN_DIRS: [&str; 2] = ["/usr/lib/crio/crio.conf.d", "/etc/crio/crio.conf.d"];
 /// The largest file that is read.
 const MAX_BYTES: usize = 1024 * 1024;
-/// The most files, and how deep directories are looked into.
+/// The most files, and the depth to which directories are read.
 const MAX_FILES: usize = 1_000;
 const MAX_DEPTH: usize = 8;
 
-/// What CRI-O was told that matters to us.
+/// The settings of CRI-O that matter here.
 #[derive(Debug, Default)]
 pub(crate) struct Configuration {
     /// The files that were read.
@@ -32,13 +32,13 @@ pub(crate) struct Configuration {
     pub(crate) auth_dir: Option<String>,
     /// `global_auth_file`.
     pub(crate) global_auth_file: Option<String>,
-    /// `version_file`; empty where there is to be none.
+    /// `version_file`; empty where CRI-O writes none.
     pub(crate) version_file: Option<String>,
-    /// `version_file_persist`, in which the version is kept over reboots.
+    /// `version_file_persist`, where CRI-O keeps the version over reboots.
     pub(crate) version_file_persist: Option<String>,
 }
 
-/// A file or directory that is no part of a configuration.
+/// A file or directory that cannot be part of a configuration.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", path.display())]
 pub(crate) struct ConfigurationError {
@@ -49,7 +49,7 @@ pub(crate) struct ConfigurationError {
     pub(crate) reason: Reason,
 }
 
-/// Why a file is no configuration.
+/// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Reason {
     #[error("read")]
@@ -68,7 +68,7 @@ impl Configuration {
     /// Reads the files that CRI-O reads, given its flags `--config` and `--config-dir`.
     ///
     /// # Errors
-    /// A file that CRI-O would not take, or that cannot be read.
+    /// A file that CRI-O would refuse, or that cannot be read.
     pub(crate) fn read(
         root: &Path,
         main: Option<&str>,
@@ -84,7 +84,7 @@ impl Configuration {
         Ok(configuration)
     }
 
-    /// Adds a file if a key in it is or contains `key`; it is not decoded otherwise.
+    /// Adds a file if one of its keys is or contains `key`; otherwise it is not decoded.
     ///
     /// # Errors
     /// As for [`read`](Self::read).
@@ -162,8 +162,8 @@ pub(crate) fn files(
     Ok(files)
 }
 
-/// Every file below a directory, as Go's `filepath.Walk` gives them; none where
-/// there is no such directory.
+/// Every file below a directory, in the order of Go's `filepath.Walk`. Empty if the
+/// directory does not exist.
 fn list(root: &Path, directory: &Path, depth: usize, files: &mut Vec<PathBuf>) -> io::Result<()> {
     let entries = match fs::read_dir(resolve_below(root, directory)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

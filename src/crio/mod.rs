@@ -1,4 +1,4 @@
-//! CRI-O's own files: its configuration, and the file in which it leaves its version.
+//! CRI-O's own files: its configuration, and the file with its version.
 
 pub(crate) mod configuration;
 
@@ -25,11 +25,11 @@ pub(crate) fn layout(Version(major, minor, _): Version) -> Layout {
     }
 }
 
-/// The version that the running CRI-O left in its version file; `None` where there is
+/// The version that the running CRI-O has left in its version file; `None` if there is
 /// none.
 ///
-/// A configuration that cannot be read does not matter here: the CRI-O that runs did
-/// not start with it. It is decoded only where it names another version file.
+/// A configuration that cannot be read has no effect: the running CRI-O did not start
+/// with it. It is decoded only if it sets another version file.
 pub(crate) fn running_version(root: &Path) -> Option<Version> {
     let mut configuration = Configuration::default();
     for path in files(root, None, None).unwrap_or_default() {

@@ -1,20 +1,20 @@
-//! How much one run may log: kubelet keeps all of a provider's stderr in memory, and
-//! part of what is logged comes from tenants.
+//! The limit of what one run may log: kubelet keeps all of a provider's stderr in memory,
+//! and part of the text comes from tenants.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tracing::Level;
 
-/// The most bytes of one run at level `info` and above.
+/// The bytes of a run at level `info` and above.
 pub(super) const BYTES: usize = 32 * 1024;
-/// The most bytes of one run where debug lines are asked for.
+/// The bytes of a run with debug lines.
 pub(super) const BYTES_FOR_DEBUGGING: usize = 1024 * 1024;
-/// Kept for the line that says why the run failed.
+/// Reserved for the error of a failed run.
 const KEPT_FOR_ERRORS: usize = 10 * 1024;
-/// Kept for the outcome, and for errors.
+/// Reserved for the outcome, and for errors.
 const KEPT_FOR_OUTCOME: usize = 16 * 1024;
 
-/// The bytes that one output of a run has left.
+/// The remaining bytes of one output of a run.
 #[derive(Debug)]
 pub(super) struct Budget {
     left: AtomicUsize,
@@ -23,7 +23,7 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    /// So many bytes for the whole run.
+    /// A budget of `bytes` for the whole run.
     pub(super) fn new(bytes: usize) -> Self {
         Self {
             left: AtomicUsize::new(bytes),
@@ -32,8 +32,8 @@ impl Budget {
         }
     }
 
-    /// Whether a line of that level and length may be written, which it then counts as.
-    /// Warnings stop first, so that they cannot crowd out the outcome or the failure.
+    /// Whether a line of that level and length may be written; if so, it is counted.
+    /// Warnings are refused first, so that there is room for the outcome or the failure.
     pub(super) fn spend(&self, level: Level, bytes: usize) -> bool {
         let kept = match level {
             _ if self.closing.load(Ordering::Relaxed) => 0,
@@ -53,8 +53,8 @@ impl Budget {
         spent.is_ok()
     }
 
-    /// Opens what was kept for lines of all levels, and returns how many lines were
-    /// refused until now.
+    /// Releases what was reserved for lines of all levels, and returns how many lines
+    /// were refused.
     pub(super) fn close(&self) -> usize {
         self.closing.store(true, Ordering::Relaxed);
         self.left_out.load(Ordering::Relaxed)

@@ -1,5 +1,5 @@
-//! journald, as long as it takes lines: a journal that is stuck must not hold up a
-//! pull, and the library's socket would block.
+//! journald, as long as it accepts lines: the library's socket blocks, and a journal that
+//! hangs must not hold up a pull.
 
 use std::fmt::{self, Write};
 use std::io;
@@ -23,8 +23,8 @@ const COMMON_BYTES: usize = 256;
 /// The journal's layer.
 pub(super) struct Journal {
     lines: tracing_journald::Layer,
-    /// Connected to the same socket, since only then does the kernel report whether
-    /// there is room in its queue.
+    /// Connected to the same socket: only then does the kernel report whether its queue
+    /// has room.
     probe: UnixDatagram,
     budget: Arc<Budget>,
 }
@@ -33,7 +33,7 @@ impl Journal {
     /// Connects to the journal.
     ///
     /// # Errors
-    /// There is no journal, or it takes no lines at the moment.
+    /// There is no journal, or it accepts no lines at the moment.
     pub(super) fn connect(budget: Arc<Budget>) -> io::Result<Self> {
         let probe = UnixDatagram::unbound()?;
         probe.connect(SOCKET)?;
@@ -82,7 +82,7 @@ struct Length(usize);
 impl Visit for Length {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.0 = self.0.saturating_add(field.name().len() + 10);
-        // Only counts, and thus cannot fail.
+        // Counting cannot fail.
         write!(self, "{value:?}").unwrap_or_default();
     }
 }

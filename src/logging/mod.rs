@@ -1,9 +1,9 @@
-//! Where log lines go: stderr, which ends up in kubelet's log, and journald where its
-//! socket exists.
+//! The outputs of the log: stderr, which ends up in kubelet's log but not in a pod's
+//! events, and journald if its socket exists.
 //!
 //! Levels: `error` the request failed, `warn` something was skipped, `info` the
 //! outcome, `debug` each decision. Each output has a [budget](Budget) for the whole
-//! run. An output that takes nothing, such as a missing or full journal, is not an error.
+//! run. An output that fails, such as a missing or full journal, is not an error.
 
 mod budget;
 mod journal;
@@ -24,19 +24,19 @@ use self::journal::Journal;
 /// The least severe lines that are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
-    /// Failures alone.
+    /// Failures only.
     Error,
-    /// And what was skipped.
+    /// Also what was skipped.
     Warn,
-    /// And the outcome.
+    /// Also the outcome.
     Info,
-    /// And each decision.
+    /// Also each decision.
     Debug,
     /// Everything.
     Trace,
 }
 
-/// How a line on stderr looks.
+/// The format of lines on stderr.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// For people.
@@ -70,14 +70,14 @@ impl Format {
     }
 }
 
-/// The log of a run, once it is started.
+/// The log of a run, after its start.
 #[derive(Debug)]
 pub struct Log {
     stderr: Arc<Budget>,
     journal: Arc<Budget>,
 }
 
-/// Starts logging; later calls in the same process change nothing.
+/// Starts logging. A later call in the same process has no effect.
 pub fn start(level: Level, format: Format) -> Log {
     let (level, bytes) = match level {
         Level::Error => (LevelFilter::ERROR, BYTES),
@@ -97,13 +97,13 @@ pub fn start(level: Level, format: Format) -> Log {
             .try_init(),
         Format::Json => registry.with(text.json().without_time()).try_init(),
     };
-    // Only a second start fails, and the first one serves both.
+    // Only a second start fails; the log of the first one is used.
     started.unwrap_or_default();
     Log { stderr, journal }
 }
 
 impl Log {
-    /// Logs how many lines did not fit, if any; the last line but for the failure.
+    /// Logs how many lines did not fit, if any. The only line after it is the failure.
     pub fn note_left_out(&self) {
         let left_out = self.stderr.close().max(self.journal.close());
         if left_out > 0 {
@@ -112,7 +112,7 @@ impl Log {
     }
 }
 
-/// stderr, as long as the budget lasts.
+/// stderr, within the budget.
 struct Stderr(Arc<Budget>);
 
 /// The writer of one line.
@@ -143,7 +143,8 @@ impl Write for Line<'_> {
     /// Takes whole lines, as the layer writes them.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if self.budget.spend(self.level, line.len()) {
-            // The layer would report an error on stderr, and panic where that fails too.
+            // Ignore a failure: the layer would report it on stderr, and panic if that
+            // fails too.
             stderr().write_all(line).unwrap_or_default();
         }
         Ok(line.len())

@@ -15,14 +15,14 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 /// Why there is no auth file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EncodeError {
-    /// It would be larger than any sensible one.
+    /// It would be larger than [`MAX_BYTES`].
     #[error(
         "the auth file would be larger than {MAX_BYTES} bytes: shorten {largest}, which serves {sources} pull sources"
     )]
     TooLarge {
-        /// The login that takes the most of it.
+        /// The login that takes the most space.
         largest: String,
-        /// How many pull sources it is for.
+        /// The number of pull sources that it is for.
         sources: usize,
     },
     /// It cannot be written as JSON.

@@ -1,7 +1,7 @@
 //! `explain IMAGE -n NAMESPACE`: what the provider would do for a pod of that
 //! namespace, and why, without writing anything to the node.
 //!
-//! It runs what the provider runs ([`Logins::find`]), with Secrets from files or
+//! It runs what the provider runs ([`Logins::choose`]), with Secrets from files or
 //! from the API server, and prints what the provider logs.
 
 mod findings;
