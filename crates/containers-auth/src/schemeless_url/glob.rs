@@ -2,10 +2,6 @@
 //! of characters. Its classes, `?` and `\` never get this far: the parser of URLs
 //! refuses hosts with them, or takes them for the beginning of a query.
 
-/// The longest label that is compared in [`intersect`], which is longer than any
-/// image's name.
-const MAX_LABEL: usize = 255;
-
 /// Whether all labels of a host match those of a glob, one by one.
 pub fn host_matches(glob: &str, host: &str) -> bool {
     let mut labels = host.split('.');
@@ -32,36 +28,6 @@ pub fn matches(glob: &str, label: &str) -> bool {
     rest.ends_with(tail)
 }
 
-/// Whether some label matches both; yes where their length makes it hard to tell.
-pub fn intersect(one: &str, other: &str) -> bool {
-    if one.len().max(other.len()) > MAX_LABEL {
-        return true;
-    }
-    let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
-    // Row by row over `one`: whether its first parts and the first parts of
-    // `other` have a label in common.
-    let mut row: Vec<bool> = Vec::with_capacity(other.len() + 1);
-    row.push(true);
-    for c in &other {
-        let before = row.last().copied().unwrap_or_default();
-        row.push(before && *c == '*');
-    }
-    for a in &one {
-        let mut next = Vec::with_capacity(row.len());
-        next.push(row.first().copied().unwrap_or_default() && *a == '*');
-        for ((b, &diagonal), &above) in other.iter().zip(&row).zip(row.iter().skip(1)) {
-            let left = next.last().copied().unwrap_or_default();
-            let skip_a = *a == '*' && above;
-            let skip_b = *b == '*' && left;
-            // A star that meets a character swallows it.
-            let star = (*a == '*' && left) || (*b == '*' && above);
-            next.push(skip_a || skip_b || star || (a == b && diagonal));
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -86,26 +52,6 @@ mod tests {
             ("q*x*.io", "quay.io", false),
         ] {
             assert_eq!(matches(glob, label), expected, "{glob} {label}");
-        }
-    }
-
-    #[test]
-    fn globs_have_labels_in_common_or_not() {
-        for (one, other, expected) in [
-            ("a", "a", true),
-            ("a", "b", false),
-            ("*", "anything", true),
-            ("a*", "*b", true),
-            ("a*", "b*", false),
-            ("a*c", "ab*", true),
-            ("*a*", "*b*", true),
-            ("a*b", "ab", true),
-            ("a*b", "a", false),
-            ("", "*", true),
-            ("", "a", false),
-        ] {
-            assert_eq!(intersect(one, other), expected, "{one} {other}");
-            assert_eq!(intersect(other, one), expected, "{other} {one}");
         }
     }
 
@@ -137,15 +83,6 @@ mod tests {
             prop_assert!(host_matches(&stars, &host));
             let more = format!("{stars}.*");
             prop_assert!(!host_matches(&more, &host));
-        }
-
-        #[test]
-        fn what_matches_both_globs_is_in_common(
-            one in "[ab*]{0,6}", other in "[ab*]{0,6}", label in "[ab]{0,6}",
-        ) {
-            if matches(&one, &label) && matches(&other, &label) {
-                prop_assert!(intersect(&one, &other));
-            }
         }
     }
 }

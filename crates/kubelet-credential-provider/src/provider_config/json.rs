@@ -12,8 +12,11 @@ use super::syntax_error::SyntaxError;
 use super::tree::{Entry, MAX_DEPTH, Node, Style, Value};
 
 /// Whether kubelet takes a text for JSON, and for nothing else.
-pub(super) fn is_json(text: &str) -> bool {
-    text.trim_start().starts_with('{')
+pub(super) fn is_json(text: &[u8]) -> bool {
+    let mut chunks = text.utf8_chunks();
+    chunks
+        .next()
+        .is_some_and(|chunk| chunk.valid().trim_start().starts_with('{'))
 }
 
 /// Parses a text that is one JSON value.

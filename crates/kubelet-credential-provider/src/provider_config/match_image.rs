@@ -6,6 +6,8 @@
 
 use containers_auth::{SchemelessUrl, UrlError, glob};
 
+use super::intersect::intersect;
+
 /// A pattern that kubelet takes, or an image, for the two are read alike.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MatchImage(SchemelessUrl<'static>);
@@ -46,7 +48,7 @@ impl MatchImage {
 
     /// Whether some image may match both.
     pub fn overlaps(&self, other: &Self) -> bool {
-        self.pairs(other, glob::intersect) && (self.is_above(other) || other.is_above(self))
+        self.pairs(other, intersect) && (self.is_above(other) || other.is_above(self))
     }
 
     /// How many labels its host has.

@@ -22,6 +22,7 @@ mod decode;
 mod provider;
 mod validate;
 mod match_image;
+mod intersect;
 pub mod tree;
 mod syntax_error;
 mod line;

@@ -6,6 +6,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use containers_auth::Text;
 use secret::{ReadError, read_bounded};
 
 use super::decode::decode;
@@ -28,7 +29,7 @@ const EXTENSIONS: [&str; 3] = ["json", "yaml", "yml"];
 /// `Debug` leaves the text out, which may hold secrets.
 #[derive(Clone)]
 pub struct Document {
-    /// The text.
+    /// The text that the tree refers to: of JSON, with replacements, see [`parse()`].
     pub text: String,
     /// Its tree; a null where there is no document.
     pub root: Node,
@@ -52,7 +53,7 @@ pub struct File {
 /// Why a text is no document.
 #[derive(Debug, thiserror::Error)]
 pub enum ParseError {
-    /// Neither YAML nor JSON is anything else.
+    /// YAML that is not UTF-8.
     #[error("not UTF-8")]
     Utf8,
     /// Broken YAML or JSON.
@@ -126,14 +127,20 @@ impl fmt::Debug for Document {
     }
 }
 
-/// Parses a text, and says what kubelet would refuse about it.
+/// Parses a text, and says what kubelet would refuse about it. In JSON, what Go reads as
+/// U+FFFD is replaced: bytes that are not UTF-8, and escapes of lone surrogates.
 ///
 /// # Errors
 /// The text is neither YAML nor JSON, is nested too deep, or has too many values:
 /// aliases that would expand to much are refused before they do.
 pub fn parse(text: &[u8]) -> Result<Document, ParseError> {
-    let text = str::from_utf8(text).map_err(|_error| ParseError::Utf8)?;
     let is_json = json::is_json(text);
+    let text = if is_json {
+        Text::of_json(text)
+    } else {
+        Text::Borrowed(str::from_utf8(text).map_err(|_error| ParseError::Utf8)?)
+    };
+    let text = &*text;
     let root = if is_json {
         json::parse(text)?
     } else {

@@ -77,6 +77,22 @@ fn json_and_yaml_say_the_same() {
 }
 
 #[test]
+fn strings_of_json_are_read_as_go_reads_them() {
+    for (name, expected) in [
+        (&b"a\xff"[..], "a\u{fffd}"),
+        (br"\ud800", "\u{fffd}"),
+        (br"\ud83d\ude00", "\u{1f600}"),
+    ] {
+        let text = [&b" {\"providers\": [{\"name\": \""[..], name, b"\"}]}"].concat();
+        let document = parse(&text).unwrap();
+        assert_eq!(document.config.providers[0].name, expected);
+    }
+    for text in [&b"{\"providers\": []}\xff"[..], b"\xff{}"] {
+        assert!(parse(text).is_err(), "{text:?}");
+    }
+}
+
+#[test]
 fn aliases_and_merge_keys_are_followed() {
     let text = "\
 apiVersion: kubelet.config.k8s.io/v1
