@@ -4,8 +4,10 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use containers_auth::{AuthFile, Credential, DockerConfig, EntryError, Format, Key, RawEntry, Text};
-use crio_credential_provider::logins::{Origin, Selection};
+use containers_auth::{
+    AuthFile, Credential, DockerConfig, EntryError, Format, Key, RawEntry, Text,
+};
+use crio_credential_provider::logins::{Origin, Owner, Selection};
 use registries_conf::ImageName;
 use serde_json::{Value, json};
 
