@@ -17,12 +17,11 @@ use std::path::Path;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use containers_auth::{DockerConfig, Format, Text};
-use crio_credential_provider::auth_file;
-use crio_credential_provider::cluster::read_page;
-use crio_credential_provider::logins::{Origin, Selection};
-use crio_credential_provider::service_account::ServiceAccount;
-use crio_credential_provider::sources::Sources;
 use divan::{Bencher, black_box};
+use provider::api_server::read_page;
+use provider::logins::{self, Origin, Selection};
+use provider::service_account::ServiceAccount;
+use provider::sources::Sources;
 use registries_conf::{Config, ImageName, Source};
 use secret::{Secret, Wiped};
 
@@ -84,7 +83,7 @@ fn auth_file_content(bencher: Bencher<'_, '_>, sources: usize) {
         .map(|number| docker_config(&mirror(number)))
         .collect();
     let selection = select(&texts, sources);
-    bencher.bench(|| auth_file::encode(black_box(&selection), &[], &mut ()).unwrap());
+    bencher.bench(|| logins::encode(black_box(&selection), &[], &mut ()).unwrap());
 }
 
 fn registries_conf(registries: usize) -> Source {

@@ -5,51 +5,12 @@
 //! kubelet runs this program, which finds the mirrors, reads the Secrets with the pod's
 //! own token, and leaves a short-lived auth file for CRI-O.
 //!
-//! The stages of a run; each takes the previous stage's type and returns the next one:
-//!
-//! ```text
-//! stdin
-//!   -> kubelet::Request            kubelet            kubelet's request
-//!   -> ServiceAccount              service_account    the token's claims: whose pod it is
-//!   -> registries_conf::Config     registries         registries.conf and its drop-ins, as CRI-O finds them
-//!   -> Sources                     sources            what CRI-O may pull from; only the image itself? respond
-//!   -> SecretNames                 secret_names       the Secrets that are named, if any
-//!   -> SecretDoc, one by one       cluster            the API server: found, verified, asked
-//!   -> Selection                   logins             one credential for each pull source
-//!   -> AuthFile                    auth_file          its name and content, and when it is written
-//!   -> kubelet::Response           kubelet            the response to kubelet
-//! stdout
-//! ```
-//!
-//! [`provider`] runs them in this order. The part from the sources to the content of the
-//! auth file is in [`logins`], which `explain` runs too. Besides there are [`settings`],
-//! [`cli`] (flags), [`commands`] (subcommands), [`deadline`], [`signals`], [`sandbox`],
-//! [`logging`], the crate [`secret`] and [`version`].
+//! The plugin is the crate [`provider`], which has a page with its stages. Here is the
+//! program: [`cli`] (the command line), [`commands`] (what an administrator runs by hand)
+//! and [`version`].
 
-pub mod provider;
-pub mod logins;
-pub mod kubelet;
-pub mod service_account;
-pub mod registries;
-mod crio;
-mod node_version;
-pub mod sources;
-pub mod secret_names;
-pub mod cluster;
-pub mod auth_file;
-pub mod answer;
-pub mod settings;
-pub mod ownership;
 pub mod cli;
 pub mod commands;
-pub mod deadline;
-pub mod signals;
-pub mod sandbox;
-pub mod logging;
-pub mod run_log;
-pub mod excerpt;
-mod yaml;
-mod dns;
 pub mod version;
 
 use std::env;
@@ -59,12 +20,13 @@ use std::process::{ExitCode, exit};
 use std::time::Duration;
 
 use anyhow::Context;
+use provider::deadline::Deadline;
+use provider::logging::{Format, Level};
+use provider::settings::Settings;
+use provider::{logging, sandbox, story};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
 use crate::cli::{Action, Command, Invocation, UsageError};
-use crate::deadline::Deadline;
-use crate::logging::{Format, Level};
-use crate::settings::Settings;
 
 const FAILURE: u8 = 1;
 /// The time after which kubelet kills a provider (kubelet: `pluginExecTimeout`).
@@ -151,7 +113,7 @@ fn run(settings: &Settings, action: &Action, deadline: Deadline) -> anyhow::Resu
                     "--timeout {timeout:?} has no effect beyond 1m, when kubelet ends a provider"
                 );
             }
-            provider::run(settings, deadline, stdin(), stdout())
+            story::run(settings, deadline, stdin(), stdout())
         }
         Action::Run(command) => match command {
             Command::Resolve(command) => commands::resolve(settings, command, stdout()),

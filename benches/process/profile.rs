@@ -31,10 +31,13 @@ const PARTS: [(&str, &str); 10] = [
         "- of that, checking the short names",
         "registries_conf::aliases::plain::PlainAliases>::scan",
     ),
-    ("asking the API server", "cluster::secrets::for_each_secret"),
+    (
+        "asking the API server",
+        "api_server::secrets::for_each_secret",
+    ),
     (
         "- of that, the TLS handshake",
-        "cluster::connector::TlsConnector as",
+        "api_server::connector::TlsConnector as",
     ),
     (
         "-- of that, two signatures (P-256)",
@@ -44,8 +47,11 @@ const PARTS: [(&str, &str); 10] = [
         "-- of that, agreeing on a key (X25519)",
         "x25519::x25519_ecdh",
     ),
-    ("- of that, decoding the pages", "cluster::secrets::read::"),
-    ("writing the auth file", "auth_file::store::AuthDir::write"),
+    (
+        "- of that, decoding the pages",
+        "api_server::secrets::read::",
+    ),
+    ("writing the auth file", "auth_dir::store::AuthDir::write"),
 ];
 
 /// With `PROFILE=FILE` the profile is kept, for `callgrind_annotate`.

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use anyhow::Result;
 use clap::{Arg, Command};
 use clap_mangen::Man;
-use crio_credential_provider::settings::ALL;
+use provider::settings::ALL;
 
 /// A default that is longer would make the line of its flag wider than a terminal.
 const LONGEST_DEFAULT: usize = 34;

@@ -7,7 +7,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use containers_auth::{
     AuthFile, Credential, DockerConfig, EntryError, Format, Key, RawEntry, Text,
 };
-use crio_credential_provider::logins::{Origin, Owner, Selection};
+use provider::logins::{Origin, Owner, Selection};
 use registries_conf::ImageName;
 use serde_json::{Value, json};
 

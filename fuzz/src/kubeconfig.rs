@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crio_credential_provider::cluster::{CaSource, Kubeconfig, KubeconfigError};
+use provider::api_server::{CaSource, Kubeconfig, KubeconfigError};
 
 use crate::presentable::{
     MARKER, assert_no_marker, assert_readable, every_form, has_marker, line, planted,

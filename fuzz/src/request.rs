@@ -1,7 +1,7 @@
 //! `kubelet::Request::read` and `ServiceAccount::from_token`.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use crio_credential_provider::{
+use provider::{
     kubelet::{Request, RequestError},
     service_account::ServiceAccount,
 };

@@ -5,7 +5,7 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use containers_auth::{DockerConfig, Format, Text};
-use crio_credential_provider::cluster::{
+use provider::api_server::{
     PageEnd, SecretDoc, SecretProblem, SecretsError, UnusableSecret, read_named, read_page,
 };
 use secret::Wiped;

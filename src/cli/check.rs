@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{CheckName, NodeRoot, Output, parse_annotation};
-use crate::service_account::Namespace;
+use provider::service_account::Namespace;
 
 const CHECK_HELP: &str = "\
 Each check is PASS, WARN or FAIL, with what to do. Flags and environment of the provider's entry in kubelet's \

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{NodeRoot, Output, parse_annotation};
-use crate::service_account::Namespace;
+use provider::service_account::Namespace;
 
 const EXPLAIN_HELP: &str = "\
 Examples:

@@ -22,7 +22,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use kubelet_credential_provider::provider_config::CredentialProvider;
 
-use crate::settings::{Given, Settings, SettingsError};
+use provider::settings::{Given, Settings, SettingsError};
 
 pub use check::Check;
 pub use check_name::CheckName;
@@ -240,6 +240,12 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    fn sorted(given: &Given) -> Vec<String> {
+        let mut arguments = given.arguments().unwrap();
+        arguments.sort();
+        arguments
+    }
+
     /// Arguments of which command lines are made: flags of every kind, whole and in
     /// parts, with values and without.
     const ARGUMENTS: [&str; 12] = [
@@ -299,7 +305,7 @@ mod tests {
             if let Some(examples) = text.find("\nExamples:") {
                 assert!(own < examples && examples < plugin, "{text}");
             }
-            for setting in crate::settings::ALL {
+            for setting in provider::settings::ALL {
                 let flag = format!(" --{} ", setting.name);
                 let first = text.find(&flag).or_else(|| text.find(flag.trim_end()));
                 let last = text.rfind(flag.trim_end());
@@ -332,7 +338,7 @@ mod tests {
             let claps = Cli::try_parse_from([program].into_iter().chain(arguments));
             if let Ok(ours) = ours {
                 let claps = claps.unwrap().options.given;
-                prop_assert_eq!(ours.sorted(), claps.sorted());
+                prop_assert_eq!(sorted(&ours), sorted(&claps));
             } else if let Ok(claps) = claps {
                 // clap may know more, such as `--`, but not other plain flags.
                 prop_assert!(picked.contains(&"--"), "{:?}", claps);

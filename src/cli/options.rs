@@ -6,7 +6,7 @@ use clap::builder::{FalseyValueParser, OsStringValueParser, PossibleValue, Possi
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
-use crate::settings::{ALL, Given, Kind, Origin, Setting};
+use provider::settings::{ALL, Given, Kind, Origin, Setting};
 
 /// Sets the plugin's flags apart from those of a subcommand.
 pub(super) const HEADING: &str = "Options of the plugin";

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use registries_conf::resolve_below;
 
-use crate::cluster::{CaSource, Endpoint, Trust};
-use crate::ownership::{Loophole, copier, loophole};
-use crate::settings::Settings;
+use provider::api_server::{CaSource, Endpoint, Trust};
+use provider::ownership::{Loophole, copier, loophole};
+use provider::settings::Settings;
 
 /// The directory that the node sees as `/`.
 #[derive(Debug)]

@@ -10,8 +10,8 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use crio_credential_provider::sandbox::{forbid_writes, restrict_reads_and_ports, restrict_writes};
 use landlock::{AccessFs, Ruleset, RulesetAttr, RulesetError, RulesetStatus};
+use provider::sandbox::{forbid_writes, restrict_reads_and_ports, restrict_writes};
 
 use test_cluster::{Fault, RetryAfter};
 

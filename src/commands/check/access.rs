@@ -7,15 +7,15 @@ use std::path::Path;
 use super::kubelet::{Entry, rewrite};
 use super::report::{Finding, chain};
 use crate::cli::{Check, CheckName};
-use crate::cluster::{
-    self, Access, Client, ClientError, Endpoint, ReviewError, User, grant, may_account, may_i,
-};
 use crate::commands::read_token;
 use crate::commands::root::Root;
-use crate::deadline::Deadline;
-use crate::secret_names::SecretNames;
-use crate::service_account::ServiceAccount;
-use crate::settings::Settings;
+use provider::api_server::{
+    self, Access, Client, ClientError, Endpoint, ReviewError, User, grant, may_account, may_i,
+};
+use provider::deadline::Deadline;
+use provider::secret_names::SecretNames;
+use provider::service_account::ServiceAccount;
+use provider::settings::Settings;
 
 const NAME: CheckName = CheckName::Access;
 
@@ -71,7 +71,7 @@ pub(super) fn check(
     root: &Root,
     command: &Check,
     names: &[String],
-    by_hand: &cluster::Settings,
+    by_hand: &api_server::Settings,
     endpoint: &Endpoint,
     deadline: Deadline,
 ) -> Reviewed {
@@ -138,7 +138,7 @@ fn own(
     command: &Check,
     path: &Path,
     names: &[String],
-    by_hand: &cluster::Settings,
+    by_hand: &api_server::Settings,
     endpoint: &Endpoint,
     deadline: Deadline,
 ) -> Reviewed {
@@ -200,10 +200,10 @@ fn own(
 /// that leads to another server, which says nothing of the provider's.
 fn chosen_by_hand(
     root: &Root,
-    by_hand: &cluster::Settings,
+    by_hand: &api_server::Settings,
     endpoint: &Endpoint,
 ) -> Result<Endpoint, Finding> {
-    let chosen = cluster::discover(by_hand).map(|mut chosen| {
+    let chosen = api_server::discover(by_hand).map(|mut chosen| {
         root.apply_to_trust(&mut chosen);
         chosen
     });
@@ -230,7 +230,7 @@ fn foreign(
     namespace: &str,
     account: &str,
     names: &[String],
-    by_hand: &cluster::Settings,
+    by_hand: &api_server::Settings,
     deadline: Deadline,
 ) -> Result<Option<bool>, String> {
     let Some(path) = &command.kubeconfig_for_review else {
@@ -238,14 +238,14 @@ fn foreign(
     };
     let user = User::read(path).map_err(|error| chain(&error))?;
     // Its login is for its own server alone, whatever the node's settings say.
-    let settings = cluster::Settings {
+    let settings = api_server::Settings {
         api_server: None,
         kubeconfig: Some(path.clone()),
         certificate_authority: None,
         tls_server_name: None,
         ..by_hand.clone()
     };
-    let endpoint = cluster::discover(&settings).map_err(|error| chain(&error))?;
+    let endpoint = api_server::discover(&settings).map_err(|error| chain(&error))?;
     let client = Client::of_user(&endpoint, user, deadline).map_err(|error| chain(&error))?;
     all(namespace, names, |access| {
         may_account(&client, account, access)

@@ -9,10 +9,10 @@ use ureq::http::StatusCode;
 use super::kubelet::Entry;
 use super::report::{Finding, chain};
 use crate::cli::CheckName;
-use crate::cluster::{self, Client, ClientError, Endpoint, Settings, Trust};
 use crate::commands::issuer;
 use crate::commands::root::Root;
-use crate::deadline::Deadline;
+use provider::api_server::{self, Client, ClientError, Endpoint, Settings, Trust};
+use provider::deadline::Deadline;
 
 const NAME: CheckName = CheckName::ApiServer;
 /// Whoever asks is answered, unless anonymous requests are off; that is an answer too.
@@ -30,7 +30,7 @@ pub(super) fn check(
     deadline: Deadline,
 ) -> (Finding, Option<Endpoint>) {
     const REMEDY: &str = "say where it is with --kubeconfig, or --api-server and --certificate-authority, here and in the entry's args";
-    let mut endpoint = match cluster::discover(settings) {
+    let mut endpoint = match api_server::discover(settings) {
         Ok(endpoint) => endpoint,
         Err(error) => {
             let message = chain(&error);

@@ -8,11 +8,11 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use super::report::Finding;
-use crate::auth_file;
 use crate::cli::CheckName;
 use crate::commands::root::Root;
-use crate::ownership::Loophole;
-use crate::settings::Settings;
+use provider::auth_dir;
+use provider::ownership::Loophole;
+use provider::settings::Settings;
 
 const NAME: CheckName = CheckName::AuthDir;
 /// Group and others may look into it.
@@ -170,11 +170,11 @@ impl Files {
         let mut files = Self::default();
         for (name, metadata) in in_directory(path)? {
             let age = if name.starts_with('.') {
-                auth_file::TEMPORARY_AGE
+                auth_dir::TEMPORARY_AGE
             } else {
                 age
             };
-            if !auth_file::is_ours(&name) {
+            if !auth_dir::is_ours(&name) {
                 continue;
             }
             if is_older(&metadata, age) {

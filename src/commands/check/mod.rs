@@ -28,10 +28,9 @@ use self::report::{Finding, Report, Summary};
 use super::output::{Printer, finish};
 use super::root::Root;
 use crate::cli::{Check, CheckName, Output};
-use crate::cluster;
-use crate::deadline::Deadline;
-use crate::sandbox;
-use crate::settings::Settings;
+use provider::deadline::Deadline;
+use provider::sandbox;
+use provider::settings::Settings;
 
 /// Prints what is wrong with this node; `arguments` is our own command line.
 ///
@@ -133,7 +132,7 @@ fn processes(root: &Root) -> (Finding, Vec<Process>) {
 /// own command line names: no process and no entry chooses whom it is sent to.
 fn cluster(
     config: &Settings,
-    by_hand: &cluster::Settings,
+    by_hand: &provider::api_server::Settings,
     deadline: Deadline,
     command: &Check,
     root: &Root,

@@ -11,9 +11,9 @@ use registries_conf::Config as Registries;
 use super::report::{Finding, listed};
 use crate::cli::CheckName;
 use crate::commands::root::Root;
-use crate::logins::GlobalTexts;
-use crate::settings::Settings;
-use crate::sources::{has_elsewhere, image_below};
+use provider::logins::GlobalTexts;
+use provider::settings::Settings;
+use provider::sources::{has_elsewhere, image_below};
 
 const NAME: CheckName = CheckName::NodeLogins;
 /// Where kubelet looks, after its own root directory.

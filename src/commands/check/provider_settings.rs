@@ -7,7 +7,7 @@ use std::path::Path;
 use super::kubelet::Entry;
 use super::report::{Finding, chain, listed};
 use crate::cli::{self, CheckName};
-use crate::settings::{Given, Settings, SettingsError};
+use provider::settings::{Given, Settings, SettingsError};
 
 /// The settings, and what is wrong with them. `by_hand` are those of our own command
 /// line `arguments`, on a node that has `root` as its `/`.

@@ -6,8 +6,8 @@ use registries_conf::{Config as Registries, UnusableSource};
 use super::report::{Finding, chain, listed};
 use crate::cli::CheckName;
 use crate::commands::match_images;
-use crate::settings::Settings;
-use crate::sources::{every, image_below};
+use provider::settings::Settings;
+use provider::sources::{every, image_below};
 
 /// What stands in `credential-helpers` for auth files.
 const AUTH_FILES: &str = "containers-auth.json";

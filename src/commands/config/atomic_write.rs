@@ -18,7 +18,7 @@ use anyhow::Context;
 use rustix::fs::{XattrFlags, fgetxattr, flistxattr, fsetxattr};
 use rustix::io::Errno;
 
-use crate::signals;
+use provider::signals;
 
 const BACKUP: &str = ".bak";
 const TEMPORARY: &str = ".tmp";

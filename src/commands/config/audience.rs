@@ -11,10 +11,10 @@ use secret::{DecodeError, Object, Secret, read_file};
 use serde::Deserialize;
 use tracing::info;
 
-use crate::cluster::{self, Client, Endpoint};
-use crate::deadline::Deadline;
-use crate::service_account::ServiceAccount;
-use crate::settings::Settings;
+use provider::api_server::{self, Client, Endpoint};
+use provider::deadline::Deadline;
+use provider::service_account::ServiceAccount;
+use provider::settings::Settings;
 
 const PATH: &str = "/.well-known/openid-configuration";
 /// The largest answer that is read: 64 KiB.
@@ -47,7 +47,7 @@ pub(super) fn find(
     if let Some(audience) = said.filter(|audience| !audience.is_empty()) {
         return Ok(audience);
     }
-    let asked = cluster::discover(&settings.cluster)
+    let asked = api_server::discover(&settings.cluster)
         .map_err(anyhow::Error::new)
         .and_then(|endpoint| issuer(&endpoint, Deadline::new(settings.timeout)));
     match asked {

@@ -24,9 +24,9 @@ pub(super) use self::merge::ours;
 use self::merge::{Merged, is_merged, merge};
 use self::tree::Tree;
 use crate::cli::{ConfigOutput, ProviderConfig};
-use crate::settings::Settings;
 use kubelet_credential_provider::provider_config::tree::{LINE_BREAKS, Value};
 use kubelet_credential_provider::provider_config::{self, Document, MatchImage, Problem};
+use provider::settings::Settings;
 
 /// Prints the configuration, or merges it into a file.
 ///

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use registries_conf::ImageName;
 
-use crate::logins::{Candidate, Comparison, Observer, Origin, Skipped, Verdict};
+use provider::logins::{Candidate, Comparison, Observer, Origin, Skipped, Verdict};
 
 /// What happened on the way to the logins, each thing once: a list that had to
 /// start again tells some of it twice.

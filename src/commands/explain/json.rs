@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Explained;
 use crate::commands::output::print_json;
 use crate::commands::resolve::json::{WireBlocked, WireUnusable};
-use crate::logins::Candidate;
+use provider::logins::Candidate;
 
 #[derive(Serialize)]
 struct Wire<'a> {

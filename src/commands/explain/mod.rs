@@ -24,19 +24,19 @@ use self::findings::Findings;
 use super::output::{Printer, finish};
 use super::resolve::parse_image;
 use super::root::Root;
-use crate::auth_file::FileName;
 use crate::cli::{Explain, Output};
-use crate::cluster::{self, ATTEMPT, Client};
-use crate::deadline::Deadline;
-use crate::logins::Candidate;
-use crate::logins::{
+use provider::api_server::{self, ATTEMPT, Client};
+use provider::auth_dir::FileName;
+use provider::deadline::Deadline;
+use provider::logins::Candidate;
+use provider::logins::{
     GlobalFiles, GlobalTexts, LoginSource, Logins, Server, ask_server, asks_server, report_unusable,
 };
-use crate::sandbox;
-use crate::secret_names::SecretNames;
-use crate::service_account::{Namespace, ServiceAccount};
-use crate::settings::{SecretsPolicy, Settings};
-use crate::sources::Sources;
+use provider::sandbox;
+use provider::secret_names::SecretNames;
+use provider::service_account::{Namespace, ServiceAccount};
+use provider::settings::{SecretsPolicy, Settings};
+use provider::sources::Sources;
 
 /// The largest token that is read: 1 MiB, as in a request.
 const MAX_TOKEN_BYTES: usize = 1024 * 1024;
@@ -162,7 +162,7 @@ fn server(
     token: &Secret,
     deadline: Deadline,
 ) -> anyhow::Result<Server> {
-    let mut endpoint = cluster::discover(&config.cluster)?;
+    let mut endpoint = api_server::discover(&config.cluster)?;
     root.apply_to_trust(&mut endpoint);
     let client = Client::new(&endpoint, token.clone(), deadline)?.once();
     let limit = ATTEMPT.min(deadline.remaining()).as_secs();

@@ -19,14 +19,14 @@ use serde_json::value::RawValue;
 
 use super::findings::Findings;
 use super::yaml;
-use crate::cluster::{
+use provider::api_server::{
     Listed, SecretDoc, SecretProblem, SecretType, UnusableSecret, data_key, read_secret,
     secret_type,
 };
-use crate::deadline::Deadline;
-use crate::logins::{LoginSource, Observer, Origin, Selection, offer_secret, secret_origin};
-use crate::secret_names::SecretNames;
-use crate::service_account::Namespace;
+use provider::deadline::Deadline;
+use provider::logins::{LoginSource, Observer, Origin, Selection, offer_secret, secret_origin};
+use provider::secret_names::SecretNames;
+use provider::service_account::Namespace;
 
 /// The largest file that is read: 64 MiB, more than most API servers hold.
 const MAX_BYTES: usize = 64 * 1024 * 1024;

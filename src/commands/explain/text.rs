@@ -8,10 +8,10 @@ use super::Explained;
 use super::masked::masked;
 use crate::commands::output::{Cell, Printer, Style};
 use crate::commands::resolve::{numbered, of_candidate, print_registry, remark, unusable};
-use crate::kubelet::Response;
-use crate::logins::Logins;
-use crate::logins::{Candidate, Origin};
-use crate::settings::Settings;
+use provider::kubelet::Response;
+use provider::logins::Logins;
+use provider::logins::{Candidate, Origin};
+use provider::settings::Settings;
 
 /// Prints pull sources with their entries, what is not used, the auth file and
 /// what kubelet is told.

@@ -6,7 +6,7 @@ use secret::{DecodeError, Wiped};
 use serde_json::Value;
 use serde_saphyr::{alias_limits, budget, options};
 
-use crate::yaml::decode_error;
+use provider::yaml::decode_error;
 
 /// Scalars, lists and maps of one file: far more than the largest namespace has.
 const MAX_NODES: usize = 4_000_000;

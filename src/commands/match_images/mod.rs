@@ -13,7 +13,7 @@
 use kubelet_credential_provider::provider_config::MatchImage;
 use registries_conf::{Config, ImageName, ImageNameError, Registry};
 
-use crate::sources::{BELOW, image_below};
+use provider::sources::{BELOW, image_below};
 
 /// How many labels a `*` of registries.conf may stand for in an image that is
 /// matched: four, as in `<account>.dkr.ecr.<region>` before `.amazonaws.com`.

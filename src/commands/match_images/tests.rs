@@ -2,8 +2,8 @@ use proptest::prelude::*;
 use registries_conf::{Config, Source};
 
 use super::*;
-use crate::sources::Sources;
 use kubelet_credential_provider::provider_config::match_image;
+use provider::sources::Sources;
 
 fn config(text: &str) -> Config {
     Config::parse(Some(&Source::new("registries.conf", text)), &[]).unwrap()

@@ -7,7 +7,7 @@ use registries_conf::{PullFromMirror, PullSource, PullSources, Registry, Unusabl
 use serde::Serialize;
 
 use crate::commands::output::print_json;
-use crate::sources::Sources;
+use provider::sources::Sources;
 
 /// Prints one object for each image.
 pub(super) fn print(resolved: &[Sources<'_>], stdout: impl Write) -> io::Result<()> {

@@ -16,8 +16,8 @@ use tracing::warn;
 use super::output::{Cell, Printer, Style, finish};
 use super::root::Root;
 use crate::cli::{Output, Resolve};
-use crate::settings::Settings;
-use crate::sources::{Sources, every};
+use provider::settings::Settings;
+use provider::sources::{Sources, every};
 
 /// How many unknown keys are named.
 const MAX_KEYS: usize = 20;

@@ -9,7 +9,7 @@ use registries_conf::Layout;
 use super::build_info::{BuildInfoError, Module, modules};
 use crate::commands::check::process::Process;
 use crate::commands::root::Root;
-use crate::node_version::Version;
+use provider::node_version::Version;
 
 /// The module's path, and the one that it had up to 5.36.
 const PATHS: [&str; 2] = ["go.podman.io/image/v5", "github.com/containers/image/v5"];

@@ -17,10 +17,10 @@ use super::process::Process;
 use super::report::{Finding, chain, listed};
 use crate::cli::CheckName;
 use crate::commands::root::Root;
-use crate::crio::configuration::{Configuration, ConfigurationError, DEFAULT_VERSION_FILE};
-use crate::crio::version_in;
-use crate::node_version::Version;
-use crate::settings::Settings;
+use provider::crio::configuration::{Configuration, ConfigurationError, DEFAULT_VERSION_FILE};
+use provider::crio::version_in;
+use provider::node_version::Version;
+use provider::settings::Settings;
 
 const NAME: CheckName = CheckName::Crio;
 const AUTH_DIR: &str = "/etc/crio/auth";

@@ -11,9 +11,9 @@ use super::told;
 use crate::cli::CheckName;
 use crate::commands::check::process::Process;
 use crate::commands::check::report::{Finding, chain, is_denied, listed};
-use crate::crio;
-use crate::node_version::Version;
-use crate::settings::Settings;
+use provider::crio;
+use provider::node_version::Version;
+use provider::settings::Settings;
 
 /// What decides which files the running CRI-O reads.
 pub(super) struct Running<'a> {

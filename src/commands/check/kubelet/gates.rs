@@ -12,7 +12,7 @@ use crate::cli::CheckName;
 use crate::commands::check::program;
 use crate::commands::check::report::Finding;
 use crate::commands::root::Root;
-use crate::node_version::Version;
+use provider::node_version::Version;
 
 const NAME: CheckName = CheckName::KubeletVersion;
 const GATE: &str = "KubeletServiceAccountTokenForCredentialProviders";

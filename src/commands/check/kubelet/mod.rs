@@ -19,8 +19,8 @@ use self::found::Found;
 use super::process::Process;
 use super::report::Finding;
 use crate::cli::{Check, CheckName};
-use crate::cluster::ProxySettings;
 use crate::commands::root::Root;
+use provider::api_server::ProxySettings;
 
 const NAME: CheckName = CheckName::Kubelet;
 const CONFIG_FLAG: &str = "image-credential-provider-config";

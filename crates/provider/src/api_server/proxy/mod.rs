@@ -1,0 +1,302 @@
+//! Whether and which proxy leads to the API server, as client-go and Go's
+//! `golang.org/x/net/http/httpproxy` decide it.
+
+mod no_proxy;
+
+use std::fmt;
+
+use percent_encoding::percent_decode_str;
+use tracing::warn;
+use ureq::{Proxy, ProxyProtocol};
+
+use super::address::{Address, bracketed, unbracketed};
+
+/// What an environment says of proxies.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct ProxySettings {
+    https_proxy: Option<Variable>,
+    no_proxy: Option<Variable>,
+}
+
+/// A variable that is set, and not empty.
+#[derive(Clone, PartialEq, Eq)]
+struct Variable {
+    name: &'static str,
+    value: String,
+}
+
+impl ProxySettings {
+    /// Reads an environment; of the two spellings of a name the first that is not empty
+    /// counts, as in `httpproxy.FromEnvironment`.
+    pub fn of(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let first = |names: [&'static str; 2]| {
+            let values = names.map(|name| (name, variable(name).unwrap_or_default()));
+            let mut values = values.into_iter();
+            let (name, value) = values.find(|(_, value)| !value.is_empty())?;
+            Some(Variable { name, value })
+        };
+        Self {
+            https_proxy: first(["HTTPS_PROXY", "https_proxy"]),
+            no_proxy: first(["NO_PROXY", "no_proxy"]),
+        }
+    }
+
+    /// The proxy's URL, which may hold a password; never empty.
+    pub fn https_proxy(&self) -> Option<&str> {
+        self.https_proxy.as_ref().map(|set| set.value.as_str())
+    }
+
+    /// The servers that no proxy is used for; never empty.
+    pub fn no_proxy(&self) -> Option<&str> {
+        self.no_proxy.as_ref().map(|set| set.value.as_str())
+    }
+}
+
+impl fmt::Debug for ProxySettings {
+    /// A proxy's URL may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = |variable: &Option<Variable>| variable.as_ref().map(|set| set.name);
+        f.debug_struct("ProxySettings")
+            .field("https_proxy", &name(&self.https_proxy))
+            .field("no_proxy", &name(&self.no_proxy))
+            .finish()
+    }
+}
+
+/// The proxy that a connection goes through, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Through {
+    /// The proxy.
+    pub(crate) proxy: Proxy,
+    origin: String,
+}
+
+impl fmt::Display for Through {
+    /// Without the proxy's user and password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (host, port) = (self.proxy.host(), self.proxy.port());
+        let host = bracketed(unbracketed(host));
+        write!(f, "through proxy {host}:{port} ({})", self.origin)
+    }
+}
+
+/// The proxy's URL cannot be used. It is not quoted: it may hold a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the proxy URL in {origin} is not http://, https:// or socks5://HOST[:PORT]")]
+pub struct ProxyError {
+    /// Where the URL was given.
+    pub origin: &'static str,
+}
+
+/// Chooses the proxy for a connection to `host:port`.
+///
+/// A kubeconfig's `proxy-url` is always used, as in client-go. Else the
+/// environment decides, and `localhost` and loopback addresses are direct.
+///
+/// # Errors
+/// [`ProxyError`] where the URL of the proxy to use is not one.
+pub(crate) fn choose(
+    proxy_url: Option<&str>,
+    environment: &ProxySettings,
+    host: &str,
+    port: u16,
+) -> Result<Option<Through>, ProxyError> {
+    if let Some(url) = proxy_url {
+        let origin = "the kubeconfig's proxy-url";
+        // There, and there alone, client-go demands a scheme, and one of these three.
+        let is_known = url.split_once("://").is_some_and(|(scheme, _)| {
+            ["http", "https", "socks5"].contains(&scheme.to_ascii_lowercase().as_str())
+        });
+        let proxy = parse(url).filter(|_| is_known);
+        let proxy = proxy.ok_or(ProxyError { origin })?;
+        let origin = origin.to_owned();
+        return Ok(Some(Through { proxy, origin }));
+    }
+    let Some(Variable { name, value: url }) = &environment.https_proxy else {
+        return Ok(None);
+    };
+    let no_proxy = environment.no_proxy.as_ref();
+    if no_proxy::is_direct(no_proxy.map_or("", |set| &set.value), host, port) {
+        return Ok(None);
+    }
+    if is_no_url(url) {
+        warn!("{name} is not a URL: no proxy is used, as by every Kubernetes client");
+        return Ok(None);
+    }
+    let proxy = parse(url).ok_or(ProxyError { origin: name })?;
+    let host = unbracketed(host);
+    let origin = no_proxy.map_or_else(
+        || format!("{name}; NO_PROXY is not set"),
+        |set| format!("{name}; {} does not cover {host}", set.name),
+    );
+    Ok(Some(Through { proxy, origin }))
+}
+
+/// Whether Go cannot parse a text as a URL, neither as it is nor with `http://` before
+/// it: then it uses no proxy. What it can parse, it uses, be it of use or not.
+fn is_no_url(url: &str) -> bool {
+    let host = url.split('/').next().unwrap_or_default();
+    let is_odd = |character: char| character.is_whitespace() || character.is_control();
+    host.contains(':') && host.contains(is_odd)
+}
+
+fn parse(url: &str) -> Option<Proxy> {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
+    let protocol = match scheme.to_ascii_lowercase().as_str() {
+        "http" => ProxyProtocol::Http,
+        "https" => ProxyProtocol::Https,
+        // Go lets a SOCKS5 proxy resolve the name, whether it says socks5 or socks5h.
+        "socks5" | "socks5h" => ProxyProtocol::Socks5,
+        _ => return None,
+    };
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let address = Address::parse(authority).ok()?;
+    let mut builder = Proxy::builder(protocol)
+        .host(&bracketed(address.host))
+        .resolve_target(false);
+    if let Some(port) = address.port {
+        builder = builder.port(port);
+    }
+    if let Some(user) = address.user {
+        let (name, password) = user.split_once(':').unwrap_or((user, ""));
+        let decode = |text| percent_decode_str(text).decode_utf8().ok();
+        builder = builder
+            .username(&decode(name)?)
+            .password(&decode(password)?);
+    }
+    builder.build().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::api_server::address::port as parse_port;
+
+    fn settings(variables: &[(&str, &str)]) -> ProxySettings {
+        ProxySettings::of(|name| {
+            let mut set = variables.iter().filter(|(known, _)| *known == name);
+            set.next().map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    /// What client-go does with a server and an environment.
+    #[derive(Deserialize)]
+    struct Case {
+        server: String,
+        env: BTreeMap<String, String>,
+        go_proxy: Option<String>,
+    }
+
+    /// What Go makes a URL of, only to fail when it connects; and what is not supported.
+    fn is_useless(proxy: &str) -> bool {
+        let (scheme, rest) = proxy.split_once("://").unwrap_or(("", proxy));
+        let host = rest.split('/').next().unwrap();
+        let host = host.rsplit('@').next().unwrap();
+        let port = host
+            .rsplit_once(':')
+            .map_or(Some(1), |(_, port)| parse_port(port));
+        !["http", "https", "socks5"].contains(&scheme)
+            || host.starts_with(':')
+            || port.is_none() && !host.ends_with(']')
+            || host.is_empty()
+    }
+
+    #[test]
+    fn the_proxy_is_the_one_that_client_go_uses() {
+        let text = include_str!("../../../tests/data/vectors/proxy.json");
+        let cases: Vec<Case> = serde_json::from_str(text).unwrap();
+        for Case {
+            server,
+            env,
+            go_proxy,
+        } in cases
+        {
+            let name = format!("{server} {env:?}");
+            let environment = ProxySettings::of(|name| env.get(name).cloned());
+            let authority = server.trim_start_matches("https://").split('/').next();
+            let address = Address::parse(authority.unwrap()).unwrap();
+            let port = address.port.unwrap_or(443);
+            let chosen = choose(None, &environment, &bracketed(address.host), port);
+            let Some(go_proxy) = go_proxy else {
+                assert_eq!(chosen, Ok(None), "{name}");
+                continue;
+            };
+            if is_useless(&go_proxy) {
+                assert!(chosen.is_err(), "{name}: {chosen:?}");
+                continue;
+            }
+            let through = chosen.unwrap().expect(&name);
+            let expected = parse(&go_proxy).unwrap();
+            assert_eq!(through.proxy, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_kubeconfigs_proxy_comes_first_and_is_always_used() {
+        let environment = settings(&[
+            ("HTTPS_PROXY", "http://user:hunter2@env:3128"),
+            ("NO_PROXY", "*"),
+        ]);
+        let chosen = choose(Some("http://kube:1"), &environment, "localhost", 6443);
+        let said = chosen.unwrap().unwrap().to_string();
+        assert_eq!(said, "through proxy kube:1 (the kubeconfig's proxy-url)");
+        assert_eq!(choose(None, &environment, "api", 6443), Ok(None));
+        assert!(!format!("{environment:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_proxy_is_shown_with_its_origin_and_without_its_password() {
+        for (variables, said) in [
+            (
+                &[
+                    ("HTTPS_PROXY", "http://u:hunter2@10.0.0.9:3128"),
+                    ("NO_PROXY", "a"),
+                ][..],
+                "through proxy 10.0.0.9:3128 (HTTPS_PROXY; NO_PROXY does not cover fd00::5)",
+            ),
+            (
+                &[
+                    ("https_proxy", "https://[fd00::9]"),
+                    ("NO_PROXY", ""),
+                    ("no_proxy", "a"),
+                ],
+                "through proxy [fd00::9]:443 (https_proxy; no_proxy does not cover fd00::5)",
+            ),
+            (
+                &[("HTTPS_PROXY", "proxy")],
+                "through proxy proxy:80 (HTTPS_PROXY; NO_PROXY is not set)",
+            ),
+        ] {
+            let chosen = choose(None, &settings(variables), "[fd00::5]", 6443);
+            assert_eq!(chosen.unwrap().unwrap().to_string(), said);
+        }
+    }
+
+    #[test]
+    fn a_proxy_that_is_not_a_url_is_an_error_without_its_text() {
+        for url in [
+            "http://",
+            "ftp://hunter2@x",
+            "http://hunter2 x",
+            "http://hunter2:0",
+            "socks4://x",
+        ] {
+            let error = choose(None, &settings(&[("HTTPS_PROXY", url)]), "api", 6443).unwrap_err();
+            assert!(!error.to_string().contains("hunter2"), "{error}");
+            choose(Some(url), &ProxySettings::default(), "api", 6443).unwrap_err();
+        }
+        for url in [
+            "proxy:3128",
+            "socks5h://proxy:1080",
+            "http://proxy:x",
+            "",
+            "//proxy",
+        ] {
+            choose(Some(url), &ProxySettings::default(), "api", 6443).unwrap_err();
+        }
+    }
+}

@@ -1,0 +1,383 @@
+//! The pull Secrets of a namespace, over one connection: a list, page by page, or those
+//! that are named, one by one.
+//!
+//! A Secret is decoded and handed on as it arrives, so memory holds one at a time,
+//! whatever a tenant puts into the namespace.
+
+mod json_stream;
+mod read;
+
+use containers_auth::Format;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use secret::{DecodeError, Wiped};
+use tracing::debug;
+use ureq::http::StatusCode;
+
+use super::client::{Client, ClientError};
+use crate::secret_names::SecretNames;
+use crate::service_account::{Namespace, ServiceAccount};
+
+pub use read::{data_key, read_named, read_page, read_secret, secret_type};
+
+/// Secrets a page. The API server holds a page whole, we do not: kubectl's 500 would
+/// only be more requests.
+const PAGE: usize = 2000;
+/// Secrets a page where that many are too much for one: even full ones, of 1.5 MiB in
+/// base64, stay below [`MAX_PAGE_BYTES`](read::MAX_PAGE_BYTES).
+const SMALL_PAGE: usize = 20;
+/// How often a list starts again because its continue token expired.
+const MAX_RESTARTS: u32 = 3;
+
+/// Everything but the unreserved characters of RFC 3986, section 2.3.
+const RESERVED: AsciiSet = NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// The types of Secrets that are common and never hold a registry login: a list leaves
+/// them to the API server. Field selectors have `!=` and commas, but no "one of".
+///
+/// <https://kubernetes.io/docs/concepts/overview/working-with-objects/field-selectors/>
+const OTHER_TYPES: [&str; 7] = [
+    "Opaque",
+    "kubernetes.io/service-account-token",
+    "kubernetes.io/tls",
+    "kubernetes.io/basic-auth",
+    "kubernetes.io/ssh-auth",
+    "bootstrap.kubernetes.io/token",
+    "helm.sh/release.v1",
+];
+
+/// The two types of Secrets with registry logins.
+pub const SECRET_TYPES: [SecretType; 2] = [
+    SecretType {
+        name: "kubernetes.io/dockerconfigjson",
+        format: Format::DockerConfigJson,
+    },
+    SecretType {
+        name: "kubernetes.io/dockercfg",
+        format: Format::DockerCfg,
+    },
+];
+
+/// A type of Secrets with registry logins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SecretType {
+    /// The Secrets' `type`.
+    pub name: &'static str,
+    /// The layout of what they hold.
+    pub format: Format,
+}
+
+/// What comes after a page.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PageEnd {
+    /// How many Secrets the page had, of whatever type.
+    pub secrets: usize,
+    /// What asks for the next page; `None`: this was the last.
+    pub continue_token: Option<String>,
+}
+
+/// The docker config of one Secret.
+#[derive(Debug)]
+pub struct SecretDoc {
+    /// The Secret's name.
+    pub name: String,
+    /// Its text.
+    pub docker_config: Wiped<Vec<u8>>,
+    /// The layout of the text.
+    pub format: Format,
+}
+
+/// A Secret that holds no docker config, and why. Never holds any part of its data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnusableSecret {
+    /// The Secret's name; empty where it has none.
+    pub name: String,
+    /// What is wrong with it.
+    pub problem: SecretProblem,
+}
+
+/// Why a Secret cannot be used; the others still count.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SecretProblem {
+    /// It does not even have a name.
+    #[error("a secret without a name")]
+    Name(#[source] DecodeError),
+    /// What its type demands is not in its data.
+    #[error("no {0:?} in its data")]
+    Missing(&'static str),
+    /// The data is of an unexpected type.
+    #[error("decode its data")]
+    Data(#[source] DecodeError),
+    /// The docker config is not base64.
+    #[error("{0:?} is not base64")]
+    Base64(&'static str),
+    /// It is of another type than [`SECRET_TYPES`].
+    #[error("of type {0:?}, which holds no registry logins")]
+    Type(String),
+    /// There is none of the name that was given.
+    #[error("there is no such Secret in the namespace")]
+    NotFound,
+}
+
+/// A Secret that was looked for, usable or not.
+pub type Listed = Result<SecretDoc, UnusableSecret>;
+
+/// Why the Secrets cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretsError {
+    /// 403.
+    #[error(
+        "service account {:?} may not {}: {}",
+        .account.as_deref().unwrap_or("?"),
+        wish(.names),
+        grant(.namespace, (.account_namespace, .account.as_deref()), .names)
+    )]
+    Forbidden {
+        /// The namespace of the Secrets.
+        namespace: String,
+        /// The namespace of the service account.
+        account_namespace: String,
+        /// The service account, where the token names it.
+        account: Option<String>,
+        /// The Secrets that were to be read; none where all were to be listed.
+        names: Vec<String>,
+    },
+    /// 401.
+    #[error(
+        "the API server does not accept the pod's token (audience {audiences:?}): set serviceAccountTokenAudience in the kubelet's CredentialProviderConfig to an audience of the API server, usually its issuer; the token may also have expired, or its pod be gone"
+    )]
+    Unauthorized {
+        /// The audiences of the token.
+        audiences: Vec<String>,
+    },
+    /// No usable answer.
+    #[error(transparent)]
+    Client(ClientError),
+    /// A 200 that is no list of Secrets: a login page, another service.
+    #[error("the answer is no SecretList: is this the API server?")]
+    NoList(#[source] Option<DecodeError>),
+    /// A 200 that is no Secret.
+    #[error("the answer is no Secret: is this the API server?")]
+    NoSecret(#[source] Option<DecodeError>),
+    /// The list never comes to its end.
+    #[error("the list of secrets expired {MAX_RESTARTS} times while it was read")]
+    Expired,
+}
+
+/// What was not allowed.
+fn wish(names: &[String]) -> String {
+    if names.is_empty() {
+        return "list secrets".to_owned();
+    }
+    format!("get secrets {}", names.join(", "))
+}
+
+/// The Role and the `RoleBinding` that let an account, given with its namespace, read
+/// Secrets of a namespace: one line that an administrator can run. Names of Secrets are
+/// DNS subdomains; that of the account comes out of a token.
+pub fn grant(
+    namespace: &str,
+    (account_namespace, account): (&str, Option<&str>),
+    names: &[String],
+) -> String {
+    let plain = |name: &&str| {
+        name.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
+    };
+    let account = account.filter(plain).unwrap_or("SERVICEACCOUNT");
+    let verb = if names.is_empty() { "list" } else { "get" };
+    let each = |name| [" --resource-name=", name].concat();
+    let names: Vec<_> = names.iter().map(String::as_str).map(each).collect();
+    let names = names.concat();
+    format!(
+        "kubectl -n {namespace} create role image-pull-secrets --verb={verb} --resource=secrets{names}; kubectl -n {namespace} create rolebinding image-pull-secrets --role=image-pull-secrets --serviceaccount={account_namespace}:{account}"
+    )
+}
+
+/// Reads the pull Secrets of the account's namespace and hands each on, usable or
+/// not: those of these names in their order, or all where there are no `names`.
+///
+/// # Errors
+/// [`SecretsError`]; some Secrets may have been handed on before.
+pub fn for_each_secret(
+    client: &Client,
+    account: &ServiceAccount,
+    names: Option<&SecretNames>,
+    mut visit: impl FnMut(Listed),
+) -> Result<(), SecretsError> {
+    match names {
+        None => list(client, account, &mut visit),
+        Some(names) => {
+            for name in names.names() {
+                let namespace = &account.namespace;
+                let secret = get(client, namespace, name);
+                visit(secret.map_err(|error| explain(error, account, namespace, names.names()))?);
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Reads one Secret of a namespace that need not be the account's.
+///
+/// # Errors
+/// [`SecretsError`].
+pub fn read_shared(
+    client: &Client,
+    account: &ServiceAccount,
+    namespace: &Namespace,
+    name: &str,
+) -> Result<Listed, SecretsError> {
+    let names = [name.to_owned()];
+    get(client, namespace, name).map_err(|error| explain(error, account, namespace, &names))
+}
+
+/// One Secret. That there is none is said by the API server itself, not by whatever
+/// else answers 404.
+fn get(client: &Client, namespace: &Namespace, name: &str) -> Result<Listed, SecretsError> {
+    let path = format!("/api/v1/namespaces/{namespace}/secrets/{name}");
+    match client.get(&path, read::MAX_SECRET_BYTES) {
+        Ok(body) => read_named(&body, name),
+        Err(ClientError::Refused(refusal))
+            if refusal.status == StatusCode::NOT_FOUND && refusal.message.is_some() =>
+        {
+            Ok(Err(UnusableSecret {
+                name: name.to_owned(),
+                problem: SecretProblem::NotFound,
+            }))
+        }
+        Err(error) => Err(SecretsError::Client(error)),
+    }
+}
+
+fn list(
+    client: &Client,
+    account: &ServiceAccount,
+    visit: &mut impl FnMut(Listed),
+) -> Result<(), SecretsError> {
+    let mut limit = PAGE;
+    let mut restarts = 0;
+    let mut count = 0;
+    let mut continue_token: Option<String> = None;
+    let mut buffer = Wiped::default();
+    loop {
+        let path = path(account, limit, continue_token.as_deref());
+        let mut page = Err(SecretsError::NoList(None));
+        let asked = client.stream(&path, &mut |body| {
+            page = read_page(body, &mut buffer, visit)?;
+            Ok(())
+        });
+        match asked {
+            Ok(()) => {}
+            Err(ClientError::TooLarge(read::MAX_PAGE_BYTES)) if limit > SMALL_PAGE => {
+                limit = SMALL_PAGE;
+                debug!(limit, "the page is too large, ask for a smaller one");
+                continue;
+            }
+            Err(ClientError::Refused(refusal))
+                if refusal.status == StatusCode::GONE && continue_token.is_some() =>
+            {
+                restarts += 1;
+                if restarts > MAX_RESTARTS {
+                    return Err(SecretsError::Expired);
+                }
+                debug!("the continue token expired, start the list again");
+                continue_token = None;
+                continue;
+            }
+            Err(error) => {
+                let error = SecretsError::Client(error);
+                return Err(explain(error, account, &account.namespace, &[]));
+            }
+        }
+        let page = page?;
+        count += page.secrets;
+        continue_token = page.continue_token;
+        if continue_token.is_none() {
+            debug!(count, "listed secrets");
+            return Ok(());
+        }
+    }
+}
+
+impl SecretsError {
+    /// Whether the API server refused the account: 401 or 403.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Forbidden { .. } | Self::Unauthorized { .. })
+    }
+}
+
+/// Says what to do about the two refusals that have a usual cause.
+fn explain(
+    error: SecretsError,
+    account: &ServiceAccount,
+    namespace: &Namespace,
+    names: &[String],
+) -> SecretsError {
+    let SecretsError::Client(ClientError::Refused(refusal)) = &error else {
+        return error;
+    };
+    match refusal.status {
+        StatusCode::UNAUTHORIZED => SecretsError::Unauthorized {
+            audiences: account.audiences.clone(),
+        },
+        StatusCode::FORBIDDEN => SecretsError::Forbidden {
+            namespace: namespace.to_string(),
+            account_namespace: account.namespace.to_string(),
+            account: account.name.clone(),
+            names: names.to_vec(),
+        },
+        _ => error,
+    }
+}
+
+fn path(account: &ServiceAccount, limit: usize, continue_token: Option<&str>) -> String {
+    let namespace = account.namespace.as_str();
+    let selector = OTHER_TYPES.map(|name| format!("type!={name}")).join(",");
+    let selector = utf8_percent_encode(&selector, &RESERVED);
+    let mut path =
+        format!("/api/v1/namespaces/{namespace}/secrets?fieldSelector={selector}&limit={limit}");
+    if let Some(token) = continue_token {
+        path.push_str("&continue=");
+        path.extend(utf8_percent_encode(token, &RESERVED));
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_names_the_command_that_grants_the_permission() {
+        let error = SecretsError::Forbidden {
+            namespace: "team-a".to_owned(),
+            account_namespace: "team-a".to_owned(),
+            account: Some("$(reboot)".to_owned()),
+            names: Vec::new(),
+        };
+        let line = error.to_string();
+        assert!(line.contains("kubectl -n team-a create role"), "{line}");
+        assert!(
+            line.contains("--serviceaccount=team-a:SERVICEACCOUNT"),
+            "{line}"
+        );
+    }
+
+    #[test]
+    fn a_refusal_to_read_some_secrets_names_a_role_for_these_alone() {
+        let error = SecretsError::Forbidden {
+            namespace: "team-a".to_owned(),
+            account_namespace: "team-a".to_owned(),
+            account: Some("app".to_owned()),
+            names: vec!["a".to_owned(), "b.c".to_owned()],
+        };
+        let expected = "service account \"app\" may not get secrets a, b.c: \
+            kubectl -n team-a create role image-pull-secrets --verb=get --resource=secrets --resource-name=a --resource-name=b.c; \
+            kubectl -n team-a create rolebinding image-pull-secrets --role=image-pull-secrets --serviceaccount=team-a:app";
+        assert_eq!(error.to_string(), expected);
+    }
+}

@@ -1,0 +1,394 @@
+//! What the API server prints of Secrets, decoded: lists of them, and single ones.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use containers_auth::{Format, Text, decode_base64};
+use secret::{Object, ReadError, Wiped};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::json_stream::{Buffer, JsonStream, Limits, StreamError};
+use super::{
+    Listed, PageEnd, SECRET_TYPES, SecretDoc, SecretProblem, SecretType, SecretsError,
+    UnusableSecret,
+};
+
+/// The largest Secret that is held, and the largest of a list's other values: 4 MiB, twice
+/// what a full one has in base64 with all its metadata.
+pub(super) const MAX_SECRET_BYTES: usize = 4 * 1024 * 1024;
+/// The largest page that is read: 32 MiB.
+pub(super) const MAX_PAGE_BYTES: usize = 32 * 1024 * 1024;
+const LIMITS: Limits = Limits {
+    value: MAX_SECRET_BYTES,
+    all: MAX_PAGE_BYTES,
+};
+/// The type of a Secret that says none.
+const OPAQUE: &str = "Opaque";
+/// The part of another type that is told, in characters.
+const MAX_TOLD: usize = 253;
+
+#[derive(Deserialize, Default)]
+struct ListMeta {
+    #[serde(default, rename = "continue")]
+    continue_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Item<'a> {
+    metadata: Object<ItemMeta>,
+    #[serde(default, borrow)]
+    data: Option<&'a RawValue>,
+}
+
+/// As much of a Secret as decides whether it is looked at.
+#[derive(Deserialize)]
+struct Typed<'a> {
+    #[serde(default, borrow, rename = "type")]
+    kind: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+struct ItemMeta {
+    name: String,
+}
+
+/// A Secret that stands alone.
+#[derive(Deserialize)]
+struct Single<'a> {
+    #[serde(borrow)]
+    kind: Cow<'a, str>,
+    #[serde(default, borrow, rename = "type")]
+    kind_of_secret: Option<Cow<'a, str>>,
+}
+
+/// Decodes one page of a list of Secrets as it arrives, and hands on those of
+/// [`SECRET_TYPES`], usable or not. The others are dropped undecoded.
+///
+/// `buffer` may have served for other pages.
+///
+/// # Errors
+/// [`ReadError`] where the page cannot be read to its end, and inside it
+/// [`SecretsError::NoList`].
+pub fn read_page(
+    page: impl Read,
+    buffer: &mut Wiped<Vec<u8>>,
+    visit: &mut impl FnMut(Listed),
+) -> Result<Result<PageEnd, SecretsError>, ReadError> {
+    match list(page, buffer, visit) {
+        Ok(end) => Ok(Ok(end)),
+        Err(StreamError::Decode(error)) => Ok(Err(SecretsError::NoList(error))),
+        Err(StreamError::Read(error)) => Err(error),
+    }
+}
+
+fn list(
+    page: impl Read,
+    buffer: &mut Buffer,
+    visit: &mut impl FnMut(Listed),
+) -> Result<PageEnd, StreamError> {
+    let mut json = JsonStream::new(page, buffer, LIMITS);
+    let (mut is_list, mut is_first) = (false, true);
+    let mut end = PageEnd::default();
+    json.expect(b'{')?;
+    while json.has_next(b'}', is_first)? {
+        is_first = false;
+        let field: String = serde_json::from_str(json.value()?)?;
+        json.expect(b':')?;
+        match field.as_str() {
+            "kind" => is_list = json.value()? == "\"SecretList\"",
+            "metadata" => {
+                let Object(ListMeta { continue_token }) = serde_json::from_str(json.value()?)?;
+                end.continue_token = continue_token.filter(|token| !token.is_empty());
+            }
+            "items" if json.peek()? == Some(b'[') => {
+                json.expect(b'[')?;
+                while json.has_next(b']', end.secrets == 0)? {
+                    end.secrets += 1;
+                    if let Some(secret) = listed(json.value()?) {
+                        visit(secret);
+                    }
+                }
+            }
+            "items" if json.value()? == "null" => {}
+            "items" => return Err(StreamError::Decode(None)),
+            _ => {
+                json.value()?;
+            }
+        }
+    }
+    json.end()?;
+    if is_list {
+        Ok(end)
+    } else {
+        Err(StreamError::Decode(None))
+    }
+}
+
+/// A Secret of a list, if it is of a type that holds registry logins.
+fn listed(item: &str) -> Option<Listed> {
+    match serde_json::from_str(item) {
+        Ok(Object(Typed { kind })) => {
+            let kind = secret_type(kind.as_deref()).ok()?;
+            Some(read_secret(item, kind.format))
+        }
+        Err(error) => Some(Err(UnusableSecret {
+            name: String::new(),
+            problem: SecretProblem::Name(error.into()),
+        })),
+    }
+}
+
+/// Decodes the Secret that was asked for by that name, whatever its type.
+///
+/// # Errors
+/// [`SecretsError::NoSecret`].
+pub fn read_named(body: &[u8], name: &str) -> Result<Listed, SecretsError> {
+    let no_secret = |error: serde_json::Error| SecretsError::NoSecret(Some(error.into()));
+    let body = str::from_utf8(body).map_err(|_position| SecretsError::NoSecret(None))?;
+    let Object(single): Object<Single<'_>> = serde_json::from_str(body).map_err(no_secret)?;
+    if single.kind != "Secret" {
+        return Err(SecretsError::NoSecret(None));
+    }
+    let read = secret_type(single.kind_of_secret.as_deref())
+        .map_err(|problem| UnusableSecret {
+            name: String::new(),
+            problem,
+        })
+        .and_then(|kind| read_secret(body, kind.format));
+    // It is what was asked for, whatever it calls itself.
+    Ok(match read {
+        Ok(secret) => Ok(SecretDoc {
+            name: name.to_owned(),
+            ..secret
+        }),
+        Err(unusable) => Err(UnusableSecret {
+            name: name.to_owned(),
+            ..unusable
+        }),
+    })
+}
+
+/// The type of that name, which holds registry logins.
+///
+/// # Errors
+/// [`SecretProblem::Type`] for every other.
+pub fn secret_type(name: Option<&str>) -> Result<&'static SecretType, SecretProblem> {
+    let name = name.unwrap_or(OPAQUE);
+    let mut types = SECRET_TYPES.iter();
+    types
+        .find(|known| known.name == name)
+        .ok_or_else(|| SecretProblem::Type(name.chars().take(MAX_TOLD).collect()))
+}
+
+/// Decodes one Secret of a type with that layout, as the API server prints it.
+///
+/// # Errors
+/// [`UnusableSecret`]; those that come with it in a list still count.
+pub fn read_secret(item: &str, format: Format) -> Listed {
+    let unusable = |name: String, problem| UnusableSecret { name, problem };
+    let Object(item): Object<Item<'_>> = serde_json::from_str(item)
+        .map_err(|error| unusable(String::new(), SecretProblem::Name(error.into())))?;
+    let name = item.metadata.0.name;
+    match docker_config(item.data, data_key(format)) {
+        Ok(docker_config) => Ok(SecretDoc {
+            name,
+            docker_config,
+            format,
+        }),
+        Err(problem) => Err(unusable(name, problem)),
+    }
+}
+
+fn docker_config(
+    data: Option<&RawValue>,
+    key: &'static str,
+) -> Result<Wiped<Vec<u8>>, SecretProblem> {
+    let undecodable = |error: serde_json::Error| SecretProblem::Data(error.into());
+    let data = data.ok_or(SecretProblem::Missing(key))?;
+    let fields: BTreeMap<Cow<'_, str>, &RawValue> =
+        serde_json::from_str(data.get()).map_err(undecodable)?;
+    let value = fields.get(key).ok_or(SecretProblem::Missing(key))?;
+    let text: Text<'_> = serde_json::from_str(value.get()).map_err(undecodable)?;
+    decode_base64(&text).ok_or(SecretProblem::Base64(key))
+}
+
+/// The field of a Secret's data that holds a docker config of that layout.
+pub fn data_key(format: Format) -> &'static str {
+    match format {
+        Format::DockerConfigJson => ".dockerconfigjson",
+        Format::DockerCfg => ".dockercfg",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The body of a recorded answer: what follows the request and the headers.
+    fn body(recording: &str) -> &[u8] {
+        let start = recording.find("\n{").unwrap();
+        recording.get(start..).unwrap().as_bytes()
+    }
+
+    fn read(page: &[u8]) -> (Vec<(String, String)>, Result<PageEnd, SecretsError>) {
+        let mut found = Vec::new();
+        let end = read_page(page, &mut Buffer::default(), &mut |secret: Listed| {
+            let Ok(secret) = secret else { return };
+            let text = String::from_utf8(secret.docker_config.to_vec()).unwrap();
+            found.push((secret.name, text));
+        });
+        (found, end.unwrap())
+    }
+
+    #[test]
+    fn recorded_pages_are_read() {
+        let recording = include_str!(
+            "../../../../test-cluster/tests/recordings/02c-list-compact-non-curl-ua.txt"
+        );
+        let (found, end) = read(body(recording));
+        let names: Vec<_> = found.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["b-secret", "c-secret", "my-secret"]);
+        assert!(
+            found[2]
+                .1
+                .starts_with(r#"{"auths":{"http://localhost:5000""#)
+        );
+        assert_eq!(
+            end.unwrap(),
+            PageEnd {
+                secrets: 3,
+                continue_token: None
+            }
+        );
+
+        let recording =
+            include_str!("../../../../test-cluster/tests/recordings/04-list-limit1-page1.txt");
+        let (_, end) = read(body(recording));
+        let token =
+            include_str!("../../../../test-cluster/tests/recordings/continue-token-page2.txt");
+        assert_eq!(end.unwrap().continue_token.as_deref(), Some(token.trim()));
+
+        let recording =
+            include_str!("../../../../test-cluster/tests/recordings/21-list-excluding-types.txt");
+        let (found, end) = read(body(recording));
+        let names: Vec<_> = found.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(
+            names,
+            ["legacy", "mirror"],
+            "and not the one of another type"
+        );
+        assert_eq!(end.unwrap().secrets, 3);
+
+        let recording =
+            include_str!("../../../../test-cluster/tests/recordings/11-list-dockercfg.txt");
+        assert_eq!(read(body(recording)).0.len(), 1);
+    }
+
+    #[test]
+    fn one_unusable_secret_leaves_the_others() {
+        let typed =
+            |fields: &str| format!(r#"{{"type":"kubernetes.io/dockerconfigjson"{fields}}}"#);
+        let items = [
+            "5".to_owned(),
+            r#"{"type":7,"metadata":{"name":"odd"}}"#.to_owned(),
+            r#"{"metadata":{"name":"untyped"},"data":{".dockerconfigjson":"e30="}}"#.to_owned(),
+            typed(r#","metadata":{}"#),
+            typed(r#","metadata":{"name":7}"#),
+            typed(r#","metadata":{"name":"none"}"#),
+            typed(r#","metadata":{"name":"null"},"data":null"#),
+            typed(r#","metadata":{"name":"other"},"data":{"x":"eA=="}"#),
+            typed(r#","metadata":{"name":"type"},"data":{".dockerconfigjson":{"hunter2":1}}"#),
+            typed(r#","metadata":{"name":"base64"},"data":{".dockerconfigjson":"*"}"#),
+            typed(r#","metadata":{"name":"good"},"data":{".dockerconfigjson":"e30="}"#),
+        ];
+        let items = items.join(",");
+        let page = format!(r#"{{"items":[{items}],"kind":"SecretList"}}"#);
+        let (found, end) = read(page.as_bytes());
+        assert_eq!(found, [("good".to_owned(), "{}".to_owned())]);
+        assert_eq!(end.unwrap().secrets, 11);
+    }
+
+    #[test]
+    fn what_is_no_list_of_secrets_is_refused() {
+        for page in [
+            "",
+            "<html>",
+            "[]",
+            "{}",
+            r#"{"kind":"Status"}"#,
+            r#"{"kind":"PodList","items":[]}"#,
+            r#"{"kind":"SecretList","items":[]"#,
+            r#"{"kind":"SecretList","items":[]}}"#,
+            r#"{"kind":"SecretList","items":[] "metadata":{}}"#,
+            r#"{"kind":"SecretList","items":{}"#,
+            r#"{"kind":"SecretList","metadata":[]}"#,
+        ] {
+            let (_, end) = read(page.as_bytes());
+            assert!(matches!(end, Err(SecretsError::NoList(_))), "{page}");
+        }
+        let deep = format!(r#"{{"kind":"SecretList","items":{}"#, "[".repeat(100_000));
+        assert!(read(deep.as_bytes()).1.is_err());
+    }
+
+    #[test]
+    fn a_secret_that_was_asked_for_is_read_by_its_type() {
+        let recording = include_str!("../../../../test-cluster/tests/recordings/12-get-200.txt");
+        let secret = read_named(body(recording), "my-secret").unwrap().unwrap();
+        assert_eq!(secret.name, "my-secret");
+        assert_eq!(secret.format, Format::DockerConfigJson);
+        assert!(secret.docker_config.starts_with(br#"{"auths":"#));
+
+        let long = "t".repeat(300);
+        for (rest, expected) in [
+            ("", "of type \"Opaque\", which holds no registry logins"),
+            (
+                r#","type":null"#,
+                "of type \"Opaque\", which holds no registry logins",
+            ),
+            (
+                &format!(r#","type":"{long}""#),
+                &format!(
+                    "of type {:?}, which holds no registry logins",
+                    "t".repeat(253)
+                ),
+            ),
+            (
+                r#","type":"kubernetes.io/dockercfg""#,
+                "a secret without a name",
+            ),
+            (
+                r#","type":"kubernetes.io/dockercfg","metadata":{"name":"x"}"#,
+                "no \".dockercfg\" in its data",
+            ),
+        ] {
+            let body = format!(r#"{{"kind":"Secret"{rest}}}"#);
+            let unusable = read_named(body.as_bytes(), "asked").unwrap().unwrap_err();
+            assert_eq!(unusable.name, "asked", "{body}");
+            assert_eq!(unusable.problem.to_string(), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_secret_is_refused_and_not_quoted() {
+        for body in [
+            "",
+            "<html>",
+            "[]",
+            "{}",
+            "null",
+            r#"{"kind":"hunter2"}"#,
+            r#"{"kind":{"hunter2":1}}"#,
+            r#"{"kind":"Secret","type":{"hunter2":5}}"#,
+        ] {
+            let error = read_named(body.as_bytes(), "asked").unwrap_err();
+            let error = anyhow::Error::new(error);
+            let line = format!("{error:#} {error:?}");
+            assert!(line.contains("no Secret"), "{body}: {line}");
+            assert!(!line.contains("hunter2"), "{line}");
+        }
+        let deep = format!(r#"{{"kind":"Secret","type":{}"#, "[".repeat(100_000));
+        assert!(read_named(deep.as_bytes(), "asked").is_err());
+    }
+}

@@ -1,0 +1,269 @@
+//! The verification of the API server's certificate, as Go's `crypto/x509` does it.
+//!
+//! webpki builds and checks the chain. In two points it alone would decide otherwise: it
+//! does not look at a root beyond its name and key, and it refuses a CA's certificate as
+//! a server's, even one that is trusted itself, as `openssl req -x509` makes it.
+
+use std::error::Error as StdError;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::verify_server_name;
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, DigitallySignedStruct, OtherError, SignatureScheme};
+use rustls_pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime};
+use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
+
+use crate::api_server::tls::certificate::{CertificateProblem, Parsed};
+
+/// Verifies servers by a set of trusted certificates.
+#[derive(Debug)]
+pub(super) struct Verifier {
+    /// The trusted certificates that are usable at all.
+    certificates: Vec<CertificateDer<'static>>,
+    /// The same as webpki takes them, in the same order.
+    anchors: Vec<TrustAnchor<'static>>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+/// Which certificate is not good enough, and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the {whose} certificate {subject:?} is refused")]
+pub struct Refused {
+    whose: &'static str,
+    subject: String,
+    #[source]
+    problem: CertificateProblem,
+}
+
+impl Refused {
+    fn new(whose: &'static str, certificate: &Parsed, problem: CertificateProblem) -> Self {
+        let subject = certificate.subject();
+        Self {
+            whose,
+            subject,
+            problem,
+        }
+    }
+
+    /// What a handshake failed for, if it is a certificate.
+    pub(crate) fn of(error: &rustls::Error) -> Option<&Self> {
+        let rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(error))) = error
+        else {
+            return None;
+        };
+        let error: &(dyn StdError + 'static) = error.as_ref();
+        error.downcast_ref()
+    }
+}
+
+impl From<Refused> for rustls::Error {
+    fn from(refused: Refused) -> Self {
+        CertificateError::Other(OtherError(Arc::new(refused))).into()
+    }
+}
+
+impl Verifier {
+    /// Trusts these certificates; one that webpki cannot read does not spoil the others.
+    pub(super) fn new(
+        certificates: impl Iterator<Item = CertificateDer<'static>>,
+        algorithms: WebPkiSupportedAlgorithms,
+    ) -> Self {
+        let read = |der: CertificateDer<'static>| {
+            let anchor = anchor_from_trusted_cert(&der).ok()?.to_owned();
+            Some((der, anchor))
+        };
+        let (certificates, anchors) = certificates.filter_map(read).unzip();
+        Self {
+            certificates,
+            anchors,
+            algorithms,
+        }
+    }
+
+    /// Whether there is nothing to trust.
+    pub(super) fn is_empty(&self) -> bool {
+        self.anchors.is_empty()
+    }
+
+    /// Verifies the chain of a server; its name is another matter.
+    fn verify_chain(
+        &self,
+        server: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<(), Refused> {
+        // Also where the server shows its own certificate, which is trusted as it is.
+        if self.certificates.iter().any(|trusted| trusted == server) {
+            let server = parsed(server)?;
+            let judged = server.may_be_used(now).and_then(|()| server.is_supported());
+            return judged.map_err(|problem| Refused::new("server's", &server, problem));
+        }
+        // Of the roots that fit, each refused; Go, too, goes on with the next.
+        let refused = Mutex::new(None);
+        let accept = |anchor: &TrustAnchor<'_>| {
+            let mut last = None;
+            for (certificate, known) in self.certificates.iter().zip(&self.anchors) {
+                if known != anchor {
+                    continue;
+                }
+                match judge_root(certificate, now) {
+                    Ok(()) => return Ok(()),
+                    Err(error) => last = Some(error),
+                }
+            }
+            *refused.lock().unwrap_or_else(PoisonError::into_inner) = last;
+            Err(webpki::Error::UnknownIssuer)
+        };
+        let verified = EndEntityCert::try_from(server).and_then(|server| {
+            let path = server.verify_for_usage(
+                self.algorithms.all,
+                &self.anchors,
+                intermediates,
+                now,
+                KeyUsage::server_auth(),
+                None,
+                Some(&|path| accept(path.anchor())),
+            );
+            path.map(|_path| ())
+        });
+        let Err(error) = verified else {
+            return Ok(());
+        };
+        let refused = refused.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Err(match refused {
+            Some(refused) => refused,
+            None => self.explain(&error, server, intermediates, now),
+        })
+    }
+
+    /// Names the certificate that webpki's error is about, and what is wrong with it.
+    fn explain(
+        &self,
+        error: &webpki::Error,
+        server: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Refused {
+        let chain = [("server's", server)].into_iter();
+        let chain = chain.chain(intermediates.iter().map(|der| ("intermediate", der)));
+        let shown: Vec<_> = chain
+            .filter_map(|(whose, der)| Some((whose, Parsed::new(der).ok()?)))
+            .collect();
+        let issuers: Vec<_> = shown.iter().map(|(_, shown)| shown.issuer()).collect();
+        let roots = self
+            .certificates
+            .iter()
+            .filter_map(|der| Parsed::new(der).ok());
+        let roots = roots.filter(|root| issuers.contains(&root.subject()));
+        let roots: Vec<_> = roots.map(|root| ("CA's", root)).collect();
+        let all = || shown.iter().chain(&roots);
+        for (whose, certificate) in all() {
+            if let Err(problem) = certificate.is_supported() {
+                return Refused::new(whose, certificate, problem);
+            }
+        }
+        for (whose, certificate) in &shown {
+            if let Err(problem) = certificate.is_in_time(now) {
+                return Refused::new(whose, certificate, problem);
+            }
+        }
+        let Some((whose, server)) = shown.first() else {
+            return malformed();
+        };
+        // The certificate whose issuer was not sent along.
+        let (top, top_of) = shown
+            .last()
+            .map_or((server, whose), |(whose, top)| (top, whose));
+        let has_no_issuer = *error == webpki::Error::UnknownIssuer;
+        if has_no_issuer || *error == webpki::Error::InvalidSignatureForPublicKey {
+            let problem = if has_no_issuer && roots.is_empty() {
+                CertificateProblem::UnknownIssuer(top.issuer())
+            } else {
+                CertificateProblem::OtherKey(top.issuer())
+            };
+            return Refused::new(top_of, top, problem);
+        }
+        let problem = if *error == webpki::Error::CaUsedAsEndEntity {
+            CertificateProblem::CaAsServer
+        } else if matches!(error, webpki::Error::RequiredEkuNotFoundContext(_)) {
+            CertificateProblem::Purpose
+        } else {
+            CertificateProblem::Other(error.to_string())
+        };
+        Refused::new(whose, server, problem)
+    }
+
+    /// Says where a signature cannot be verified since ring does not know the key.
+    fn name_key(certificate: &CertificateDer<'_>, error: rustls::Error) -> rustls::Error {
+        match parsed(certificate).map(|server| (server.is_supported(), server)) {
+            Ok((Err(problem), server)) => Refused::new("server's", &server, problem).into(),
+            Ok((Ok(()), _)) | Err(_) => error,
+        }
+    }
+}
+
+fn judge_root(root: &CertificateDer<'_>, now: UnixTime) -> Result<(), Refused> {
+    let root = parsed(root)?;
+    root.may_be_root(now)
+        .map_err(|problem| Refused::new("CA's", &root, problem))
+}
+
+fn parsed(der: &CertificateDer<'_>) -> Result<Parsed, Refused> {
+    Parsed::new(der).map_err(|_malformed| malformed())
+}
+
+fn malformed() -> Refused {
+    Refused {
+        whose: "server's or CA's",
+        subject: String::new(),
+        problem: CertificateProblem::Malformed,
+    }
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        self.verify_chain(end_entity, intermediates, now)?;
+        verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signed, &self.algorithms)
+            .map_err(|error| Self::name_key(certificate, error))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signed, &self.algorithms)
+            .map_err(|error| Self::name_key(certificate, error))
+    }
+
+    /// Those of ring, and last the one of P-521: else a server with such a key would end
+    /// the handshake before it shows the certificate that the message is to name.
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        let mut schemes = self.algorithms.supported_schemes();
+        schemes.push(SignatureScheme::ECDSA_NISTP521_SHA512);
+        schemes
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,236 @@
+//! The user of a kubeconfig that an administrator hands over to ask with it: the one
+//! place where a user is looked at, and only `check` comes here. The kubeconfigs of
+//! the node are read by [`Kubeconfig`](super::Kubeconfig), which has none.
+
+use std::path::{Path, PathBuf};
+
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use secret::{ReadError, Secret, Wiped, read_file};
+use serde::{Deserialize, Deserializer};
+
+use super::kubeconfig::{Document, KubeconfigError, base64, error, text};
+use super::tls::Identity;
+
+/// The largest file that is read: 4 MiB.
+const MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// How a user says who it is.
+#[derive(Debug)]
+pub struct User {
+    /// Its bearer token.
+    pub(super) token: Option<Secret>,
+    /// Its certificate and key.
+    pub(super) identity: Option<Identity>,
+}
+
+/// Why there is no user to ask with. Never holds a value of the file.
+#[derive(Debug, thiserror::Error)]
+pub enum UserError {
+    /// The file is not a kubeconfig.
+    #[error(transparent)]
+    Kubeconfig(#[from] KubeconfigError),
+    /// A file that it names cannot be read.
+    #[error("read {path:?}, which the kubeconfig names")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: ReadError,
+    },
+    /// The certificate or the key is not PEM.
+    #[error("the client certificate and key in kubeconfig {0:?} are not PEM")]
+    Identity(PathBuf),
+    /// A plugin or a password, or nothing at all.
+    #[error(
+        "the current user of kubeconfig {0:?} has neither a token nor a client certificate: plugins are not run"
+    )]
+    None(PathBuf),
+}
+
+#[derive(Deserialize)]
+struct NamedUser {
+    name: String,
+    #[serde(default)]
+    user: Option<WireUser>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct WireUser {
+    #[serde(default)]
+    token: Option<Private>,
+    #[serde(default, rename = "tokenFile")]
+    token_file: Option<PathBuf>,
+    #[serde(default)]
+    client_certificate: Option<PathBuf>,
+    #[serde(default)]
+    client_certificate_data: Option<Private>,
+    #[serde(default)]
+    client_key: Option<PathBuf>,
+    #[serde(default)]
+    client_key_data: Option<Private>,
+}
+
+/// A text that is taken over into a secret, not copied.
+struct Private(Secret);
+
+impl<'de> Deserialize<'de> for Private {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Ok(Self(Secret::from(text.into_bytes())))
+    }
+}
+
+impl User {
+    /// The user of a kubeconfig's current context.
+    ///
+    /// # Errors
+    /// [`UserError`] where there is none that says who it is without a plugin.
+    pub fn read(path: &Path) -> Result<Self, UserError> {
+        let mut document: Document<Option<Vec<NamedUser>>> = Document::read(path)?;
+        let name = document
+            .current_context()
+            .and_then(|mut context| text(&mut context, "user"))
+            .map_err(|problem| error(path, problem))?;
+        let none = || UserError::None(path.to_owned());
+        let mut users = document.users.into_iter().flatten();
+        let user = users.find(|user| Some(&user.name) == name.as_ref());
+        let user = user.and_then(|user| user.user).ok_or_else(none)?;
+        let file = File { path };
+        let token = file.token(&user)?;
+        let identity = file.identity(&user)?;
+        if token.is_none() && identity.is_none() {
+            return Err(none());
+        }
+        Ok(Self { token, identity })
+    }
+}
+
+/// The kubeconfig, to which the paths in it are relative.
+struct File<'a> {
+    path: &'a Path,
+}
+
+impl File<'_> {
+    /// `tokenFile` comes before `token`, as in client-go.
+    fn token(&self, user: &WireUser) -> Result<Option<Secret>, UserError> {
+        if let Some(path) = &user.token_file {
+            let text = self.named(path)?;
+            return Ok(Some(Secret::from(text.trim_ascii().to_vec())));
+        }
+        let token = user.token.as_ref().map(|Private(token)| token.clone());
+        Ok(token.filter(|token| !token.expose().is_empty()))
+    }
+
+    fn identity(&self, user: &WireUser) -> Result<Option<Identity>, UserError> {
+        let certificate = self.pem(
+            user.client_certificate_data.as_ref(),
+            user.client_certificate.as_deref(),
+        )?;
+        let key = self.pem(user.client_key_data.as_ref(), user.client_key.as_deref())?;
+        let (Some(certificate), Some(key)) = (certificate, key) else {
+            return Ok(None);
+        };
+        let chain = CertificateDer::pem_slice_iter(&certificate).collect::<Result<Vec<_>, _>>();
+        match (chain, PrivateKeyDer::from_pem_slice(&key)) {
+            (Ok(chain), Ok(key)) if !chain.is_empty() => Ok(Some(Identity { chain, key })),
+            _ => Err(UserError::Identity(self.path.to_owned())),
+        }
+    }
+
+    /// Data comes before a file, as in client-go.
+    fn pem(
+        &self,
+        data: Option<&Private>,
+        path: Option<&Path>,
+    ) -> Result<Option<Wiped<Vec<u8>>>, UserError> {
+        if let Some(Private(data)) = data.filter(|Private(data)| !data.expose().is_empty()) {
+            let decoded = base64(data.expose());
+            return decoded
+                .map(Some)
+                .ok_or_else(|| UserError::Identity(self.path.to_owned()));
+        }
+        path.map(|path| self.named(path)).transpose()
+    }
+
+    fn named(&self, path: &Path) -> Result<Wiped<Vec<u8>>, UserError> {
+        let path = self.path.parent().unwrap_or(self.path).join(path);
+        read_file(&path, MAX_BYTES).map_err(|source| UserError::Read { path, source })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File as Created;
+    use std::io::Write;
+
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+
+    use super::*;
+    use crate::api_server::tls::{Trust, client_config};
+
+    fn read(user: &str) -> Result<User, String> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("admin.conf");
+        let text = format!(
+            "kind: Config\ncurrent-context: a\ncontexts:\n- name: a\n  context: {{cluster: c, user: u}}\n\
+             users:\n- name: other\n  user: {{token: other}}\n- name: u\n  user: {user}\n"
+        );
+        let mut file = Created::create(&path).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        User::read(&path).map_err(|error| format!("{:#}", anyhow::Error::new(error)))
+    }
+
+    #[test]
+    fn a_token_or_a_certificate_is_taken_and_a_plugin_is_not_run() {
+        let user = read("{token: hunter2}").unwrap();
+        assert_eq!(user.token, Some(Secret::from("hunter2")));
+        assert!(user.identity.is_none());
+        for (user, said) in [
+            ("{exec: {command: reboot}}", "plugins are not run"),
+            ("{username: a, password: hunter2}", "neither a token"),
+            ("{token: ''}", "neither a token"),
+            ("{token: [hunter2]}", "YAML"),
+            ("{tokenFile: missing}", "missing"),
+            (
+                "{client-certificate-data: hunter2, client-key-data: hunter2}",
+                "not PEM",
+            ),
+            (
+                "{client-certificate-data: 'LS0t', client-key-data: '*'}",
+                "not PEM",
+            ),
+        ] {
+            let error = read(user).unwrap_err();
+            assert!(error.contains(said), "{user}: {error}");
+            assert!(
+                !error.contains("hunter2") && !error.contains('\n'),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_certificate_and_its_key_are_read_and_not_shown() {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = rcgen::CertificateParams::default()
+            .self_signed(&key)
+            .unwrap();
+        let encode = |pem: String| STANDARD.encode(pem);
+        let (certificate, key) = (encode(certificate.pem()), encode(key.serialize_pem()));
+        let user = read(&format!(
+            "{{client-certificate-data: {certificate}, client-key-data: {key}}}"
+        ));
+        let user = user.unwrap();
+        assert!(user.token.is_none());
+        let shown = format!("{user:?}");
+        assert!(!shown.contains(&key), "{shown}");
+        let identity = user.identity.unwrap();
+        assert_eq!(identity.chain.len(), 1);
+        let config = client_config(&Trust::Nothing, Some(identity)).unwrap();
+        assert!(config.client_auth_cert_resolver.has_certs());
+    }
+}

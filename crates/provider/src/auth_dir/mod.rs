@@ -1,0 +1,21 @@
+//! The directory of auth files, the short-lived files of logins of which CRI-O takes one
+//! for each pull (`namespaced_auth_dir` in crio.conf(5)).
+//!
+//! The name of a file is pure; `turns` decides when it is written or removed, and
+//! `store` and `sweep` do that.
+
+mod name;
+mod turns;
+mod pulls;
+mod intents;
+mod lock;
+mod store;
+mod sweep;
+mod times;
+
+pub use intents::Intents;
+pub use lock::Locks;
+pub use name::FileName;
+pub use store::{AuthDir, StoreError};
+pub use sweep::{TEMPORARY_AGE, is_ours};
+pub use turns::{AuthFile, Placed};

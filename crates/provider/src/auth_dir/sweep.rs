@@ -1,0 +1,112 @@
+//! Sweeping: the removal of auth files that no pull has taken.
+
+use std::time::{Duration, Instant};
+
+use rustix::fs::{self, AtFlags, Dir};
+use rustix::io::Errno;
+use tracing::{debug, warn};
+
+use super::lock::Locks;
+use super::name::FileName;
+use super::store::{AuthDir, StoreError, TEMPORARY_SUFFIX, is_regular};
+use super::times::{age, modified};
+
+/// The time that one run sweeps: kubelet waits for the process to end. The next run goes
+/// on.
+const BUDGET: Duration = Duration::from_millis(5);
+/// No run takes longer than this, and a temporary file exists for milliseconds.
+pub const TEMPORARY_AGE: Duration = Duration::from_secs(2 * 60);
+
+impl AuthDir {
+    /// Removes auth files that were placed longer than `stale_after` ago, and temporary
+    /// files that a killed run has left, for some milliseconds. Files with other names
+    /// are left alone. A file that cannot be removed is a warning.
+    pub fn sweep(&self, stale_after: Duration, locks: &Locks) {
+        let started = Instant::now();
+        let entries = match Dir::read_from(self) {
+            Ok(entries) => entries,
+            Err(errno) => {
+                warn!("list the auth directory to sweep it: {errno}");
+                return;
+            }
+        };
+        let in_time = |_: &_| started.elapsed() < BUDGET;
+        let mut failed = None;
+        for entry in entries.flatten().take_while(in_time) {
+            let name = entry.file_name().to_str().unwrap_or_default();
+            let swept = match Kind::of(name) {
+                Some(Kind::AuthFile(file)) => self.remove_older_than(&file, stale_after, locks),
+                Some(Kind::Temporary) => self.remove_if_older(name, TEMPORARY_AGE),
+                None => Ok(()),
+            };
+            failed = failed.or(swept.err());
+        }
+        if let Some(error) = failed {
+            warn!("left in the auth directory: {error:?}");
+        }
+    }
+
+    /// Removes the auth file if it was placed longer than `limit` ago, unless another run
+    /// has its turn, which replaces or removes the file.
+    ///
+    /// # Errors
+    /// [`StoreError::File`].
+    pub(super) fn remove_older_than(
+        &self,
+        name: &FileName,
+        limit: Duration,
+        locks: &Locks,
+    ) -> Result<(), StoreError> {
+        if !self.is_older(name.as_str(), limit) {
+            return Ok(());
+        }
+        match locks.try_acquire(self.lock_byte(name)) {
+            Ok(None) => Ok(()),
+            // The file may have been replaced before the lock was taken.
+            _lock => self.remove_if_older(name.as_str(), limit),
+        }
+    }
+
+    fn remove_if_older(&self, name: &str, limit: Duration) -> Result<(), StoreError> {
+        if !self.is_older(name, limit) {
+            return Ok(());
+        }
+        match fs::unlinkat(self, name, AtFlags::empty()) {
+            Ok(()) => {
+                debug!(file = name, "swept");
+                Ok(())
+            }
+            Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(self.file_error("sweep", name, errno.into())),
+        }
+    }
+
+    fn is_older(&self, name: &str, limit: Duration) -> bool {
+        fs::statat(self, name, AtFlags::SYMLINK_NOFOLLOW)
+            .is_ok_and(|stat| is_regular(&stat) && age(modified(&stat)) > limit)
+    }
+}
+
+/// Whether a name is one of our auth files or of their temporary files.
+pub fn is_ours(name: &str) -> bool {
+    Kind::of(name).is_some()
+}
+
+/// The files that a run leaves in the directory.
+enum Kind {
+    AuthFile(FileName),
+    Temporary,
+}
+
+impl Kind {
+    fn of(name: &str) -> Option<Self> {
+        let stem = name.strip_prefix('.');
+        match stem.and_then(|name| name.strip_suffix(TEMPORARY_SUFFIX)) {
+            Some(stem) => {
+                let (target, _run) = stem.rsplit_once('.')?;
+                FileName::of_existing(target).map(|_target| Self::Temporary)
+            }
+            None => FileName::of_existing(name).map(Self::AuthFile),
+        }
+    }
+}

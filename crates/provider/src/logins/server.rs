@@ -1,0 +1,86 @@
+//! The API server, found and ready to be asked with the pod's token.
+
+use secret::Secret;
+use tracing::info;
+
+use crate::api_server::{self, Client, Endpoint, Listed, SecretsError};
+use crate::deadline::Deadline;
+use crate::secret_names::{SecretNames, SharedSecret};
+use crate::service_account::ServiceAccount;
+use crate::settings::Settings;
+
+/// The API server, found and ready to be asked with one token.
+#[derive(Debug)]
+pub struct Server {
+    endpoint: Endpoint,
+    client: Client,
+}
+
+impl Server {
+    /// Finds the API server, and reads what it is to be trusted by.
+    ///
+    /// # Errors
+    /// Where it cannot be found, or nothing says what to trust it by.
+    pub fn find(settings: &Settings, token: &Secret, deadline: Deadline) -> anyhow::Result<Self> {
+        let endpoint = api_server::discover(&settings.cluster)?;
+        let client = Client::new(&endpoint, token.clone(), deadline)?;
+        Ok(Self::new(endpoint, client))
+    }
+
+    /// A server that was found, and a client for it.
+    pub fn new(endpoint: Endpoint, client: Client) -> Self {
+        Self { endpoint, client }
+    }
+
+    /// The TCP port that is connected to: the server's, or that of the proxy in front
+    /// of it.
+    pub fn port(&self) -> u16 {
+        self.endpoint.connects_to()
+    }
+
+    /// Asks for the Secrets of the account's namespace, or those of these names.
+    ///
+    /// # Errors
+    /// Where the server cannot be reached or trusted, or refuses.
+    pub(super) fn read_secrets(
+        &self,
+        account: &ServiceAccount,
+        names: Option<&SecretNames>,
+        visit: &mut dyn FnMut(Listed),
+    ) -> anyhow::Result<()> {
+        let read = api_server::for_each_secret(&self.client, account, names, visit);
+        read.map_err(|error| {
+            let verb = if names.is_some() { "get" } else { "list" };
+            let namespace = account.namespace.as_str();
+            self.failure(error, &format!("{verb} secrets in namespace {namespace:?}"))
+        })?;
+        // Only now: the line of a failure says all this too.
+        let Endpoint {
+            server,
+            why,
+            trust,
+            proxy,
+            ..
+        } = &self.endpoint;
+        let proxy = proxy.as_ref().map(ToString::to_string);
+        info!(%server, why, trust = trust.to_string(), proxy, "read secrets");
+        Ok(())
+    }
+
+    /// Asks for one Secret of a namespace that need not be the account's.
+    ///
+    /// # Errors
+    /// As the API server, or the way to it, has it.
+    pub(super) fn read_shared(
+        &self,
+        account: &ServiceAccount,
+        shared: &SharedSecret,
+    ) -> Result<Listed, SecretsError> {
+        api_server::read_shared(&self.client, account, &shared.namespace, &shared.name)
+    }
+
+    /// An error that says what was asked, and of whom.
+    pub(super) fn failure(&self, error: SecretsError, what: &str) -> anyhow::Error {
+        anyhow::Error::new(error).context(format!("{what} at API server {}", self.endpoint))
+    }
+}

@@ -1,0 +1,59 @@
+//! Secrets of other namespaces that the node's administrator shares with every pod that
+//! may read them.
+
+use super::secrets::offer_secret;
+use super::server::Server;
+use super::{LoginSource, Needs};
+use crate::api_server::SecretsError;
+use crate::deadline::Deadline;
+use crate::logins::{Observer, Origin, Selection, Skipped};
+use crate::secret_names::SharedSecret;
+use crate::service_account::ServiceAccount;
+
+/// Shared Secrets, read with the pod's token: the roles of their namespaces decide which
+/// pods may use them.
+#[derive(Debug)]
+pub struct SharedSecrets<'a> {
+    /// Who is asked.
+    pub server: &'a Server,
+    /// Whose token it is.
+    pub account: &'a ServiceAccount,
+    /// The Secrets, the one that counts most first.
+    pub secrets: &'a [SharedSecret],
+    /// When the run must have ended.
+    pub deadline: Deadline,
+}
+
+impl LoginSource for SharedSecrets<'_> {
+    fn needs(&self) -> Needs {
+        Needs {
+            ports: vec![self.server.port()],
+        }
+    }
+
+    /// A Secret that the pod may not read is skipped, since RBAC decides who may.
+    fn offer(
+        &mut self,
+        selection: &mut Selection,
+        observer: &mut dyn Observer,
+    ) -> anyhow::Result<()> {
+        for (place, shared) in self.secrets.iter().enumerate() {
+            let origin =
+                Origin::SharedSecret(place, shared.namespace.to_string(), shared.name.clone());
+            match self.server.read_shared(self.account, shared) {
+                Ok(secret) => {
+                    let origin = |_name| origin;
+                    offer_secret(secret, origin, self.deadline, selection, observer)?;
+                }
+                Err(forbidden @ SecretsError::Forbidden { .. }) => {
+                    observer.skipped(&Skipped::new(&origin, None, forbidden));
+                }
+                Err(error) => {
+                    let what = format!("get shared secret \"{shared}\"");
+                    return Err(self.server.failure(error, &what));
+                }
+            }
+        }
+        Ok(())
+    }
+}
