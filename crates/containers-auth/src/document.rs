@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_without_auths_is_told_apart_from_one_with_none() {
+    fn a_secret_without_auths_differs_from_one_with_empty_auths() {
         for (text, there) in [
             ("null", false),
             ("{}", false),

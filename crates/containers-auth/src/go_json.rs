@@ -89,8 +89,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
-/// One replacement character for each byte that is not UTF-8, as Go has it, and not
-/// one for each truncated sequence, as [`String::from_utf8_lossy`] has it.
+/// One replacement character for each byte that is not UTF-8, as in Go. [`String::from_utf8_lossy`]
+/// writes one for each truncated sequence.
 fn as_utf8(text: &[u8]) -> Wiped<String> {
     let replaced = |invalid: &[u8]| invalid.len() * char::REPLACEMENT_CHARACTER.len_utf8();
     let chunks = text.utf8_chunks();
@@ -155,7 +155,7 @@ pub(crate) fn is_field(name: &str, field: &str) -> bool {
 pub(crate) struct Fields<'a>(pub(crate) Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl Fields<'_> {
-    /// Drops all but the last field of each name, as a Go map has it, in O(n log n).
+    /// Drops all but the last field of each name, as in a Go map, in O(n log n).
     pub(crate) fn keep_last(&mut self) {
         let fields = &mut self.0;
         if fields.len() < 2 {
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_stays_so() {
+    fn what_is_not_json_stays_a_syntax_error() {
         for text in [
             &b"\"a\"\xff"[..],
             b"\xff",

@@ -199,7 +199,7 @@ mod tests {
         fn expected(&self, rows: &[Row]) -> BTreeSet<String> {
             let trimmed = self.key.trim_end_matches('/');
             if self.key.contains("docker.io") && !self.key.contains('*') {
-                // One host, whatever its name; containers/image says the same.
+                // One host under several names, as in containers/image.
                 self.containers_image.clone()
             } else if let Some(row) = rows
                 .iter()

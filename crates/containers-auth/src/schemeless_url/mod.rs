@@ -145,8 +145,8 @@ fn parse_host(host: &str) -> Result<Cow<'_, str>, UrlError> {
         return Err(UrlError::Host);
     }
     check_escapes(host)?;
-    // In a host an escape stands for a byte beyond ASCII, or for a percent sign; in
-    // a zone also for what may be there without one, and for a space.
+    // In a host, only bytes beyond ASCII and the percent sign may be escaped; in a
+    // zone also a space, and what may be there without an escape.
     let in_zone = |code: u8| !zone.is_empty() && (code == b' ' || may_be_in_host(code));
     if !codes(host).all(|code| !code.is_ascii() || code == b'%' || in_zone(code)) {
         return Err(UrlError::Host);

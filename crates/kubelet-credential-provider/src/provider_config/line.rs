@@ -1,4 +1,4 @@
-//! Where lines end, as YAML 1.1 has it.
+//! Where lines end in YAML 1.1.
 
 /// The characters that end a line; a carriage return and a line feed end one.
 pub const LINE_BREAKS: [char; 5] = ['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}'];

@@ -3,7 +3,7 @@
 //! since Kubernetes 1.34, a directory of such files.
 //!
 //! kubelet does not start with a file it cannot read or does not accept, so
-//! [`parse()`] says all that it would refuse, with lines. It agrees with
+//! [`parse()`] lists all that it would refuse, with lines. It agrees with
 //! `pkg/credentialprovider/plugin/config.go` of Kubernetes 1.36 and the strict
 //! decoding before it: unknown and repeated fields are refused.
 //!

@@ -91,13 +91,6 @@ impl fmt::Display for Problem {
     }
 }
 
-impl CredentialProviderConfig {
-    /// The provider of that name.
-    pub fn provider(&self, name: &str) -> Option<&CredentialProvider> {
-        self.providers.iter().find(|provider| provider.name == name)
-    }
-}
-
 impl CredentialProvider {
     /// Whether kubelet would run it for an image.
     pub fn is_for(&self, image: &str) -> bool {
@@ -142,7 +135,7 @@ mod tests {
         assert_eq!(names("docker.io/library/nginx"), ["one", "two"]);
         assert_eq!(names("quay.io/org/app"), ["one", "three"]);
         assert!(names("gcr.example.com/app").is_empty());
-        let one = config.provider("one").unwrap();
+        let one = &config.providers[0];
         assert!(one.covers("quay.io/org") && !one.covers("a.quay.io"));
     }
 }

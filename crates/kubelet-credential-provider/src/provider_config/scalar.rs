@@ -80,7 +80,7 @@ impl Plain {
     }
 }
 
-/// Whether every underscore is between two digits, as Go has it in a number that
+/// Whether every underscore is between two digits, as Go demands of a number that
 /// begins with its point; elsewhere YAML ignores them.
 fn are_between_digits(text: &str) -> bool {
     let mut parts = text.split('_').peekable();

@@ -2,7 +2,7 @@
 
 use super::line::{line_before, line_of};
 
-/// Why a text is no document.
+/// The text is not YAML or JSON.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} at line {line} column {column}")]
 pub struct SyntaxError {

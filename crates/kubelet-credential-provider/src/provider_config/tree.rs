@@ -1,4 +1,4 @@
-//! A document as a tree that knows where in the text each part stands, so that a
+//! A document as a tree with the place of each part in the text, so that a
 //! part can be named in a message, and replaced without touching the rest.
 
 use std::fmt;
@@ -9,7 +9,7 @@ pub use super::line::{LINE_BREAKS, line_before, next_line};
 /// How deep a document may be nested, and a second limit for the parsers' own.
 pub(super) const MAX_DEPTH: usize = 64;
 
-/// A value and where it stands.
+/// A value and its place in the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
     /// The value.
@@ -28,7 +28,7 @@ pub struct Node {
 /// How a collection is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
-    /// By indentation; also what is no collection.
+    /// By indentation; also what is not a collection.
     Block,
     /// With brackets or braces, as all of JSON is.
     Flow,
@@ -42,7 +42,7 @@ pub enum Value {
     Null,
     /// `true` or `false`, in YAML also `yes`, `no`, `on`, `off`.
     Bool(bool),
-    /// A number, whose value no field of ours needs.
+    /// A number; no field needs its value.
     Number,
     /// A text.
     String(String),

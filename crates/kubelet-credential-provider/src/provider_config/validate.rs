@@ -66,7 +66,7 @@ impl Check<'_> {
     fn name(&mut self, is_first: bool) {
         let name = &self.provider.name;
         if name.is_empty() || name == "." || name == ".." || name.contains(['/', ' ']) {
-            let message = format!("{name:?} is no name of an executable: no \"/\", no space");
+            let message = format!("{name:?} is not the name of an executable: no \"/\", no space");
             self.refuse("name", message);
         }
         if !is_first {
@@ -149,7 +149,7 @@ impl Check<'_> {
         let mut seen = HashSet::new();
         for key in keys {
             if !is_qualified_name(&key.to_lowercase()) {
-                self.refuse(field, format!("{key:?} is no name of an annotation"));
+                self.refuse(field, format!("{key:?} is not the name of an annotation"));
             }
             if !seen.insert(key) {
                 self.refuse(field, format!("{key:?} is there twice"));

@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use containers_auth::Text;
-use secret::{ReadError, read_bounded};
+use secret::{ReadError, read_file};
 
 use super::decode::decode;
 use super::line::line_of;
@@ -50,7 +50,7 @@ pub struct File {
     pub document: Document,
 }
 
-/// Why a text is no document.
+/// The text is not a document.
 #[derive(Debug, thiserror::Error)]
 pub enum ParseError {
     /// YAML that is not UTF-8.
@@ -82,13 +82,13 @@ pub enum LoadError {
         #[source]
         source: ParseError,
     },
-    /// A directory has nothing that kubelet reads.
+    /// A directory has no file that kubelet reads.
     #[error("directory {path:?} has no *.json, *.yaml or *.yml")]
     Empty {
         /// The directory.
         path: PathBuf,
     },
-    /// A directory has more files than anybody configures.
+    /// A directory has more files than are read.
     #[error("directory {path:?} has more than {MAX_FILES} files to read")]
     TooMany {
         /// The directory.
@@ -97,7 +97,7 @@ pub enum LoadError {
 }
 
 impl LoadError {
-    /// Whether there is no such file.
+    /// Whether the file or directory does not exist.
     pub fn is_missing(&self) -> bool {
         match self {
             Self::Read {
@@ -112,7 +112,7 @@ impl LoadError {
 }
 
 impl Document {
-    /// Whether there is nothing in it but perhaps comments.
+    /// Whether it is empty, but for comments.
     pub fn is_blank(&self) -> bool {
         self.root.value == Value::Null
     }
@@ -127,7 +127,7 @@ impl fmt::Debug for Document {
     }
 }
 
-/// Parses a text, and says what kubelet would refuse about it. In JSON, what Go reads as
+/// Parses a text, and lists what kubelet would refuse about it. In JSON, what Go reads as
 /// U+FFFD is replaced: bytes that are not UTF-8, and escapes of lone surrogates.
 ///
 /// # Errors
@@ -178,8 +178,7 @@ pub fn read(path: &Path) -> Result<File, LoadError> {
         path: path.to_owned(),
         source,
     };
-    let file = fs::File::open(path).map_err(|error| failed(error.into()))?;
-    let text = read_bounded(file, MAX_BYTES).map_err(failed)?;
+    let text = read_file(path, MAX_BYTES).map_err(failed)?;
     let document = parse(&text).map_err(|source| LoadError::Parse {
         path: path.to_owned(),
         source,

@@ -105,7 +105,7 @@ providers:
 ";
     let document = parse(text.as_bytes()).unwrap();
     assert_eq!(document.problems, []);
-    let two = document.config.provider("two").unwrap();
+    let two = &document.config.providers[1];
     assert_eq!(two.args, ["a.test"]);
     assert_eq!(two.default_cache_duration.as_deref(), Some("0s"));
     assert!(document.root.get("providers").unwrap().items()[1].has_shared());
@@ -126,7 +126,7 @@ fn check<const N: usize>(cases: [(&str, String, Vec<&str>); N]) {
 }
 
 #[test]
-fn kubelet_refuses_files_that_are_no_configuration() {
+fn kubelet_refuses_files_that_are_not_a_configuration() {
     check([
         (
             "empty",
@@ -226,21 +226,21 @@ fn kubelet_refuses_bad_providers() {
             "a name with a slash",
             with("ecr-credential-provider", "\"../ecr\""),
             vec![
-                "line 4: providers[0].name: \"../ecr\" is no name of an executable: no \"/\", no space",
+                "line 4: providers[0].name: \"../ecr\" is not the name of an executable: no \"/\", no space",
             ],
         ),
         (
             "a name with a space",
             with("ecr-credential-provider", "e cr"),
             vec![
-                "line 4: providers[0].name: \"e cr\" is no name of an executable: no \"/\", no space",
+                "line 4: providers[0].name: \"e cr\" is not the name of an executable: no \"/\", no space",
             ],
         ),
         (
             "dots",
             with("ecr-credential-provider", "'..'"),
             vec![
-                "line 4: providers[0].name: \"..\" is no name of an executable: no \"/\", no space",
+                "line 4: providers[0].name: \"..\" is not the name of an executable: no \"/\", no space",
             ],
         ),
         (
@@ -346,7 +346,7 @@ fn kubelet_refuses_bad_token_attributes() {
             ),
             vec![
                 "line 16: providers[0].tokenAttributes.requiredServiceAccountAnnotationKeys: \"eks.amazonaws.com/ecr-role-arn\" is both required and optional",
-                "line 17: providers[0].tokenAttributes.optionalServiceAccountAnnotationKeys: \"-a\" is no name of an annotation",
+                "line 17: providers[0].tokenAttributes.optionalServiceAccountAnnotationKeys: \"-a\" is not the name of an annotation",
                 "line 17: providers[0].tokenAttributes.optionalServiceAccountAnnotationKeys: \"b\" is there twice",
             ],
         ),

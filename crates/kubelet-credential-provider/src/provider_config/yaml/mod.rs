@@ -241,8 +241,8 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// The text of a key. One that is no string is as written: no field has such a
-    /// name.
+    /// The text of a key. A boolean or number is kept as written, since no field
+    /// has such a name.
     fn key(&mut self, event: Event, depth: usize) -> Result<String, Failure> {
         let node = self.node(event, depth + 1)?;
         match node.value {
