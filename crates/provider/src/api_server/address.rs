@@ -1,13 +1,12 @@
-//! The authority of a URL, `[user[:password]@]host[:port]`, taken apart as Go's
-//! `net/url` does. An unusable port is an error here, where other parsers of URLs go
-//! on with the scheme's own.
+//! The authority of a URL, `[user[:password]@]host[:port]`, parsed as Go's `net/url`
+//! does. An invalid port is an error, where other parsers use the scheme's default port.
 
 use std::net::IpAddr;
 
 /// Host and port of a URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Address<'a> {
-    /// What stands before the `@`: it may hold a password.
+    /// The part before the `@`, which may contain a password.
     pub(super) user: Option<&'a str>,
     /// The host, without brackets; never empty.
     pub(super) host: &'a str,
@@ -25,7 +24,7 @@ pub(super) enum AddressError<'a> {
 }
 
 impl<'a> Address<'a> {
-    /// Takes an authority apart.
+    /// Parses an authority.
     ///
     /// # Errors
     /// [`AddressError`].
@@ -75,8 +74,8 @@ pub(super) fn unbracketed(host: &str) -> &str {
         .unwrap_or(host)
 }
 
-/// The address that a host is, IPv4-mapped ones as the IPv4 address they stand for, as
-/// Go's `net.IP` has them.
+/// The address, if the host is one. An IPv4-mapped address is the IPv4 address, as in
+/// Go's `net.IP`.
 pub(super) fn ip(host: &str) -> Option<IpAddr> {
     let address: IpAddr = unbracketed(host).parse().ok()?;
     Some(address.to_canonical())

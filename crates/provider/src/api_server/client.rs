@@ -1,4 +1,5 @@
-//! One API server, asked with one token: requests, attempts and their limits, retries.
+//! A client for one API server and one token: requests, attempts and their limits,
+//! retries.
 
 use std::error::Error as StdError;
 use std::io::Read;
@@ -31,7 +32,7 @@ const ANSWER: Duration = Duration::from_secs(15);
 pub const ATTEMPT: Duration = CONNECT.saturating_add(ANSWER);
 /// The largest `Status` that is read for its message: 64 KiB.
 const MAX_STATUS_BYTES: usize = 64 * 1024;
-/// Kept back for the way out, so that a failure is told before the deadline.
+/// Reserved for the end of the run, so that a failure is reported before the deadline.
 const MARGIN: Duration = Duration::from_millis(250);
 
 /// A client for one server, with one token or none.
@@ -45,16 +46,16 @@ pub struct Client {
     asks_once: bool,
 }
 
-/// A final answer that is no success.
+/// A final response that is not a success.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// The HTTP status.
     pub status: StatusCode,
-    /// `message` of the `Status` object, where there is one.
+    /// `message` of the `Status` object, if there is one.
     pub message: Option<String>,
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// TLS cannot be set up.
@@ -74,7 +75,7 @@ pub enum ClientError {
     Certificate {
         /// The name its certificate should have.
         name: String,
-        /// Which certificate, and why.
+        /// The certificate and the reason.
         #[source]
         source: Refused,
     },
@@ -85,36 +86,36 @@ pub enum ClientError {
     Tls {
         /// The name its certificate should have.
         name: String,
-        /// What the TLS library says.
+        /// The error of the TLS library.
         #[source]
         source: rustls::Error,
     },
-    /// No answer, however often it was asked for.
+    /// No response in any attempt.
     #[error("no answer in {attempts} attempt(s)")]
     Unreachable {
-        /// How often it was asked.
+        /// The number of attempts.
         attempts: u32,
-        /// The last reason.
+        /// The error of the last attempt.
         #[source]
         source: Box<dyn StdError + Send + Sync>,
     },
-    /// 5xx or 429 until the end.
+    /// 5xx or 429 in all attempts.
     #[error("the answer is {status}, after {attempts} attempt(s)")]
     Unavailable {
-        /// How often it was asked.
+        /// The number of attempts.
         attempts: u32,
-        /// The last answer.
+        /// The last status.
         status: StatusCode,
     },
-    /// A redirect, which would carry the token elsewhere.
+    /// A redirect, which would send the token elsewhere.
     #[error(
         "the answer is a redirect ({0}), which is not followed: is this the API server's own address?"
     )]
     Redirect(StatusCode),
-    /// A definite no.
+    /// A status that a retry cannot change.
     #[error("the answer is {}{}", .0.status, .0.quoted())]
     Refused(Refusal),
-    /// An answer beyond what the caller is ready to hold.
+    /// A response larger than the caller's limit.
     #[error("the answer has more than {0} bytes")]
     TooLarge(usize),
 }
@@ -126,7 +127,7 @@ impl Refusal {
     }
 }
 
-/// How one attempt ended without an answer.
+/// How one attempt failed.
 enum Failure {
     Final(ClientError),
     Transient {
@@ -152,7 +153,7 @@ impl Client {
         Self::prepare(endpoint, Some(token), None, deadline)
     }
 
-    /// Prepares a client that does not say who it is.
+    /// Prepares a client without a login.
     ///
     /// # Errors
     /// [`ClientError::Trust`].
@@ -181,12 +182,12 @@ impl Client {
     ) -> Result<Self, ClientError> {
         let server = endpoint.server.clone();
         let config = tls::client_config(&endpoint.trust, identity).map_err(ClientError::Trust)?;
-        // Read now: in the sandbox, what SSL_CERT_FILE names cannot be read.
+        // Read now: the sandbox does not allow reading `SSL_CERT_FILE`.
         let proxy = endpoint.proxy.as_ref().map(|through| &through.proxy);
         let proxy = proxy.filter(|proxy| proxy.protocol() == ProxyProtocol::Https);
         let proxy = proxy.map(|_| tls::client_config(&Trust::System, None));
         let proxy = proxy.transpose().map_err(ClientError::ProxyTrust)?;
-        // `discover` gives no server without a host.
+        // `discover` returns no server without a host.
         let authority = server.authority().cloned().ok_or(ClientError::NoHost)?;
         let connector = ().chain(ConnectProxyConnector::default());
         let connector = connector.chain(SocksConnector::default());
@@ -221,28 +222,28 @@ impl Client {
         })
     }
 
-    /// Asks once, and gives up after at most [`ATTEMPT`]: for people, who rather try
-    /// again themselves than wait.
+    /// Sends one attempt only, of at most [`ATTEMPT`]: by hand, trying again is better
+    /// than waiting.
     #[must_use]
     pub fn once(mut self) -> Self {
         self.asks_once = true;
         self
     }
 
-    /// GETs `path_and_query` below the server's own path, and returns the body of
-    /// a 200, at most `limit` bytes of it.
+    /// GETs `path_and_query` below the server's own path, and returns the body of a 200, at
+    /// most `limit` bytes of it.
     ///
     /// # Errors
-    /// [`ClientError`]; what a retry could mend was tried again until the deadline.
+    /// [`ClientError`]; errors that may pass were retried until the deadline.
     pub fn get(&self, path_and_query: &str, limit: usize) -> Result<Wiped<Vec<u8>>, ClientError> {
         self.bounded(path_and_query, None, limit)
     }
 
-    /// GETs as [`get`](Self::get) does, and lets `read` read the body of a 200 as it
-    /// arrives: once for each attempt, the last of which is read to the end.
+    /// As [`get`](Self::get), but `read` reads the body of a 200 as it arrives: once for each
+    /// attempt, the last of which is read to the end.
     ///
     /// # Errors
-    /// As [`get`](Self::get); where `read` fails at reading, it is tried again.
+    /// As [`get`](Self::get); where `read` fails at reading, the request is retried.
     pub(crate) fn stream(
         &self,
         path_and_query: &str,
@@ -251,8 +252,8 @@ impl Client {
         self.ask(path_and_query, None, read)
     }
 
-    /// POSTs a JSON `body` that changes nothing, such as a review, and returns that of
-    /// a 200 or 201, as [`get`](Self::get) does.
+    /// POSTs a JSON `body` that changes nothing, such as a review, and returns the body of a
+    /// 200 or 201, as [`get`](Self::get) does.
     ///
     /// # Errors
     /// As [`get`](Self::get).
@@ -294,7 +295,8 @@ impl Client {
             let failure = match self.attempt(&url, body, read) {
                 Ok(()) => return Ok(()),
                 Err(Failure::Final(error)) => return Err(error),
-                // The deadline cut it short: the one before says more.
+                // The deadline cut this attempt short: the error before it is the better
+                // one.
                 Err(failure) if self.remaining().is_zero() => last.take().unwrap_or(failure),
                 Err(failure) => failure,
             };
@@ -350,7 +352,7 @@ impl Client {
         }))
     }
 
-    /// A request with the limits of one attempt, and who asks.
+    /// A request with the limits of one attempt, and the login.
     fn prepared<B>(&self, request: RequestBuilder<B>) -> Result<RequestBuilder<B>, Failure> {
         let whole = self.remaining().min(ATTEMPT);
         let request = request
@@ -370,7 +372,7 @@ impl Client {
         }
     }
 
-    /// The message of a `Status`, unless it repeats the token.
+    /// The message of a `Status`, unless it contains the token.
     fn message(&self, response: &mut Response<Body>) -> Option<String> {
         #[derive(Deserialize)]
         struct Status {
@@ -384,7 +386,7 @@ impl Client {
         (!is_said).then_some(status.message)
     }
 
-    /// Whether another attempt may help: not where TLS itself says no.
+    /// Whether a retry may help: not after an error of TLS itself.
     fn classify(&self, error: ureq::Error) -> Failure {
         let tls: Option<&rustls::Error> = if let ureq::Error::Io(error) = &error {
             error.get_ref().and_then(|inner| inner.downcast_ref())

@@ -1,8 +1,8 @@
-//! How a connection is made: the two pieces that `ureq` leaves to its user.
+//! Connections: the two parts that `ureq` leaves to its user.
 //!
-//! [`TlsConnector`] verifies the name it is told, which need not be the host of
-//! the URL (`tls-server-name`); [`IpFirstResolver`] spares an address the thread
-//! that a name needs.
+//! [`TlsConnector`] verifies the name that it is given, which need not be the host of the
+//! URL (`tls-server-name`). [`IpFirstResolver`] starts a thread only for a name, not for
+//! an address.
 
 use std::fmt;
 use std::io::{Read, Write};
@@ -22,21 +22,21 @@ use ureq::unversioned::transport::{
     TransportAdapter,
 };
 
-/// The size of a connection's buffers: one TLS record, the most one read gives.
+/// The size of a connection's buffers: one TLS record, the most that one read returns.
 pub(crate) const BUFFER: usize = 16 * 1024;
-/// The most addresses of a name that are tried, all that `ureq`'s list has room for.
+/// The most addresses of a name that are tried, which is the length of `ureq`'s list.
 const MAX_ADDRESSES: usize = 16;
 
-/// Wraps a connection in TLS: to the API server as its endpoint says, and to an
-/// `https://` proxy under the proxy's own name and the system's roots.
+/// Wraps a connection in TLS: to the API server as in its endpoint, and to an `https://`
+/// proxy under the proxy's own name and with the system's roots.
 pub(crate) struct TlsConnector {
     /// Host and port of the API server.
     pub(crate) authority: Authority,
     /// The name its certificate must have.
     pub(crate) server_name: ServerName<'static>,
-    /// Whom it trusts.
+    /// The CA certificates that it trusts, and the other settings.
     pub(crate) config: Arc<ClientConfig>,
-    /// Whom an `https://` proxy is trusted by; `None` where there is no such proxy.
+    /// The same for an `https://` proxy; `None` if there is none.
     pub(crate) proxy: Option<Arc<ClientConfig>>,
 }
 
@@ -135,9 +135,10 @@ impl fmt::Debug for TlsTransport {
     }
 }
 
-/// Resolves an IP address by reading it, and a name by a thread that can be given up.
+/// Parses an IP address, and resolves a name in a thread that is abandoned when the time
+/// is up.
 ///
-/// `ureq`'s own resolver panics where there is no thread to be had.
+/// `ureq`'s own resolver panics if it cannot start a thread.
 #[derive(Debug, Default)]
 pub(crate) struct IpFirstResolver;
 
@@ -176,7 +177,7 @@ fn resolve(
     timeout: NextTimeout,
 ) -> Result<impl Iterator<Item = SocketAddr>, ureq::Error> {
     let (sender, receiver) = mpsc::sync_channel(1);
-    // Nobody listens any more where the time is up.
+    // After the time is up there is no receiver.
     let look_up = move || drop(sender.send((host, port).to_socket_addrs()));
     thread::Builder::new().spawn(look_up)?;
     match receiver.recv_timeout(*timeout.after) {

@@ -1,8 +1,8 @@
-//! The only network I/O: where the API server is, TLS, and a namespace's Secrets, in
-//! paged lists or by name.
+//! All network I/O: finds the API server, connects to it with TLS, and reads a
+//! namespace's Secrets, in paged lists or by name.
 //!
-//! `discover` finds the server, `client` asks it, `secrets` knows what to ask; `review`
-//! and `user` are for `check` alone.
+//! `discover` finds the server, `client` sends requests, `secrets` reads Secrets;
+//! `review` and `user` are only for `check`.
 
 mod address;
 mod client;

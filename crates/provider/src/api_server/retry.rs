@@ -1,5 +1,5 @@
-//! When to try again: growing, jittered pauses until the deadline, and what the
-//! server's `Retry-After` says.
+//! Pauses between attempts: growing and jittered until the deadline, or as in the
+//! server's `Retry-After`.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, SystemTime};
@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// The pauses between attempts at one request.
+/// The pauses between the attempts of one request.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     next: Duration,
@@ -24,8 +24,8 @@ impl Backoff {
         }
     }
 
-    /// The next pause: between a half of and the whole growing step, or what the
-    /// server asked for, and a little more so that not all come back at once.
+    /// The next pause: between half of the growing step and all of it, or the server's
+    /// `Retry-After` and a little more, so that not all clients come back at once.
     pub(crate) fn pause(&mut self, retry_after: Option<Duration>) -> Duration {
         self.attempt = self.attempt.saturating_add(1);
         let step = self.next;

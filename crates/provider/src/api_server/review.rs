@@ -1,5 +1,5 @@
-//! Asking the API server who may do what: `SelfSubjectAccessReview` and
-//! `SubjectAccessReview` of `authorization.k8s.io/v1`. Only `check` asks.
+//! Access reviews: `SelfSubjectAccessReview` and `SubjectAccessReview` of
+//! `authorization.k8s.io/v1`. Only `check` uses them.
 
 use secret::DecodeError;
 use secret::Object;
@@ -12,7 +12,7 @@ const GROUP: &str = "authorization.k8s.io/v1";
 /// The largest answer that is read: 64 KiB.
 const MAX_BYTES: usize = 64 * 1024;
 
-/// Something that somebody wants to do with Secrets of a namespace.
+/// An access to Secrets of a namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Access<'a> {
     /// The namespace.
@@ -23,18 +23,18 @@ pub struct Access<'a> {
     pub name: Option<&'a str>,
 }
 
-/// Why there is no answer.
+/// Why there is no result.
 #[derive(Debug, thiserror::Error)]
 pub enum ReviewError {
-    /// The server could not be asked, or does not say.
+    /// The request failed.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// The answer is no review.
+    /// The response is not a review.
     #[error("the answer is no review: is this the API server?")]
     NoReview(#[source] DecodeError),
 }
 
-/// Whether the client itself may do it.
+/// Whether the client itself has this access.
 ///
 /// # Errors
 /// [`ReviewError`].
@@ -42,7 +42,8 @@ pub fn may_i(client: &Client, access: &Access<'_>) -> Result<bool, ReviewError> 
     ask(client, "SelfSubjectAccessReview", &attributes(access))
 }
 
-/// Whether a service account of the namespace may do it, asked by somebody who may ask.
+/// Whether a service account of the namespace has this access; the client must have the
+/// right to review.
 ///
 /// # Errors
 /// [`ReviewError`].
@@ -56,7 +57,7 @@ pub fn may_account(
     if let Value::Object(fields) = &mut spec {
         let user = format!("system:serviceaccount:{namespace}:{account}");
         fields.insert("user".to_owned(), user.into());
-        // As the API server has them for a token of that account.
+        // The groups that the API server gives a token of that account.
         let groups = json!([
             "system:serviceaccounts",
             format!("system:serviceaccounts:{namespace}"),

@@ -1,6 +1,6 @@
-//! The user of a kubeconfig that an administrator hands over to ask with it: the one
-//! place where a user is looked at, and only `check` comes here. The kubeconfigs of
-//! the node are read by [`Kubeconfig`](super::Kubeconfig), which has none.
+//! The user of a kubeconfig that an administrator passes to `check`. This is the only
+//! place where users are read: [`Kubeconfig`](super::Kubeconfig), for the node's
+//! kubeconfigs, has none.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ use super::tls::Identity;
 /// The largest file that is read: 4 MiB.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 
-/// How a user says who it is.
+/// A user's login.
 #[derive(Debug)]
 pub struct User {
     /// Its bearer token.
@@ -24,25 +24,25 @@ pub struct User {
     pub(super) identity: Option<Identity>,
 }
 
-/// Why there is no user to ask with. Never holds a value of the file.
+/// Why the user cannot be used. Never contains a value of the file.
 #[derive(Debug, thiserror::Error)]
 pub enum UserError {
     /// The file is not a kubeconfig.
     #[error(transparent)]
     Kubeconfig(#[from] KubeconfigError),
-    /// A file that it names cannot be read.
+    /// A file in its fields cannot be read.
     #[error("read {path:?}, which the kubeconfig names")]
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         #[source]
         source: ReadError,
     },
     /// The certificate or the key is not PEM.
     #[error("the client certificate and key in kubeconfig {0:?} are not PEM")]
     Identity(PathBuf),
-    /// A plugin or a password, or nothing at all.
+    /// It has a plugin, a password, or no login at all.
     #[error(
         "the current user of kubeconfig {0:?} has neither a token nor a client certificate: plugins are not run"
     )]
@@ -73,7 +73,7 @@ struct WireUser {
     client_key_data: Option<Private>,
 }
 
-/// A text that is taken over into a secret, not copied.
+/// A text that becomes a secret without a copy.
 struct Private(Secret);
 
 impl<'de> Deserialize<'de> for Private {
@@ -87,7 +87,7 @@ impl User {
     /// The user of a kubeconfig's current context.
     ///
     /// # Errors
-    /// [`UserError`] where there is none that says who it is without a plugin.
+    /// [`UserError`] if there is none with a login that needs no plugin.
     pub fn read(path: &Path) -> Result<Self, UserError> {
         let mut document: Document<Option<Vec<NamedUser>>> = Document::read(path)?;
         let name = document
@@ -108,13 +108,13 @@ impl User {
     }
 }
 
-/// The kubeconfig, to which the paths in it are relative.
+/// The kubeconfig, whose directory paths are relative to.
 struct File<'a> {
     path: &'a Path,
 }
 
 impl File<'_> {
-    /// `tokenFile` comes before `token`, as in client-go.
+    /// As in client-go, `tokenFile` takes precedence over `token`.
     fn token(&self, user: &WireUser) -> Result<Option<Secret>, UserError> {
         if let Some(path) = &user.token_file {
             let text = self.named(path)?;
@@ -140,7 +140,7 @@ impl File<'_> {
         }
     }
 
-    /// Data comes before a file, as in client-go.
+    /// As in client-go, data takes precedence over a file.
     fn pem(
         &self,
         data: Option<&Private>,

@@ -1,4 +1,4 @@
-//! The API server's address in an environment file, as OpenShift has it.
+//! The API server's address in an environment file, as on OpenShift.
 
 use std::io;
 use std::path::Path;
@@ -10,16 +10,16 @@ use crate::api_server::address::{self, bracketed, unbracketed};
 /// The largest file that is read: 64 KiB.
 const MAX_BYTES: usize = 64 * 1024;
 
-/// Why the environment file is unusable.
+/// Why the environment file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum EnvFileError {
     /// It cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The port is not one.
+    /// The port is not valid.
     #[error("KUBERNETES_SERVICE_PORT is not a port from 1 to 65535")]
     Port,
-    /// It does not name a host.
+    /// It has no host.
     #[error("KUBERNETES_SERVICE_HOST is not set")]
     NoHost,
 }
@@ -27,10 +27,10 @@ pub enum EnvFileError {
 /// `KUBERNETES_SERVICE_HOST` and `KUBERNETES_SERVICE_PORT`, as OpenShift's
 /// machine-config-operator writes them for services of the node.
 ///
-/// `None` where there is no such file: most nodes have none.
+/// `None` if the file does not exist, as on most nodes.
 ///
 /// # Errors
-/// [`EnvFileError`] where it is there, but cannot be used.
+/// [`EnvFileError`] if it exists, but cannot be used.
 pub(super) fn server(path: &Path) -> Result<Option<String>, EnvFileError> {
     let text = match read_file(path, MAX_BYTES) {
         Ok(text) => text,

@@ -1,4 +1,4 @@
-//! Where the API server is, and whom to trust there; the first hit wins:
+//! The address of the API server, and the CA to trust; the first that exists is used:
 //!
 //! 1. flags: `--api-server`, `--kubeconfig`;
 //! 2. OpenShift's `/etc/kubernetes/apiserver-url.env`;
@@ -26,10 +26,10 @@ pub use env_file::EnvFileError;
 
 const FALLBACK_SERVER: &str = "https://localhost:6443";
 const FALLBACK_SERVER_NAME: &str = "kubernetes.default.svc";
-/// The port of a URL that names none.
+/// The port of a URL without one.
 const HTTPS: u16 = 443;
 
-/// What the administrator says of the API server.
+/// The settings for the API server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// `--api-server`.
@@ -44,17 +44,18 @@ pub struct Settings {
     pub insecure_skip_tls_verify: bool,
     /// `--api-server-env-file`.
     pub env_file: PathBuf,
-    /// The `--kubeconfig` of the kubelet that started us, or that runs here.
+    /// The `--kubeconfig` of the kubelet that started this process, or of the running
+    /// one.
     pub kubelet_kubeconfig: Option<PathBuf>,
     /// Proxies of the environment.
     pub proxy: ProxySettings,
-    /// Where `/etc` and `/var` are: `/`, but in tests.
+    /// The node's root directory, below which files in `/etc` and `/var` are looked for.
     pub root: PathBuf,
 }
 
 impl Settings {
-    /// Takes the kubeconfig of the kubelet that started us, unless a flag says where
-    /// the API server is.
+    /// Reads the `--kubeconfig` of the kubelet that started this process, unless a flag
+    /// has the API server's address.
     pub fn ask_parent(&mut self) {
         if self.api_server.is_none() && self.kubeconfig.is_none() {
             self.kubelet_kubeconfig = parent::kubelet_kubeconfig();
@@ -62,23 +63,23 @@ impl Settings {
     }
 }
 
-/// An API server, ready to be asked.
+/// An API server and how to connect to it.
 #[derive(Debug)]
 pub struct Endpoint {
     /// `https://host:port/path`, without a slash at the end.
     pub server: Uri,
     /// The name the certificate must have.
     pub server_name: ServerName<'static>,
-    /// Who must have signed it.
+    /// How its certificate is verified.
     pub trust: Trust,
-    /// What stands in between.
+    /// The proxy, if there is one.
     pub proxy: Option<Through>,
-    /// Why this server, for people.
+    /// Why this server was chosen, for messages.
     pub why: String,
 }
 
 impl fmt::Display for Endpoint {
-    /// The server, why it is this one, and what the connection depends on.
+    /// The server, why it was chosen, and what the connection depends on.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             server,
@@ -96,7 +97,7 @@ impl fmt::Display for Endpoint {
 }
 
 impl Endpoint {
-    /// The TCP port that is connected to: the proxy's, or the server's.
+    /// The TCP port of the connection: the proxy's, or the server's.
     pub fn connects_to(&self) -> u16 {
         let direct = || self.server.port_u16().unwrap_or(HTTPS);
         let proxy = self.proxy.as_ref();
@@ -107,10 +108,10 @@ impl Endpoint {
 /// Why there is no usable server.
 #[derive(Debug, thiserror::Error)]
 pub enum DiscoverError {
-    /// The kubeconfig named by flag is unusable.
+    /// The kubeconfig that a flag names cannot be used.
     #[error("--kubeconfig")]
     Kubeconfig(#[from] KubeconfigError),
-    /// The environment file is there, but unusable.
+    /// The environment file exists, but cannot be used.
     #[error("read API server address from {path:?}")]
     EnvFile {
         /// The file.
@@ -119,7 +120,7 @@ pub enum DiscoverError {
         #[source]
         source: EnvFileError,
     },
-    /// The server is no `https://host[:port][/path]`.
+    /// The server is not `https://host[:port][/path]`.
     #[error("API server {server:?} from {origin} is not https://HOST[:PORT][/PATH]")]
     Server {
         /// As given, without a user and password.
@@ -127,7 +128,7 @@ pub enum DiscoverError {
         /// Where it was given.
         origin: String,
     },
-    /// The server's port is not one.
+    /// The server's port is not valid.
     #[error("API server {server:?} from {origin}: {port:?} is not a port from 1 to 65535")]
     Port {
         /// As given, without a user and password.
@@ -137,15 +138,15 @@ pub enum DiscoverError {
         /// What follows the host.
         port: String,
     },
-    /// The name to verify is no host name and no address.
+    /// The name to verify is neither a host name nor an address.
     #[error("TLS server name {0:?} is neither a host name nor an IP address")]
     ServerName(String),
-    /// The proxy is unusable.
+    /// The proxy cannot be used.
     #[error("connect through a proxy")]
     Proxy(#[from] ProxyError),
 }
 
-/// A server as one of the ways gave it.
+/// A server that was found in one of these places.
 struct Found {
     server: String,
     kubeconfig: Option<Kubeconfig>,
@@ -156,13 +157,14 @@ struct Found {
 /// Finds the API server.
 ///
 /// # Errors
-/// [`DiscoverError`] where what was named by flag, or what was found first,
+/// [`DiscoverError`] if the server that a flag names, or the first that was found, cannot
+/// be used.
 /// cannot be used.
 pub fn discover(settings: &Settings) -> Result<Endpoint, DiscoverError> {
     let found = find(settings)?;
     let server = parse_server(&found)?;
     let named = found.kubeconfig.as_ref();
-    // As in kubectl, a server that was named by flag is not the kubeconfig's.
+    // As in kubectl, the kubeconfig does not apply to a server from a flag.
     let of_server = named.filter(|_| settings.api_server.is_none());
     let host = server.host().unwrap_or_default().to_owned();
     let name = settings
@@ -250,9 +252,9 @@ fn found_in(kubeconfig: Kubeconfig, origin: &str) -> Found {
     }
 }
 
-/// Takes the URL of a server apart as client-go does: the user and the query in that of a
-/// kubeconfig are ignored; given otherwise, they are a mistake. `HOST[:PORT]` is https,
-/// though client-go would send the token over http.
+/// Parses the URL of a server as client-go does: user and query are ignored in a
+/// kubeconfig, and an error elsewhere. `HOST[:PORT]` is https, where client-go would send
+/// the token over http.
 fn parse_server(found: &Found) -> Result<Uri, DiscoverError> {
     let (scheme, rest) = found
         .server
@@ -311,7 +313,7 @@ fn trust(settings: &Settings, kubeconfig: Option<&Kubeconfig>) -> Trust {
         .map_or(Trust::System, Trust::Ca)
 }
 
-/// The name that a certificate must have: that of a host, or an address.
+/// The name that a certificate must have: a host name or an address.
 fn server_name(name: &str) -> Result<ServerName<'static>, DiscoverError> {
     if let Some(address) = ip(name) {
         return Ok(ServerName::IpAddress(address.into()));

@@ -1,4 +1,4 @@
-//! What the process that started us, kubelet, was told on its command line.
+//! The command line of the process that started this one: kubelet.
 
 use std::fs::{File, read_link};
 use std::path::{Path, PathBuf};
@@ -10,10 +10,10 @@ use secret::read_bounded;
 /// argument have.
 const MAX_BYTES: usize = 256 * 1024;
 
-/// The `--kubeconfig` of our parent process: kubelet runs us itself.
+/// The `--kubeconfig` of the parent process, which is kubelet.
 ///
-/// To be asked before the sandbox is entered, from which another process's
-/// working directory cannot be seen.
+/// Must be called before the sandbox is entered: there the working directory of another
+/// process cannot be read.
 pub(super) fn kubelet_kubeconfig() -> Option<PathBuf> {
     let process = Path::new("/proc").join(getppid()?.as_raw_nonzero().to_string());
     let command_line = File::open(process.join("cmdline")).ok()?;
@@ -24,7 +24,7 @@ pub(super) fn kubelet_kubeconfig() -> Option<PathBuf> {
     Some(read_link(process.join("cwd")).ok()?.join(path))
 }
 
-/// The value of the last `--kubeconfig`, as pflag takes it.
+/// The value of the last `--kubeconfig`, as pflag parses it.
 fn kubeconfig_flag(command_line: &[u8]) -> Option<PathBuf> {
     let mut arguments = command_line
         .split(|&byte| byte == 0)

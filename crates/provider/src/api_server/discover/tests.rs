@@ -250,7 +250,7 @@ fn a_port_that_is_none_is_an_error_wherever_it_is_given() {
     }
 }
 
-/// What client-go makes of a kubeconfig.
+/// The result of client-go for a kubeconfig.
 #[derive(Deserialize)]
 struct Case {
     name: String,
@@ -267,7 +267,7 @@ struct Go {
     tls_server_name: String,
 }
 
-/// What client-go refuses for something that is not used here: users, preferences, other
+/// What client-go refuses although it is not used here: users, preferences, other
 /// contexts and clusters, and a CA file, which is read later.
 const PASSED_OVER: [&str; 10] = [
     "users a map",
@@ -282,13 +282,13 @@ const PASSED_OVER: [&str; 10] = [
     // Extensions of another cluster.
     "random 15",
 ];
-/// What client-go takes, only to fail when it connects.
+/// What client-go accepts, and fails with when it connects.
 const REFUSED: [&str; 5] = [
     "server https://api.node.example:0",
     "server https://api.node.example:65536",
     "server https://api.node.example:99999",
     "server http://api.node.example:8080",
-    // An address that is none.
+    // An invalid address.
     "random 23",
 ];
 
@@ -332,7 +332,7 @@ fn a_kubeconfig_leads_where_client_go_goes() {
                 Trust::Ca(CaSource::Inline(path, data.as_bytes().to_vec()))
             }
         };
-        // client-go has no use for a CA where it speaks http.
+        // client-go ignores a CA for http.
         let trust = canonical(endpoint.trust);
         assert!(scheme == "http" || trust == expected, "{name}: {trust:?}");
     }

@@ -1,4 +1,4 @@
-//! Where distributions keep kubelet's kubeconfig and the API server's CA.
+//! The paths of kubelet's kubeconfig and the API server's CA in known distributions.
 
 use std::path::Path;
 
@@ -7,9 +7,9 @@ use tracing::debug;
 use crate::api_server::kubeconfig::Kubeconfig;
 use crate::api_server::tls::CaSource;
 
-/// Where distributions keep what we look for, below the root.
+/// The paths of a distribution, below the root.
 pub(super) struct Distribution {
-    /// For messages.
+    /// Its names, for messages.
     pub(super) names: &'static str,
     /// kubelet's kubeconfigs.
     pub(super) kubeconfigs: &'static [&'static str],
@@ -17,7 +17,7 @@ pub(super) struct Distribution {
     pub(super) certificate_authorities: &'static [&'static str],
 }
 
-/// The distributions, in the order in which they are looked for.
+/// The distributions, in the order in which they are tried.
 pub(super) const WELL_KNOWN: [Distribution; 8] = [
     Distribution {
         names: "kubeadm, kind",
@@ -27,7 +27,7 @@ pub(super) const WELL_KNOWN: [Distribution; 8] = [
     Distribution {
         names: "OpenShift",
         kubeconfigs: &["var/lib/kubelet/kubeconfig"],
-        // Not kubelet-ca.crt: that one signs clients.
+        // Not kubelet-ca.crt: that one signs client certificates.
         certificate_authorities: &[],
     },
     Distribution {
@@ -72,7 +72,7 @@ pub(super) const WELL_KNOWN: [Distribution; 8] = [
     },
 ];
 
-/// The first kubeconfig of the table that is one, and whose it is.
+/// The first kubeconfig of the table that is valid, and its distribution.
 pub(super) fn kubeconfig(root: &Path) -> Option<(Kubeconfig, &'static str)> {
     WELL_KNOWN.iter().find_map(|row| {
         let mut paths = row.kubeconfigs.iter();
@@ -81,7 +81,7 @@ pub(super) fn kubeconfig(root: &Path) -> Option<(Kubeconfig, &'static str)> {
     })
 }
 
-/// The CA of the first kubeconfig or CA file of the table that is there.
+/// The CA of the first kubeconfig or CA file of the table that exists.
 pub(super) fn certificate_authority(root: &Path) -> Option<CaSource> {
     WELL_KNOWN.iter().find_map(|row| {
         let mut kubeconfigs = row.kubeconfigs.iter();

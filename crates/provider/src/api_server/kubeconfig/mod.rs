@@ -1,7 +1,7 @@
 //! The cluster part of a kubeconfig's current context, read as client-go reads it.
 //!
-//! The node's own identity may read Secrets of other pods, so users are not looked at
-//! here. Contexts and clusters that are not used may hold anything.
+//! Users are not read here: the node's own identity may read Secrets of other pods.
+//! Contexts and clusters that are not used may have any content.
 //!
 //! <https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/>
 
@@ -20,18 +20,18 @@ use serde_saphyr::{DuplicateKeyPolicy, options};
 use super::tls::CaSource;
 use crate::yaml::decode_error;
 
-/// The largest kubeconfig that is read: 4 MiB; OpenShift's hold a bundle of CAs.
+/// The largest kubeconfig that is read: 4 MiB; OpenShift's contain a bundle of CAs.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
-/// Go's `base64.StdEncoding`, which takes a last character whose unused bits are set.
+/// Go's `base64.StdEncoding`, which accepts a last character with unused bits set.
 const BASE64: GeneralPurpose =
     GeneralPurpose::new(&STANDARD, PAD.with_decode_allow_trailing_bits(true));
 
-/// How to reach a cluster, as a kubeconfig says.
+/// The address of a cluster in a kubeconfig, and how to verify it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kubeconfig {
     /// The file.
     pub path: PathBuf,
-    /// `server`, as written there.
+    /// `server`, unchanged.
     pub server: String,
     /// `certificate-authority-data` or `certificate-authority`.
     pub ca: Option<CaSource>,
@@ -39,12 +39,12 @@ pub struct Kubeconfig {
     pub tls_server_name: Option<String>,
     /// `proxy-url`.
     pub proxy_url: Option<String>,
-    /// `insecure-skip-tls-verify: true`, which is not obeyed.
+    /// `insecure-skip-tls-verify: true`, which is ignored.
     pub asks_to_skip_verification: bool,
 }
 
-/// Why a file is not a usable kubeconfig. Never holds a value of it: a kubeconfig
-/// may hold keys and passwords.
+/// Why a file is not a usable kubeconfig. Never contains a value of it, which may be a
+/// key or a password.
 #[derive(Debug, thiserror::Error)]
 #[error("kubeconfig {path:?}")]
 pub struct KubeconfigError {
@@ -61,22 +61,22 @@ pub enum KubeconfigProblem {
     /// The file cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The text is not UTF-8, as YAML demands.
+    /// The text is not UTF-8, which YAML requires.
     #[error("it is not UTF-8")]
     NotUtf8,
     /// The text is not YAML, or its first document is not a map.
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    /// Another object, like OpenShift's `KubeletConfiguration`.
+    /// Another kind of object, such as OpenShift's `KubeletConfiguration`.
     #[error("its kind is not Config, or its apiVersion is not v1")]
     Kind,
-    /// A part that is needed is missing.
+    /// A required part is missing.
     #[error("it has no {0}")]
     Missing(&'static str),
-    /// What is in use is defined twice.
+    /// The name in use is defined twice.
     #[error("it has more than one {0}")]
     Ambiguous(&'static str),
-    /// A field is of another type.
+    /// A field has another type.
     #[error("its {field} is not {expected}")]
     Type {
         /// The field.
@@ -95,7 +95,7 @@ pub enum KubeconfigProblem {
 }
 
 impl KubeconfigError {
-    /// Whether there is just no such file.
+    /// Whether the file does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(&self.problem, KubeconfigProblem::Read(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound)
     }
@@ -105,13 +105,13 @@ impl Kubeconfig {
     /// Reads a kubeconfig.
     ///
     /// # Errors
-    /// [`KubeconfigError`] where it cannot be read, or names no server.
+    /// [`KubeconfigError`] if it cannot be read, or has no server.
     pub fn read(path: &Path) -> Result<Self, KubeconfigError> {
         let document: Document<IgnoredAny> = Document::read(path)?;
         Self::of(document, path).map_err(|problem| error(path, problem))
     }
 
-    /// Reads the text of a kubeconfig, which is in that file.
+    /// Parses the text of a kubeconfig in the file `path`.
     ///
     /// # Errors
     /// As [`Kubeconfig::read`].
@@ -150,8 +150,8 @@ impl Kubeconfig {
     }
 }
 
-/// The first document of a kubeconfig, of which client-go reads no other, with as much
-/// of its users as `Users` takes.
+/// The first document of a kubeconfig, the only one that client-go reads, with as much of
+/// its users as `Users` accepts.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub(super) struct Document<Users> {
@@ -165,7 +165,7 @@ pub(super) struct Document<Users> {
 }
 
 impl<Users: Default + DeserializeOwned> Document<Users> {
-    /// Reads a file that is a kubeconfig by its kind.
+    /// Reads a file, and checks that it is a kubeconfig by its kind.
     ///
     /// # Errors
     /// [`KubeconfigError`].
@@ -187,7 +187,7 @@ impl<Users: Default + DeserializeOwned> Document<Users> {
             Ok(())
         });
         let document: Self = match (first, end) {
-            // What is wrong behind it is in a further document.
+            // An error after the first document is in a further one.
             (Some(document), _) => document.unwrap_or_default(),
             (None, Err(error)) => return Err(decode_error(&error).into()),
             (None, Ok(())) => Self::default(),
@@ -204,10 +204,10 @@ impl<Users: Default + DeserializeOwned> Document<Users> {
         }
     }
 
-    /// The context that `current-context` names.
+    /// The context in `current-context`.
     ///
     /// # Errors
-    /// [`KubeconfigProblem`] where there is not exactly one.
+    /// [`KubeconfigProblem`] if there is not exactly one.
     pub(super) fn current_context(&mut self) -> Result<Value, KubeconfigProblem> {
         let name = match &self.current_context {
             Value::String(name) if !name.is_empty() => name,
@@ -255,7 +255,7 @@ impl List {
                 });
             }
         };
-        // For Go a missing name is the empty one.
+        // In Go a missing name is the empty one.
         let is_named = |entry: &&mut Value| match entry.get("name") {
             None | Some(Value::Null) => name.is_empty(),
             Some(given) => given.as_str() == Some(name),
@@ -272,7 +272,7 @@ impl List {
     }
 }
 
-/// A field of text; `None` where it is missing or empty.
+/// A string; `None` if it is missing or empty.
 pub(super) fn text(
     object: &mut Value,
     field: &'static str,
@@ -298,7 +298,7 @@ fn flag(object: &mut Value, field: &'static str) -> Result<bool, KubeconfigProbl
     }
 }
 
-/// Decodes the base64 of a `-data` field, in which Go skips line breaks.
+/// Decodes the base64 of a `-data` field; line breaks are skipped, as in Go.
 pub(super) fn base64(text: &[u8]) -> Option<Wiped<Vec<u8>>> {
     let text = text.iter().copied();
     let text = text.filter(|byte| !matches!(byte, b'\r' | b'\n'));

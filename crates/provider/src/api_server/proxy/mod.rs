@@ -1,5 +1,5 @@
-//! Whether and which proxy leads to the API server, as client-go and Go's
-//! `golang.org/x/net/http/httpproxy` decide it.
+//! The proxy for the API server, if any, chosen as client-go and Go's
+//! `golang.org/x/net/http/httpproxy` do.
 
 mod no_proxy;
 
@@ -11,14 +11,14 @@ use ureq::{Proxy, ProxyProtocol};
 
 use super::address::{Address, bracketed, unbracketed};
 
-/// What an environment says of proxies.
+/// The proxy settings of an environment.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct ProxySettings {
     https_proxy: Option<Variable>,
     no_proxy: Option<Variable>,
 }
 
-/// A variable that is set, and not empty.
+/// A variable that is not empty.
 #[derive(Clone, PartialEq, Eq)]
 struct Variable {
     name: &'static str,
@@ -26,8 +26,8 @@ struct Variable {
 }
 
 impl ProxySettings {
-    /// Reads an environment; of the two spellings of a name the first that is not empty
-    /// counts, as in `httpproxy.FromEnvironment`.
+    /// Reads an environment. Of the two spellings of a name the first that is not empty
+    /// is used, as in `httpproxy.FromEnvironment`.
     pub fn of(variable: impl Fn(&str) -> Option<String>) -> Self {
         let first = |names: [&'static str; 2]| {
             let values = names.map(|name| (name, variable(name).unwrap_or_default()));
@@ -41,12 +41,12 @@ impl ProxySettings {
         }
     }
 
-    /// The proxy's URL, which may hold a password; never empty.
+    /// The proxy's URL, which may contain a password; never empty.
     pub fn https_proxy(&self) -> Option<&str> {
         self.https_proxy.as_ref().map(|set| set.value.as_str())
     }
 
-    /// The servers that no proxy is used for; never empty.
+    /// The servers for which no proxy is used; never empty.
     pub fn no_proxy(&self) -> Option<&str> {
         self.no_proxy.as_ref().map(|set| set.value.as_str())
     }
@@ -63,7 +63,7 @@ impl fmt::Debug for ProxySettings {
     }
 }
 
-/// The proxy that a connection goes through, and why.
+/// The proxy of a connection, and where it was set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Through {
     /// The proxy.
@@ -80,21 +80,21 @@ impl fmt::Display for Through {
     }
 }
 
-/// The proxy's URL cannot be used. It is not quoted: it may hold a password.
+/// The proxy's URL cannot be used. It is not quoted, since it may contain a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the proxy URL in {origin} is not http://, https:// or socks5://HOST[:PORT]")]
 pub struct ProxyError {
-    /// Where the URL was given.
+    /// Where the URL was set.
     pub origin: &'static str,
 }
 
 /// Chooses the proxy for a connection to `host:port`.
 ///
-/// A kubeconfig's `proxy-url` is always used, as in client-go. Else the
-/// environment decides, and `localhost` and loopback addresses are direct.
+/// A kubeconfig's `proxy-url` is always used, as in client-go. Otherwise the environment
+/// decides, and `localhost` and loopback addresses are direct.
 ///
 /// # Errors
-/// [`ProxyError`] where the URL of the proxy to use is not one.
+/// [`ProxyError`] if the proxy's URL is not valid.
 pub(crate) fn choose(
     proxy_url: Option<&str>,
     environment: &ProxySettings,
@@ -103,7 +103,7 @@ pub(crate) fn choose(
 ) -> Result<Option<Through>, ProxyError> {
     if let Some(url) = proxy_url {
         let origin = "the kubeconfig's proxy-url";
-        // There, and there alone, client-go demands a scheme, and one of these three.
+        // client-go requires one of these schemes here, and only here.
         let is_known = url.split_once("://").is_some_and(|(scheme, _)| {
             ["http", "https", "socks5"].contains(&scheme.to_ascii_lowercase().as_str())
         });
@@ -133,7 +133,7 @@ pub(crate) fn choose(
 }
 
 /// Whether Go cannot parse a text as a URL, neither as it is nor with `http://` before
-/// it: then it uses no proxy. What it can parse, it uses, be it of use or not.
+/// it: then it uses no proxy. A text that it can parse is used, even if it cannot work.
 fn is_no_url(url: &str) -> bool {
     let host = url.split('/').next().unwrap_or_default();
     let is_odd = |character: char| character.is_whitespace() || character.is_control();
@@ -145,7 +145,7 @@ fn parse(url: &str) -> Option<Proxy> {
     let protocol = match scheme.to_ascii_lowercase().as_str() {
         "http" => ProxyProtocol::Http,
         "https" => ProxyProtocol::Https,
-        // Go lets a SOCKS5 proxy resolve the name, whether it says socks5 or socks5h.
+        // Go lets a SOCKS5 proxy resolve the name with either scheme, socks5 or socks5h.
         "socks5" | "socks5h" => ProxyProtocol::Socks5,
         _ => return None,
     };
@@ -183,7 +183,7 @@ mod tests {
         })
     }
 
-    /// What client-go does with a server and an environment.
+    /// client-go's result for a server and an environment.
     #[derive(Deserialize)]
     struct Case {
         server: String,
@@ -191,7 +191,8 @@ mod tests {
         go_proxy: Option<String>,
     }
 
-    /// What Go makes a URL of, only to fail when it connects; and what is not supported.
+    /// A text that Go parses as a URL and then fails to connect with, or that is not
+    /// supported here.
     fn is_useless(proxy: &str) -> bool {
         let (scheme, rest) = proxy.split_once("://").unwrap_or(("", proxy));
         let host = rest.split('/').next().unwrap();

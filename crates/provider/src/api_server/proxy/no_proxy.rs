@@ -1,5 +1,5 @@
-//! `NO_PROXY`, as Go's `httpproxy` reads it, and client-go before it: that one takes
-//! addresses whose numbers have leading zeros (`NewProxierWithNoProxyCIDR`).
+//! `NO_PROXY` as Go's `httpproxy` reads it after client-go, which accepts addresses with
+//! leading zeros in their numbers (`NewProxierWithNoProxyCIDR`).
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use crate::api_server::address::{ip, unbracketed};
 
-/// Whether `NO_PROXY`, or the host's being this machine, keeps the proxy out.
+/// Whether `NO_PROXY` contains the host, or the host is this machine.
 pub(super) fn is_direct(no_proxy: &str, host: &str, port: u16) -> bool {
     let host = unbracketed(host);
     let address = ip(host);
@@ -42,14 +42,14 @@ fn rule_matches(rule: &str, host: &str, address: Option<IpAddr>, port: u16) -> b
         .filter(|rest| rest.starts_with('.'))
         .unwrap_or(name);
     if name.starts_with('.') {
-        // `.domain` covers the names below it alone.
+        // `.domain` matches only the names below it.
         return host.ends_with(name);
     }
     host.strip_suffix(name)
         .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
-/// A network; of IPv4-mapped addresses the one of IPv4, where there is one.
+/// A network; of IPv4-mapped addresses the IPv4 network, if there is one.
 fn network(rule: &str) -> Option<IpNet> {
     let (address, prefix) = rule.split_once('/')?;
     let is_number = !prefix.is_empty() && prefix.bytes().all(|byte| byte.is_ascii_digit());
@@ -68,7 +68,7 @@ fn network(rule: &str) -> Option<IpNet> {
     .ok()
 }
 
-/// An address, if need be without the leading zeros of its numbers.
+/// An address, with leading zeros of its numbers removed if necessary.
 fn sloppy_ip(text: &str) -> Option<IpAddr> {
     ip(text).or_else(|| {
         let mut numbers = text.split('.').map(|number| {
@@ -81,7 +81,7 @@ fn sloppy_ip(text: &str) -> Option<IpAddr> {
     })
 }
 
-/// `host:port` or `[address]:port`, as Go's `net.SplitHostPort` takes them apart.
+/// Splits `host:port` or `[address]:port` as Go's `net.SplitHostPort` does.
 fn split_port(rule: &str) -> Option<(&str, &str)> {
     if let Some(inside) = rule.strip_prefix('[') {
         let (address, after) = inside.split_once(']')?;

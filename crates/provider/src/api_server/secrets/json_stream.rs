@@ -1,8 +1,8 @@
-//! JSON that is read value by value as it arrives, so that a list takes no more memory
-//! than its largest item.
+//! Reads JSON value by value as it arrives, so that a list takes no more memory than its
+//! largest item.
 //!
-//! The values are found and checked by `serde_json`; only the brackets and commas around
-//! them are read here.
+//! `serde_json` finds and checks the values; only the brackets and commas around them are
+//! read here.
 
 use std::io::{ErrorKind, Read};
 
@@ -13,32 +13,32 @@ use serde_json::value::RawValue;
 /// The size of a new buffer: two TLS records.
 const FIRST: usize = 32 * 1024;
 
-/// What is read into; it may serve one stream after the other, and is wiped when
-/// dropped.
+/// The buffer of a stream; it can be used for one stream after the other, and is wiped
+/// when dropped.
 pub(super) type Buffer = Wiped<Vec<u8>>;
 
 /// JSON from a reader.
 pub(super) struct JsonStream<'a, R> {
     reader: R,
     buffer: &'a mut Buffer,
-    /// What was read and not yet used: a range of the buffer.
+    /// The range of the buffer that was read and not used yet.
     start: usize,
     end: usize,
     limits: Limits,
-    /// How much was read.
+    /// The number of bytes that were read.
     read: usize,
 }
 
-/// How much is taken from a stream, in bytes.
+/// The limits of a stream, in bytes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
-    /// The largest value that is held.
+    /// The largest value.
     pub(super) value: usize,
-    /// All of it.
+    /// The whole stream.
     pub(super) all: usize,
 }
 
-/// Why a stream cannot be read on.
+/// Why a stream cannot be read any further.
 #[derive(Debug)]
 pub(super) enum StreamError {
     /// The reader fails, or a value is too large.
@@ -72,10 +72,10 @@ impl<'a, R: Read> JsonStream<'a, R> {
         }
     }
 
-    /// Reads one character, `[` for example.
+    /// Reads one character, such as `[`.
     ///
     /// # Errors
-    /// [`StreamError`], also where another one comes.
+    /// [`StreamError`], also if another character comes.
     pub(super) fn expect(&mut self, character: u8) -> Result<(), StreamError> {
         if self.peek()? != Some(character) {
             return Err(StreamError::Decode(None));
@@ -84,8 +84,8 @@ impl<'a, R: Read> JsonStream<'a, R> {
         Ok(())
     }
 
-    /// Whether another member follows in an array or object that ends in `close`; the
-    /// comma before it, or the end, is read.
+    /// Whether another member follows in an array or object that ends in `close`; reads the
+    /// comma before it, or the end.
     ///
     /// # Errors
     /// [`StreamError`].
@@ -100,7 +100,7 @@ impl<'a, R: Read> JsonStream<'a, R> {
         Ok(true)
     }
 
-    /// Reads one value whole.
+    /// Reads one whole value.
     ///
     /// # Errors
     /// [`StreamError`].
@@ -110,7 +110,7 @@ impl<'a, R: Read> JsonStream<'a, R> {
             let unread = self.buffer.get(self.start..self.end).unwrap_or_default();
             let mut values = Deserializer::from_slice(unread).into_iter::<&RawValue>();
             match values.next() {
-                // A number ends where something else begins.
+                // A number ends where another token begins.
                 Some(Ok(_)) if values.byte_offset() < unread.len() => {
                     break (self.start, values.byte_offset());
                 }
@@ -126,7 +126,7 @@ impl<'a, R: Read> JsonStream<'a, R> {
         str::from_utf8(value).map_err(|_position| StreamError::Decode(None))
     }
 
-    /// Reads to the end, where nothing more may come.
+    /// Reads to the end; nothing but blanks may come.
     ///
     /// # Errors
     /// [`StreamError`].
@@ -153,9 +153,9 @@ impl<'a, R: Read> JsonStream<'a, R> {
         }
     }
 
-    /// Reads until the buffer is full or nothing more comes; `false` if nothing came.
-    /// A full buffer is used or doubled each time, so that a value is looked at only a
-    /// few times before it is whole.
+    /// Reads until the buffer is full or nothing more comes; `false` if nothing came. A
+    /// full buffer is moved or doubled each time, so that a value is scanned only a few
+    /// times before it is complete.
     fn fill(&mut self) -> Result<bool, StreamError> {
         self.buffer.copy_within(self.start..self.end, 0);
         (self.start, self.end) = (0, self.end.saturating_sub(self.start));
@@ -202,7 +202,7 @@ mod tests {
 
     use super::*;
 
-    /// Hands out so many bytes at a time.
+    /// A reader that returns so many bytes at a time.
     struct Trickle<'a>(&'a [u8], usize);
 
     impl Read for Trickle<'_> {

@@ -1,8 +1,7 @@
-//! The pull Secrets of a namespace, over one connection: a list, page by page, or those
-//! that are named, one by one.
+//! The pull Secrets of a namespace, over one connection: a list, page by page, or named
+//! ones, one by one.
 //!
-//! A Secret is decoded and handed on as it arrives, so memory holds one at a time,
-//! whatever a tenant puts into the namespace.
+//! A Secret is decoded and passed on as it arrives, so only one is in memory at a time.
 
 mod json_stream;
 mod read;
@@ -19,13 +18,13 @@ use crate::service_account::{Namespace, ServiceAccount};
 
 pub use read::{data_key, read_named, read_page, read_secret, secret_type};
 
-/// Secrets a page. The API server holds a page whole, we do not: kubectl's 500 would
-/// only be more requests.
+/// Secrets in a page. The API server holds a page in memory, this client does not:
+/// kubectl's 500 would only mean more requests.
 const PAGE: usize = 2000;
-/// Secrets a page where that many are too much for one: even full ones, of 1.5 MiB in
-/// base64, stay below [`MAX_PAGE_BYTES`](read::MAX_PAGE_BYTES).
+/// Secrets in a page where [`PAGE`] of them are too large for one: even the largest
+/// Secrets, 1.5 MiB in base64, stay below [`MAX_PAGE_BYTES`](read::MAX_PAGE_BYTES).
 const SMALL_PAGE: usize = 20;
-/// How often a list starts again because its continue token expired.
+/// How often a list is started again because its continue token has expired.
 const MAX_RESTARTS: u32 = 3;
 
 /// Everything but the unreserved characters of RFC 3986, section 2.3.
@@ -35,8 +34,8 @@ const RESERVED: AsciiSet = NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
-/// The types of Secrets that are common and never hold a registry login: a list leaves
-/// them to the API server. Field selectors have `!=` and commas, but no "one of".
+/// Common types of Secrets that never have a registry login: the API server leaves them
+/// out of a list. Field selectors have `!=` and commas, but no "in".
 ///
 /// <https://kubernetes.io/docs/concepts/overview/working-with-objects/field-selectors/>
 const OTHER_TYPES: [&str; 7] = [
@@ -66,16 +65,16 @@ pub const SECRET_TYPES: [SecretType; 2] = [
 pub struct SecretType {
     /// The Secrets' `type`.
     pub name: &'static str,
-    /// The layout of what they hold.
+    /// The layout of their docker config.
     pub format: Format,
 }
 
-/// What comes after a page.
+/// The end of a page.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PageEnd {
-    /// How many Secrets the page had, of whatever type.
+    /// The number of Secrets in the page, of any type.
     pub secrets: usize,
-    /// What asks for the next page; `None`: this was the last.
+    /// The token for the next page; `None` after the last one.
     pub continue_token: Option<String>,
 }
 
@@ -90,7 +89,7 @@ pub struct SecretDoc {
     pub format: Format,
 }
 
-/// A Secret that holds no docker config, and why. Never holds any part of its data.
+/// A Secret without a usable docker config, and why. Never contains any part of its data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnusableSecret {
     /// The Secret's name; empty where it has none.
@@ -99,30 +98,30 @@ pub struct UnusableSecret {
     pub problem: SecretProblem,
 }
 
-/// Why a Secret cannot be used; the others still count.
+/// Why a Secret cannot be used; the others are used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SecretProblem {
-    /// It does not even have a name.
+    /// It has no name.
     #[error("a secret without a name")]
     Name(#[source] DecodeError),
-    /// What its type demands is not in its data.
+    /// Its data lacks the key of its type.
     #[error("no {0:?} in its data")]
     Missing(&'static str),
-    /// The data is of an unexpected type.
+    /// The data has an unexpected type.
     #[error("decode its data")]
     Data(#[source] DecodeError),
     /// The docker config is not base64.
     #[error("{0:?} is not base64")]
     Base64(&'static str),
-    /// It is of another type than [`SECRET_TYPES`].
+    /// Its type is not one of [`SECRET_TYPES`].
     #[error("of type {0:?}, which holds no registry logins")]
     Type(String),
-    /// There is none of the name that was given.
+    /// The namespace has no Secret of that name.
     #[error("there is no such Secret in the namespace")]
     NotFound,
 }
 
-/// A Secret that was looked for, usable or not.
+/// A Secret that was read, usable or not.
 pub type Listed = Result<SecretDoc, UnusableSecret>;
 
 /// Why the Secrets cannot be read.
@@ -142,7 +141,7 @@ pub enum SecretsError {
         account_namespace: String,
         /// The service account, where the token names it.
         account: Option<String>,
-        /// The Secrets that were to be read; none where all were to be listed.
+        /// The Secrets to be read; empty if all were to be listed.
         names: Vec<String>,
     },
     /// 401.
@@ -153,21 +152,21 @@ pub enum SecretsError {
         /// The audiences of the token.
         audiences: Vec<String>,
     },
-    /// No usable answer.
+    /// No usable response.
     #[error(transparent)]
     Client(ClientError),
-    /// A 200 that is no list of Secrets: a login page, another service.
+    /// A 200 that is not a list of Secrets: a login page, or another service.
     #[error("the answer is no SecretList: is this the API server?")]
     NoList(#[source] Option<DecodeError>),
-    /// A 200 that is no Secret.
+    /// A 200 that is not a Secret.
     #[error("the answer is no Secret: is this the API server?")]
     NoSecret(#[source] Option<DecodeError>),
-    /// The list never comes to its end.
+    /// The list does not come to an end.
     #[error("the list of secrets expired {MAX_RESTARTS} times while it was read")]
     Expired,
 }
 
-/// What was not allowed.
+/// The access that was refused.
 fn wish(names: &[String]) -> String {
     if names.is_empty() {
         return "list secrets".to_owned();
@@ -175,9 +174,9 @@ fn wish(names: &[String]) -> String {
     format!("get secrets {}", names.join(", "))
 }
 
-/// The Role and the `RoleBinding` that let an account, given with its namespace, read
-/// Secrets of a namespace: one line that an administrator can run. Names of Secrets are
-/// DNS subdomains; that of the account comes out of a token.
+/// The commands for the Role and the `RoleBinding` that let an account read Secrets of a
+/// namespace, in one line that an administrator can run. Names of Secrets are DNS
+/// subdomains; the account's name comes from a token.
 pub fn grant(
     namespace: &str,
     (account_namespace, account): (&str, Option<&str>),
@@ -197,11 +196,11 @@ pub fn grant(
     )
 }
 
-/// Reads the pull Secrets of the account's namespace and hands each on, usable or
-/// not: those of these names in their order, or all where there are no `names`.
+/// Reads the pull Secrets of the account's namespace and passes each on, usable or not:
+/// those of `names` in their order, or all if there are no `names`.
 ///
 /// # Errors
-/// [`SecretsError`]; some Secrets may have been handed on before.
+/// [`SecretsError`]; some Secrets may have been passed on before.
 pub fn for_each_secret(
     client: &Client,
     account: &ServiceAccount,
@@ -221,7 +220,7 @@ pub fn for_each_secret(
     }
 }
 
-/// Reads one Secret of a namespace that need not be the account's.
+/// Reads one Secret of a namespace, which need not be the account's.
 ///
 /// # Errors
 /// [`SecretsError`].
@@ -235,8 +234,8 @@ pub fn read_shared(
     get(client, namespace, name).map_err(|error| explain(error, account, namespace, &names))
 }
 
-/// One Secret. That there is none is said by the API server itself, not by whatever
-/// else answers 404.
+/// Reads one Secret. A 404 means that it does not exist only if it is the API server's
+/// own response.
 fn get(client: &Client, namespace: &Namespace, name: &str) -> Result<Listed, SecretsError> {
     let path = format!("/api/v1/namespaces/{namespace}/secrets/{name}");
     match client.get(&path, read::MAX_SECRET_BYTES) {
@@ -310,7 +309,7 @@ impl SecretsError {
     }
 }
 
-/// Says what to do about the two refusals that have a usual cause.
+/// Turns the two refusals that have a usual cause into errors with a remedy.
 fn explain(
     error: SecretsError,
     account: &ServiceAccount,

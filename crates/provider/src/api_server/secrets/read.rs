@@ -1,4 +1,4 @@
-//! What the API server prints of Secrets, decoded: lists of them, and single ones.
+//! Decodes the API server's responses: lists of Secrets, and single ones.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -15,8 +15,8 @@ use super::{
     UnusableSecret,
 };
 
-/// The largest Secret that is held, and the largest of a list's other values: 4 MiB, twice
-/// what a full one has in base64 with all its metadata.
+/// The largest Secret, and the largest of a list's other values: 4 MiB, twice the largest
+/// Secret in base64 with its metadata.
 pub(super) const MAX_SECRET_BYTES: usize = 4 * 1024 * 1024;
 /// The largest page that is read: 32 MiB.
 pub(super) const MAX_PAGE_BYTES: usize = 32 * 1024 * 1024;
@@ -24,9 +24,9 @@ const LIMITS: Limits = Limits {
     value: MAX_SECRET_BYTES,
     all: MAX_PAGE_BYTES,
 };
-/// The type of a Secret that says none.
+/// The type of a Secret without one.
 const OPAQUE: &str = "Opaque";
-/// The part of another type that is told, in characters.
+/// The part of another type that is quoted, in characters.
 const MAX_TOLD: usize = 253;
 
 #[derive(Deserialize, Default)]
@@ -42,7 +42,7 @@ struct Item<'a> {
     data: Option<&'a RawValue>,
 }
 
-/// As much of a Secret as decides whether it is looked at.
+/// The part of a Secret that decides whether it is used.
 #[derive(Deserialize)]
 struct Typed<'a> {
     #[serde(default, borrow, rename = "type")]
@@ -54,7 +54,7 @@ struct ItemMeta {
     name: String,
 }
 
-/// A Secret that stands alone.
+/// A single Secret.
 #[derive(Deserialize)]
 struct Single<'a> {
     #[serde(borrow)]
@@ -63,13 +63,13 @@ struct Single<'a> {
     kind_of_secret: Option<Cow<'a, str>>,
 }
 
-/// Decodes one page of a list of Secrets as it arrives, and hands on those of
-/// [`SECRET_TYPES`], usable or not. The others are dropped undecoded.
+/// Decodes one page of a list of Secrets as it arrives, and passes on those of
+/// [`SECRET_TYPES`], usable or not. The others are dropped without decoding.
 ///
-/// `buffer` may have served for other pages.
+/// `buffer` can be used for several pages.
 ///
 /// # Errors
-/// [`ReadError`] where the page cannot be read to its end, and inside it
+/// [`ReadError`] if the page cannot be read to its end, and inside it
 /// [`SecretsError::NoList`].
 pub fn read_page(
     page: impl Read,
@@ -126,7 +126,7 @@ fn list(
     }
 }
 
-/// A Secret of a list, if it is of a type that holds registry logins.
+/// A Secret of a list, if its type has registry logins.
 fn listed(item: &str) -> Option<Listed> {
     match serde_json::from_str(item) {
         Ok(Object(Typed { kind })) => {
@@ -140,7 +140,7 @@ fn listed(item: &str) -> Option<Listed> {
     }
 }
 
-/// Decodes the Secret that was asked for by that name, whatever its type.
+/// Decodes the Secret that was requested by that name, of any type.
 ///
 /// # Errors
 /// [`SecretsError::NoSecret`].
@@ -157,7 +157,7 @@ pub fn read_named(body: &[u8], name: &str) -> Result<Listed, SecretsError> {
             problem,
         })
         .and_then(|kind| read_secret(body, kind.format));
-    // It is what was asked for, whatever it calls itself.
+    // It is the requested Secret, whatever its own name is.
     Ok(match read {
         Ok(secret) => Ok(SecretDoc {
             name: name.to_owned(),
@@ -170,7 +170,7 @@ pub fn read_named(body: &[u8], name: &str) -> Result<Listed, SecretsError> {
     })
 }
 
-/// The type of that name, which holds registry logins.
+/// The type of that name, if it has registry logins.
 ///
 /// # Errors
 /// [`SecretProblem::Type`] for every other.
@@ -182,10 +182,10 @@ pub fn secret_type(name: Option<&str>) -> Result<&'static SecretType, SecretProb
         .ok_or_else(|| SecretProblem::Type(name.chars().take(MAX_TOLD).collect()))
 }
 
-/// Decodes one Secret of a type with that layout, as the API server prints it.
+/// Decodes one Secret of a type with that layout, as the API server returns it.
 ///
 /// # Errors
-/// [`UnusableSecret`]; those that come with it in a list still count.
+/// [`UnusableSecret`]; the others of a list are used.
 pub fn read_secret(item: &str, format: Format) -> Listed {
     let unusable = |name: String, problem| UnusableSecret { name, problem };
     let Object(item): Object<Item<'_>> = serde_json::from_str(item)
@@ -214,7 +214,7 @@ fn docker_config(
     decode_base64(&text).ok_or(SecretProblem::Base64(key))
 }
 
-/// The field of a Secret's data that holds a docker config of that layout.
+/// The key of a Secret's data that has a docker config of that layout.
 pub fn data_key(format: Format) -> &'static str {
     match format {
         Format::DockerConfigJson => ".dockerconfigjson",
@@ -226,7 +226,7 @@ pub fn data_key(format: Format) -> &'static str {
 mod tests {
     use super::*;
 
-    /// The body of a recorded answer: what follows the request and the headers.
+    /// The body of a recorded response, after the request and the headers.
     fn body(recording: &str) -> &[u8] {
         let start = recording.find("\n{").unwrap();
         recording.get(start..).unwrap().as_bytes()

@@ -1,5 +1,5 @@
-//! What Go's `crypto/x509` asks of a certificate and webpki does not: webpki takes a
-//! trust anchor for no more than a name with a key.
+//! Go's `crypto/x509` rules for a certificate that webpki does not check: for webpki a
+//! trust anchor is only a name with a key.
 
 use rustls_pki_types::{CertificateDer, UnixTime};
 use x509_cert::certificate::{Certificate, Version};
@@ -16,12 +16,12 @@ use x509_cert::ext::pkix::{
     PolicyConstraints, PolicyMappings, SubjectAltName, SubjectKeyIdentifier,
 };
 
-/// The part of a certificate's name that a message holds, in characters.
+/// The part of a certificate's name that a message quotes, in characters.
 const MAX_NAME: usize = 128;
-/// The smallest RSA key that ring verifies with.
+/// The smallest RSA key that ring supports.
 const MIN_RSA_BITS: usize = 2048;
 
-/// The extensions that Go knows, so that they may be critical.
+/// The extensions that Go supports, so that they may be critical.
 const KNOWN: [ObjectIdentifier; 13] = [
     AuthorityInfoAccessSyntax::OID,
     AuthorityKeyIdentifier::OID,
@@ -38,43 +38,43 @@ const KNOWN: [ObjectIdentifier; 13] = [
     SubjectKeyIdentifier::OID,
 ];
 
-/// Why a certificate is not good enough.
+/// Why a certificate is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CertificateProblem {
     /// It is not a certificate of RFC 5280.
     #[error("it cannot be decoded")]
     Malformed,
-    /// Its time has not come.
+    /// It is not valid yet.
     #[error("it is not valid before {0}")]
     NotYetValid(String),
-    /// Its time is over.
+    /// It has expired.
     #[error("it expired on {0}")]
     Expired(String),
-    /// A CA that is not one.
+    /// A CA certificate that is not a CA's.
     #[error("it is not a CA's: it has no basicConstraints with CA:TRUE")]
     NotCa,
     /// A CA that may not sign certificates.
     #[error("its keyUsage lacks keyCertSign")]
     NoCertSign,
-    /// It is for clients, code or mail alone.
+    /// It is only for clients, code or mail.
     #[error("its extendedKeyUsage lacks serverAuth")]
     Purpose,
-    /// It demands something that is not known here.
+    /// It has a critical extension that is not supported.
     #[error("its critical extension {0} is not supported")]
     Extension(String),
     /// Its key is too short.
     #[error("its RSA key has {0} bits, at least {MIN_RSA_BITS} are needed")]
     ShortRsa(usize),
-    /// Its key is on a curve that ring does not have.
+    /// Its key is on a curve that ring does not support.
     #[error("its key is on the curve P-521, only P-256 and P-384 are supported")]
     P521,
-    /// Its signature is of a kind that ring does not have.
+    /// Its signature is of a kind that ring does not support.
     #[error("it is signed by ECDSA with SHA-512, only SHA-256 and SHA-384 are supported")]
     EcdsaSha512,
-    /// No root has the name of its issuer.
+    /// No root has its issuer's name.
     #[error("it is signed by {0:?}, which is not among the trusted CA certificates")]
     UnknownIssuer(String),
-    /// A CA's certificate, shown by a server.
+    /// A CA's certificate, sent by a server.
     #[error("it is a CA's (basicConstraints with CA:TRUE), and not itself among the trusted ones")]
     CaAsServer,
     /// Its issuer's key did not sign it.
@@ -85,7 +85,7 @@ pub enum CertificateProblem {
     Other(String),
 }
 
-/// A certificate that was taken apart.
+/// A parsed certificate.
 pub(super) struct Parsed(Certificate);
 
 impl Parsed {
@@ -105,10 +105,10 @@ impl Parsed {
         shortened(&self.0.tbs_certificate().issuer().to_string())
     }
 
-    /// Whether Go takes it for the root of a chain.
+    /// Whether Go accepts it as the root of a chain.
     ///
     /// # Errors
-    /// What Go's `CheckSignatureFrom` and `Verify` have against it.
+    /// The reason of Go's `CheckSignatureFrom` and `Verify` to refuse it.
     pub(super) fn may_be_root(&self, now: UnixTime) -> Result<(), CertificateProblem> {
         let tbs = self.0.tbs_certificate();
         let constraints = self.extension::<BasicConstraints>()?;
@@ -128,10 +128,10 @@ impl Parsed {
         self.may_be_used(now)
     }
 
-    /// Whether Go takes it for a server that is trusted by its own certificate.
+    /// Whether Go accepts it as the certificate of a server that is trusted itself.
     ///
     /// # Errors
-    /// What Go's `Verify` has against it.
+    /// The reason of Go's `Verify` to refuse it.
     pub(super) fn may_be_used(&self, now: UnixTime) -> Result<(), CertificateProblem> {
         let tbs = self.0.tbs_certificate();
         self.is_in_time(now)?;
@@ -162,10 +162,10 @@ impl Parsed {
         Ok(())
     }
 
-    /// Whether ring knows the key and the signature.
+    /// Whether ring supports the key and the signature.
     ///
     /// # Errors
-    /// What it does not know.
+    /// What it does not support.
     pub(super) fn is_supported(&self) -> Result<(), CertificateProblem> {
         let key = self.0.tbs_certificate().subject_public_key_info();
         if key.algorithm.oid == ID_EC_PUBLIC_KEY {

@@ -1,8 +1,7 @@
-//! Whom to trust: CA certificates, and the TLS client built from them.
+//! CA certificates, and the TLS client built from them.
 //!
-//! Verification is on unless the administrator turned it off by flag. The token
-//! is sent over the finished handshake only, so never before the certificate is
-//! verified.
+//! Verification is on unless the administrator turned it off by flag. The token is sent
+//! after the handshake, so never before the certificate is verified.
 
 mod certificate;
 mod verifier;
@@ -33,7 +32,7 @@ const MAX_BYTES: usize = 8 * 1024 * 1024;
 pub enum CaSource {
     /// A PEM file.
     File(PathBuf),
-    /// PEM inside another file, which is named for messages.
+    /// PEM inside another file, whose path is for messages.
     Inline(PathBuf, Vec<u8>),
 }
 
@@ -49,9 +48,9 @@ impl CaSource {
 /// How the server's certificate is verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trust {
-    /// By these CA certificates alone.
+    /// With these CA certificates only.
     Ca(CaSource),
-    /// By the system's roots.
+    /// With the system's roots.
     System,
     /// Not at all: `--insecure-skip-tls-verify`.
     Nothing,
@@ -74,7 +73,7 @@ pub(crate) struct Identity {
     pub(crate) key: PrivateKeyDer<'static>,
 }
 
-/// Why there is nobody to trust.
+/// Why there are no trusted certificates.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// The CA file cannot be read.
@@ -82,11 +81,11 @@ pub enum TlsError {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         #[source]
         source: ReadError,
     },
-    /// There is no usable certificate in it.
+    /// It has no usable certificate.
     #[error("{path:?} holds no usable CA certificate in PEM")]
     NoCertificate {
         /// The file.
@@ -100,19 +99,20 @@ pub enum TlsError {
     Setup(#[source] rustls::Error),
 }
 
-/// Builds the TLS client for one kind of trust; it shows a certificate where it has
-/// an `identity`.
+/// Builds the TLS client for one kind of trust, with a client certificate if there is an
+/// `identity`.
 ///
 /// # Errors
-/// [`TlsError`] where no certificate could ever be verified, or the key is not that
+/// [`TlsError`] if no certificate could ever be verified, or the key is not that of the
+/// client certificate.
 /// of the certificate.
 pub(crate) fn client_config(
     trust: &Trust,
     identity: Option<Identity>,
 ) -> Result<Arc<ClientConfig>, TlsError> {
     let mut provider = ring::default_provider();
-    // As Go's crypto/tls orders them: processors have instructions for SHA-256, and
-    // few for the SHA-384 of the others.
+    // In the order of Go's crypto/tls: processors have instructions for SHA-256, and few
+    // for the SHA-384 of the others.
     provider
         .cipher_suites
         .sort_by_key(|suite| !is_of_sha256(suite));
@@ -153,7 +153,7 @@ pub(crate) fn client_config(
             .with_client_auth_cert(chain, key)
             .map_err(TlsError::Setup)?,
     };
-    // One connection a run: there is no session to come back to.
+    // A run has one connection, so there is no session to resume.
     config.resumption = Resumption::disabled();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
@@ -167,7 +167,7 @@ fn is_of_sha256(suite: &SupportedCipherSuite) -> bool {
 }
 
 fn certificates(source: &CaSource) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    // One odd certificate in a bundle does not spoil the others.
+    // A malformed certificate does not affect the others of a bundle.
     let parse = |pem: &[u8]| CertificateDer::pem_slice_iter(pem).flatten().collect();
     match source {
         CaSource::Inline(_, pem) => Ok(parse(pem)),
@@ -181,8 +181,8 @@ fn certificates(source: &CaSource) -> Result<Vec<CertificateDer<'static>>, TlsEr
     }
 }
 
-/// Accepts every certificate, as `--insecure-skip-tls-verify` demands; that the
-/// server holds its key is still checked.
+/// Accepts every certificate, for `--insecure-skip-tls-verify`. It is still checked that
+/// the server has the key.
 #[derive(Debug)]
 struct AcceptAnyone(Arc<CryptoProvider>);
 

@@ -1,8 +1,8 @@
-//! The verification of the API server's certificate, as Go's `crypto/x509` does it.
+//! Verifies the API server's certificate as Go's `crypto/x509` does.
 //!
-//! webpki builds and checks the chain. In two points it alone would decide otherwise: it
-//! does not look at a root beyond its name and key, and it refuses a CA's certificate as
-//! a server's, even one that is trusted itself, as `openssl req -x509` makes it.
+//! webpki builds and checks the chain. Alone it would decide differently in two cases: it
+//! checks only the name and key of a root, and it refuses a CA's certificate as a
+//! server's, even if that certificate is trusted itself, as `openssl req -x509` makes it.
 
 use std::error::Error as StdError;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,14 +20,14 @@ use crate::api_server::tls::certificate::{CertificateProblem, Parsed};
 /// Verifies servers by a set of trusted certificates.
 #[derive(Debug)]
 pub(super) struct Verifier {
-    /// The trusted certificates that are usable at all.
+    /// The trusted certificates that can be parsed.
     certificates: Vec<CertificateDer<'static>>,
-    /// The same as webpki takes them, in the same order.
+    /// The same for webpki, in the same order.
     anchors: Vec<TrustAnchor<'static>>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
-/// Which certificate is not good enough, and why.
+/// The certificate that is refused, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the {whose} certificate {subject:?} is refused")]
 pub struct Refused {
@@ -47,7 +47,7 @@ impl Refused {
         }
     }
 
-    /// What a handshake failed for, if it is a certificate.
+    /// The reason of a failed handshake, if it is a certificate.
     pub(crate) fn of(error: &rustls::Error) -> Option<&Self> {
         let rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(error))) = error
         else {
@@ -65,7 +65,7 @@ impl From<Refused> for rustls::Error {
 }
 
 impl Verifier {
-    /// Trusts these certificates; one that webpki cannot read does not spoil the others.
+    /// Trusts these certificates; one that webpki cannot read does not affect the others.
     pub(super) fn new(
         certificates: impl Iterator<Item = CertificateDer<'static>>,
         algorithms: WebPkiSupportedAlgorithms,
@@ -82,25 +82,25 @@ impl Verifier {
         }
     }
 
-    /// Whether there is nothing to trust.
+    /// Whether there are no trusted certificates.
     pub(super) fn is_empty(&self) -> bool {
         self.anchors.is_empty()
     }
 
-    /// Verifies the chain of a server; its name is another matter.
+    /// Verifies the chain of a server, without its name.
     fn verify_chain(
         &self,
         server: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<(), Refused> {
-        // Also where the server shows its own certificate, which is trusted as it is.
+        // This also covers a server's own certificate that is trusted itself.
         if self.certificates.iter().any(|trusted| trusted == server) {
             let server = parsed(server)?;
             let judged = server.may_be_used(now).and_then(|()| server.is_supported());
             return judged.map_err(|problem| Refused::new("server's", &server, problem));
         }
-        // Of the roots that fit, each refused; Go, too, goes on with the next.
+        // Why the matching roots were refused; like Go, tries each of them.
         let refused = Mutex::new(None);
         let accept = |anchor: &TrustAnchor<'_>| {
             let mut last = None;
@@ -138,7 +138,7 @@ impl Verifier {
         })
     }
 
-    /// Names the certificate that webpki's error is about, and what is wrong with it.
+    /// Returns the certificate that webpki's error is about, and the reason.
     fn explain(
         &self,
         error: &webpki::Error,
@@ -172,7 +172,7 @@ impl Verifier {
         let Some((whose, server)) = shown.first() else {
             return malformed();
         };
-        // The certificate whose issuer was not sent along.
+        // The certificate whose issuer was not sent.
         let (top, top_of) = shown
             .last()
             .map_or((server, whose), |(whose, top)| (top, whose));
@@ -195,7 +195,8 @@ impl Verifier {
         Refused::new(whose, server, problem)
     }
 
-    /// Says where a signature cannot be verified since ring does not know the key.
+    /// Adds the certificate if a signature cannot be verified because ring does not
+    /// support the key.
     fn name_key(certificate: &CertificateDer<'_>, error: rustls::Error) -> rustls::Error {
         match parsed(certificate).map(|server| (server.is_supported(), server)) {
             Ok((Err(problem), server)) => Refused::new("server's", &server, problem).into(),
@@ -256,8 +257,8 @@ impl ServerCertVerifier for Verifier {
             .map_err(|error| Self::name_key(certificate, error))
     }
 
-    /// Those of ring, and last the one of P-521: else a server with such a key would end
-    /// the handshake before it shows the certificate that the message is to name.
+    /// ring's schemes, and P-521 last: without it a server with such a key would end the
+    /// handshake before it sends the certificate that the message must name.
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         let mut schemes = self.algorithms.supported_schemes();
         schemes.push(SignatureScheme::ECDSA_NISTP521_SHA512);
