@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{CheckName, NodeRoot, Output, parse_annotation};
+use super::{CheckName, NodeRoot, Output, parse_annotation, parse_file};
 use provider::service_account::Namespace;
 
 const CHECK_HELP: &str = "\
@@ -60,12 +60,12 @@ pub struct Check {
     #[arg(long = "annotation", value_name = "NAME=VALUE", value_parser = parse_annotation)]
     pub annotations: Vec<(String, String)>,
     /// File with a token of the service account: asks the API server what it may do.
-    #[arg(long, value_name = "FILE", conflicts_with = "kubeconfig_for_review")]
+    #[arg(long, value_name = "FILE", value_parser = parse_file(), conflicts_with = "kubeconfig_for_review")]
     pub token_file: Option<PathBuf>,
     /// kubeconfig of somebody who may ask what others may do, such as an
     /// administrator: its user, a token or a client certificate, is used for nothing
     /// else.
-    #[arg(long, value_name = "FILE", requires = "service_account")]
+    #[arg(long, value_name = "FILE", value_parser = parse_file(), requires = "service_account")]
     pub kubeconfig_for_review: Option<PathBuf>,
     /// Check to leave out, with those that need it; repeatable. docs/checks.md has all
     /// names.

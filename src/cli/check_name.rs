@@ -27,13 +27,16 @@ pub enum CheckName {
     RegistriesEnv,
     RegistriesFormat,
     CrioVersion,
+    ShortNames,
     Kubelet,
     KubeletVersion,
     ProviderConfig,
+    KubeletStart,
     ProviderEntry,
     ProviderArgs,
     MatchImages,
     NodeLogins,
+    PullIntents,
     Binary,
     ApiServer,
     Audience,
@@ -50,6 +53,7 @@ impl CheckName {
             | Self::AuthDir
             | Self::Crio
             | Self::Kubelet
+            | Self::PullIntents
             | Self::ApiServer => &[],
             Self::Mirrors
             | Self::Locations
@@ -63,8 +67,9 @@ impl CheckName {
             | Self::RegistriesLayout
             | Self::RegistriesEnv
             | Self::CrioVersion => &[Self::Crio],
-            Self::RegistriesFormat => &[Self::RegistriesConf, Self::Crio],
+            Self::RegistriesFormat | Self::ShortNames => &[Self::RegistriesConf, Self::Crio],
             Self::KubeletVersion | Self::ProviderConfig | Self::Binary => &[Self::Kubelet],
+            Self::KubeletStart => &[Self::Kubelet, Self::ProviderConfig],
             Self::ProviderEntry => &[Self::ProviderConfig],
             Self::ProviderArgs => &[Self::ProviderEntry],
             Self::MatchImages => &[Self::RegistriesConf, Self::ProviderEntry],
@@ -112,6 +117,7 @@ mod tests {
         let skipped = CheckName::with_dependants(vec![CheckName::ProviderConfig]);
         let expected = [
             CheckName::ProviderConfig,
+            CheckName::KubeletStart,
             CheckName::ProviderEntry,
             CheckName::ProviderArgs,
             CheckName::MatchImages,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{NodeRoot, Output, parse_annotation};
+use super::{NodeRoot, Output, parse_annotation, parse_file};
 use provider::service_account::Namespace;
 
 const EXPLAIN_HELP: &str = "\
@@ -64,6 +64,6 @@ pub struct SecretsFrom {
     pub secrets: Vec<PathBuf>,
     /// File with a token of a service account of the namespace: asks the API server,
     /// as the plugin does.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = parse_file())]
     pub token_file: Option<PathBuf>,
 }

@@ -15,9 +15,12 @@ mod root;
 
 use std::env;
 use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use kubelet_credential_provider::provider_config::CredentialProvider;
@@ -205,6 +208,20 @@ pub fn settings_over(
     let own = Cli::try_parse_from(own).map(|cli| cli.options.given);
     let given = own.unwrap_or_default().or(in_entry);
     Settings::load_around_file(given, variable, root)
+}
+
+/// A path that is not that of a file: a mistake of whoever typed it.
+fn existing_file(path: PathBuf) -> Result<PathBuf, String> {
+    match fs::metadata(&path) {
+        Ok(metadata) if metadata.is_dir() => Err("is a directory".to_owned()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(error.to_string()),
+        Ok(_) | Err(_) => Ok(path),
+    }
+}
+
+/// Parses the path of a file that exists.
+fn parse_file() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(existing_file)
 }
 
 /// A name and a value, with `=` between them.

@@ -5,6 +5,7 @@ mod completion;
 mod explain;
 mod match_images;
 pub mod output;
+mod patience;
 mod resolve;
 mod root;
 mod config;

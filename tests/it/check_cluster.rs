@@ -2,7 +2,7 @@
 //! tokens that kubelet asks for, and may a service account list its Secrets?
 
 use serde_json::{Value, json};
-use test_cluster::TokenOptions;
+use test_cluster::{AnswerFault, ConnectionFault, Fault, TokenOptions};
 
 use crate::check::{entry, finds, report, troubles};
 use crate::support::{ACCOUNT, Cluster, NAMESPACE, ReadyNode};
@@ -304,4 +304,30 @@ fn a_reviewers_login_goes_to_a_verified_server_alone() {
     assert!(troubles(&report).contains(&warned), "{report}");
     assert!(other.server.requests().is_empty(), "{report}");
     assert!(other.server.connections() > 0, "{report}");
+}
+
+/// People see what is waited for, and try again themselves.
+#[test]
+fn an_api_server_that_does_not_answer_is_asked_once() {
+    for fault in [
+        Fault::from(ConnectionFault::Refuse),
+        Fault::status(503),
+        Fault::from(AnswerFault::CutBeforeHeaders),
+    ] {
+        let ready = ReadyNode::new();
+        ready.cluster.server.fault(fault);
+        let outcome = ready.check(&["-o", "json"]);
+        let failed = [("FAIL".to_owned(), "api-server".to_owned())];
+        assert_eq!(troubles(&report(&outcome)), failed, "{outcome}");
+        assert!(outcome.stdout.contains("1 attempt"), "{outcome}");
+        let waited = format!(
+            "INFO ask the API server at https://127.0.0.1:{}",
+            ready.cluster.port()
+        );
+        assert!(outcome.stderr.contains(&waited), "{outcome}");
+        assert!(
+            outcome.stderr.contains("at most 10 s for an answer"),
+            "{outcome}"
+        );
+    }
 }

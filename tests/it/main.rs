@@ -29,9 +29,15 @@ mod explain_input;
 #[cfg(test)]
 mod check;
 #[cfg(test)]
-mod check_cluster;
+mod check_files;
+#[cfg(test)]
+mod check_crio;
 #[cfg(test)]
 mod check_registries;
+#[cfg(test)]
+mod check_kubelet;
+#[cfg(test)]
+mod check_cluster;
 #[cfg(test)]
 mod agreement;
 #[cfg(test)]

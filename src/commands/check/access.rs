@@ -177,8 +177,9 @@ fn own(
         Err(finding) => return (finding, None),
     };
     let asked = Client::new(&endpoint, token, deadline).map_err(ReviewError::Client);
-    let asked =
-        asked.and_then(|client| all(namespace.as_str(), names, |access| may_i(&client, access)));
+    let asked = asked
+        .map(Client::once)
+        .and_then(|client| all(namespace.as_str(), names, |access| may_i(&client, access)));
     match asked {
         Ok(allowed) => {
             let finding = judged(namespace.as_str(), name, names, allowed);
@@ -247,6 +248,7 @@ fn foreign(
     };
     let endpoint = api_server::discover(&settings).map_err(|error| chain(&error))?;
     let client = Client::of_user(&endpoint, user, deadline).map_err(|error| chain(&error))?;
+    let client = client.once();
     all(namespace, names, |access| {
         may_account(&client, account, access)
     })

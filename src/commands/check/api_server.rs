@@ -8,8 +8,9 @@ use ureq::http::StatusCode;
 
 use super::kubelet::Entry;
 use super::report::{Finding, chain};
-use crate::cli::CheckName;
+use crate::cli::{Check, CheckName};
 use crate::commands::issuer;
+use crate::commands::patience::announce;
 use crate::commands::root::Root;
 use provider::api_server::{self, Client, ClientError, Endpoint, Settings, Trust};
 use provider::deadline::Deadline;
@@ -26,6 +27,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// asked more.
 pub(super) fn check(
     root: &Root,
+    command: &Check,
     settings: &Settings,
     deadline: Deadline,
 ) -> (Finding, Option<Endpoint>) {
@@ -41,8 +43,11 @@ pub(super) fn check(
     let trust = &endpoint.trust;
     let what = endpoint.to_string();
     let deadline = Deadline::new(LIMIT.min(deadline.remaining()));
-    let asked =
-        Client::anonymous(&endpoint, deadline).and_then(|client| client.get(PATH, MAX_BYTES));
+    if !command.quiet {
+        announce(&root.told(what.clone()), deadline);
+    }
+    let asked = Client::anonymous(&endpoint, deadline)
+        .and_then(|client| client.once().get(PATH, MAX_BYTES));
     let finding = match asked {
         Err(ClientError::Refused(refusal)) if is_about_login(refusal.status) => {
             reached(&what, trust)

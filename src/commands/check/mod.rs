@@ -13,6 +13,7 @@ mod auth_dir;
 mod crio;
 mod kubelet;
 mod node_logins;
+mod pull_intents;
 mod binary;
 mod api_server;
 mod access;
@@ -93,6 +94,7 @@ fn examine(
     report.add(crio::check(root, &config, crio.as_ref(), found.as_ref()));
     report.add(kubelet.check(root, found.as_ref()));
     let kubelet_dir = kubelet.root_dir();
+    report.add([pull_intents::check(root, &config, &kubelet_dir)]);
     let logins = |found| node_logins::check(root, &config, found, &kubelet_dir);
     report.add(found.as_ref().map(logins));
     let bin_dir = kubelet.bin_dir.as_deref();
@@ -146,7 +148,7 @@ fn cluster(
     if let Some(proxies) = kubelet.proxies() {
         settings.proxy = proxies;
     }
-    let (finding, endpoint) = api_server::check(root, &settings, deadline);
+    let (finding, endpoint) = api_server::check(root, command, &settings, deadline);
     report.add([finding]);
     let Some(endpoint) = endpoint else {
         return;

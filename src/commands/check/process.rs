@@ -7,11 +7,13 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use rustix::fs::{PROC_SUPER_MAGIC, statfs};
 use secret::{ReadError, read_bounded, read_file};
 
 use crate::commands::root::Root;
+use provider::auth_dir::process_started;
 
 /// The longest command line or environment that is read.
 const MAX_BYTES: usize = 256 * 1024;
@@ -41,6 +43,8 @@ pub(super) struct Process {
     pub(super) directory: Option<PathBuf>,
     /// Its file, as the kernel has it; `None` where that cannot be seen.
     pub(super) program: Option<PathBuf>,
+    /// When it was started; `None` where that cannot be seen.
+    pub(super) started: Option<SystemTime>,
     /// What of its environment matters; `None` where it cannot be seen.
     variables: Option<Vec<(String, String)>>,
 }
@@ -139,6 +143,9 @@ pub(super) fn all(root: &Root) -> io::Result<Vec<Process>> {
             arguments: split(&command_line),
             directory: fs::read_link(folder.join("cwd")).ok(),
             program: fs::read_link(folder.join("exe")).ok(),
+            started: File::open(folder.join("stat"))
+                .ok()
+                .and_then(|stat| process_started(&stat)),
             variables: variables(&folder).ok(),
         });
     }

@@ -18,14 +18,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow};
 use registries_conf::PullSource;
 use secret::{Secret, read_bounded};
-use tracing::info;
 
 use self::findings::Findings;
 use super::output::{Printer, finish};
+use super::patience::announce;
 use super::resolve::parse_image;
 use super::root::Root;
 use crate::cli::{Explain, Output};
-use provider::api_server::{self, ATTEMPT, Client};
+use provider::api_server::{self, Client};
 use provider::auth_dir::FileName;
 use provider::deadline::Deadline;
 use provider::logins::Candidate;
@@ -165,8 +165,7 @@ fn server(
     let mut endpoint = api_server::discover(&config.cluster)?;
     root.apply_to_trust(&mut endpoint);
     let client = Client::new(&endpoint, token.clone(), deadline)?.once();
-    let limit = ATTEMPT.min(deadline.remaining()).as_secs();
-    info!("ask the API server at {endpoint}: at most {limit} s for an answer");
+    announce(&root.told(endpoint.to_string()), deadline);
     Ok(Server::new(endpoint, client))
 }
 

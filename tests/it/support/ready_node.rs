@@ -4,7 +4,9 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
+use std::time::Duration;
 
+use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 
 use super::go_program::go_program;
@@ -214,7 +216,7 @@ impl ReadyNode {
         self.write(&binary, "#!/bin/false\n");
     }
 
-    /// kubelet's configuration with that provider; JSON is YAML too.
+    /// kubelet's configuration with that provider, older than kubelet; JSON is YAML too.
     pub(crate) fn put_entry(&self, path: &str, provider: &serde_json::Value) {
         let file = json!({
             "apiVersion": "kubelet.config.k8s.io/v1",
@@ -222,6 +224,8 @@ impl ReadyNode {
             "providers": [provider],
         });
         self.write(path, file.to_string());
+        let before_kubelet = Duration::from_secs(60);
+        self.node.age(path.trim_start_matches('/'), before_kubelet);
     }
 
     fn put_kubelet(&self, distribution: &Distribution) -> Vec<String> {
@@ -249,10 +253,14 @@ impl ReadyNode {
         arguments
     }
 
-    /// Puts a program into `/proc`, without any environment.
+    /// Puts a program into `/proc`, started now and without any environment.
     pub(crate) fn process(&self, id: u32, command_line: &str) {
         self.write(&format!("/proc/{id}/cmdline"), command_line);
         self.write(&format!("/proc/{id}/environ"), "");
+        let since_boot = clock_gettime(ClockId::Boottime);
+        let ticks = since_boot.tv_sec * 100;
+        let stat = format!("{id} (kubelet) S 1{} {ticks} 0\n", " 0".repeat(17));
+        self.write(&format!("/proc/{id}/stat"), stat);
     }
 
     /// Builds CRI-O with that module.

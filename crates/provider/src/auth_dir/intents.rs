@@ -64,7 +64,7 @@ impl Intents {
     fn find(&self, directory: &Path, image: &ImageName) -> Result<bool, Errno> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = fs::open(directory, flags, Mode::empty())?;
-        let started = self.kubelet.as_ref().and_then(started);
+        let started = self.kubelet.as_ref().and_then(process_started);
         let mut entries = Dir::read_from(&directory)?.flatten().take(MAX_RECORDS);
         Ok(entries.any(|entry| {
             let name = entry.file_name().to_str().ok();
@@ -108,7 +108,7 @@ impl Intent {
 
 /// When the process of a `/proc/PID/stat` was started; a little earlier, rather than
 /// too late. `None` where it has ended.
-fn started(mut stat: &File) -> Option<SystemTime> {
+pub fn process_started(mut stat: &File) -> Option<SystemTime> {
     stat.rewind().ok()?;
     let text = read_bounded(stat, MAX_RECORD).ok()?;
     let ticks = start_ticks(str::from_utf8(&text).ok()?)?;
@@ -187,7 +187,7 @@ mod tests {
         let path = directory.path().join("sha256-0");
         fs::write(&path, INTENT).unwrap();
         assert_eq!(announces(directory.path()), Some(true));
-        let kubelet = started(&File::open("/proc/self/stat").unwrap()).unwrap();
+        let kubelet = process_started(&File::open("/proc/self/stat").unwrap()).unwrap();
         let file = File::options().write(true).open(&path).unwrap();
         file.set_modified(kubelet - Duration::from_secs(7 * 24 * 60 * 60))
             .unwrap();
@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn a_process_was_started_before_now() {
         let now = SystemTime::now();
-        let started = started(&File::open("/proc/self/stat").unwrap()).unwrap();
+        let started = process_started(&File::open("/proc/self/stat").unwrap()).unwrap();
         let ago = now.duration_since(started).unwrap();
         assert!(
             ago >= IMPRECISION && ago < Duration::from_secs(60 * 60),

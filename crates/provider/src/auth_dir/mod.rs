@@ -13,7 +13,7 @@ mod store;
 mod sweep;
 mod times;
 
-pub use intents::Intents;
+pub use intents::{Intents, process_started};
 pub use lock::Locks;
 pub use name::FileName;
 pub use store::{AuthDir, StoreError};

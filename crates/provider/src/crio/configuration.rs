@@ -32,6 +32,8 @@ pub struct Configuration {
     pub auth_dir: Option<String>,
     /// `global_auth_file`.
     pub global_auth_file: Option<String>,
+    /// `short_name_mode`.
+    pub short_name_mode: Option<String>,
     /// `version_file`; empty where CRI-O writes none.
     pub version_file: Option<String>,
     /// `version_file_persist`, where CRI-O keeps the version over reboots.
@@ -137,6 +139,8 @@ impl Configuration {
             set(&mut self.auth_dir, string(image, "namespaced_auth_dir")?);
             let global = string(image, "global_auth_file")?;
             set(&mut self.global_auth_file, global);
+            let mode = string(image, "short_name_mode")?;
+            set(&mut self.short_name_mode, mode);
         }
         Ok(())
     }

@@ -28,6 +28,8 @@ const AUTH_DIR: &str = "/etc/crio/auth";
 const PERSISTENT_VERSION_FILE: &str = "/var/lib/crio/version";
 /// The first CRI-O with `namespaced_auth_dir`.
 const FIRST: Version = Version(1, 34, 3);
+/// The first one that refuses short names with several candidates.
+const ENFORCING: Version = Version(1, 34, 0);
 /// The first one that keeps what namespaces pull apart.
 const ISOLATING: Version = Version(1, 36, 0);
 
@@ -71,6 +73,9 @@ pub(super) fn check(
     if let Some(path) = told("namespaced-auth-dir", "CONTAINER_NAMESPACED_AUTH_DIR") {
         settings.auth_dir = Some(path);
     }
+    if let Some(mode) = told("short-name-mode", "CONTAINER_SHORT_NAME_MODE") {
+        settings.short_name_mode = Some(mode);
+    }
     let version = version(root, &settings);
     if process.is_none() && settings.files.is_empty() && version.is_none() {
         let message = "no CRI-O: neither a process, nor a configuration, nor a version file";
@@ -91,6 +96,7 @@ pub(super) fn check(
         findings.extend(registries::check(config, &running, found));
     }
     findings.push(supported(version));
+    findings.extend(found.map(|found| short_names(&settings, version, found)));
     findings
 }
 
@@ -180,6 +186,32 @@ fn supported(version: Option<Version>) -> Finding {
             ),
         ),
         Some(version) => Finding::pass(NAME, format!("CRI-O {version}")),
+    }
+}
+
+/// CRI-O has nobody to ask which of several registries is meant.
+fn short_names(settings: &Configuration, version: Option<Version>, found: &Registries) -> Finding {
+    const NAME: CheckName = CheckName::ShortNames;
+    let is_old = version.is_some_and(|version| version < ENFORCING);
+    let tries_all = is_old || settings.short_name_mode.as_deref() == Some("disabled");
+    match found.unqualified_search_registries() {
+        [] => Finding::pass(
+            NAME,
+            "names without a registry are those that have an alias",
+        ),
+        [one] => Finding::pass(NAME, format!("names without a registry are of {one}")),
+        all if tries_all => {
+            let all = listed(all);
+            Finding::pass(NAME, format!("names without a registry are tried at {all}"))
+        }
+        all => Finding::warn(
+            NAME,
+            format!(
+                "CRI-O refuses names without a registry that have no alias, since unqualified-search-registries has several: {}",
+                listed(all)
+            ),
+            "name images in full, or leave one registry there, or set short_name_mode = \"disabled\" in [crio.image], then: systemctl reload crio",
+        ),
     }
 }
 

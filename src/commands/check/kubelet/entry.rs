@@ -1,7 +1,9 @@
 //! kubelet's `CredentialProviderConfig`: does kubelet take it, and does the entry of
 //! ours say what the provider needs?
 
+use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use kubelet_credential_provider::API_VERSION;
 use kubelet_credential_provider::provider_config::{
@@ -57,6 +59,15 @@ impl Loaded {
     pub(super) fn read(root: &Root, path: PathBuf) -> Self {
         let files = provider_config::load(&root.path(&path));
         Self { path, files }
+    }
+
+    /// The files, each with when it was changed.
+    pub(super) fn changes(&self, root: &Root) -> Option<Vec<(PathBuf, SystemTime)>> {
+        let change = |file: &File| {
+            let metadata = fs::metadata(&file.path).ok()?;
+            Some((root.shown(&file.path), metadata.modified().ok()?))
+        };
+        self.files.as_ref().ok()?.iter().map(change).collect()
     }
 
     /// The entry that names us.

@@ -1,10 +1,13 @@
 //! What kubelet was told on its command line, whoever started it: a process of its
 //! own on most distributions, a part of another one on k3s and `MicroK8s`.
 
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use secret::read_file;
-use serde::Deserialize;
+use serde_json::Value;
 
 use super::{BIN_DIR_FLAG, CONFIG_FLAG, plain};
 use crate::commands::check::process::{Process, flag};
@@ -12,6 +15,8 @@ use crate::commands::root::Root;
 
 /// The largest file with arguments that is read.
 const MAX_BYTES: usize = 1024 * 1024;
+/// The most drop-ins that are read.
+const MAX_DROP_INS: usize = 1_000;
 /// k3s passes these on where both are there (k3s: `ImageCredProvAvailable`).
 const K3S_BIN_DIR: &str = "/var/lib/rancher/credentialprovider/bin";
 const K3S_CONFIG: &str = "/var/lib/rancher/credentialprovider/config.yaml";
@@ -109,20 +114,18 @@ impl Found {
     /// k3s hides its command line; its configuration file and its defaults are known.
     fn k3s(root: &Root, process: Process) -> Self {
         let mut arguments = process.arguments.clone();
-        let file = read_file(&root.path(Path::new(K3S_FILE)), MAX_BYTES);
-        let file = file.unwrap_or_default();
-        let text = str::from_utf8(&file).unwrap_or_default();
-        let said: K3s = serde_saphyr::from_str(text).unwrap_or_default();
-        let OneOrMany(kubelet) = said.kubelet_arg;
+        let mut said = k3s_configuration(root);
+        let kubelet = said.remove("kubelet-arg").unwrap_or_default();
         arguments.extend(kubelet.iter().map(|argument| {
             let argument = argument.trim_start_matches('-');
             format!("--{argument}")
         }));
+        let mut last = |name| said.remove(name).and_then(|mut values| values.pop());
         let is_there = |path: &str| root.path(Path::new(path)).exists();
         let both = is_there(K3S_BIN_DIR) && is_there(K3S_CONFIG);
         let flags = [
-            (BIN_DIR_FLAG, said.bin_dir, K3S_BIN_DIR, both),
-            (CONFIG_FLAG, said.config, K3S_CONFIG, both),
+            (BIN_DIR_FLAG, last(BIN_DIR_FLAG), K3S_BIN_DIR, both),
+            (CONFIG_FLAG, last(CONFIG_FLAG), K3S_CONFIG, both),
             ("kubeconfig", None, K3S_KUBECONFIG, is_there(K3S_KUBECONFIG)),
         ];
         for (name, said, usual, is_there) in flags {
@@ -151,34 +154,59 @@ impl Found {
     }
 }
 
-/// What matters of k3s' configuration file.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct K3s {
-    #[serde(rename = "image-credential-provider-bin-dir")]
-    bin_dir: Option<String>,
-    #[serde(rename = "image-credential-provider-config")]
-    config: Option<String>,
-    #[serde(rename = "kubelet-arg")]
-    kubelet_arg: OneOrMany,
+/// What k3s's configuration file says, and the files of the directory beside it in the
+/// order of their names. A later file replaces what an earlier one says of a flag, or adds
+/// to it where the key ends in `+` (k3s: `configfilearg`).
+fn k3s_configuration(root: &Root) -> BTreeMap<String, Vec<String>> {
+    let directory = PathBuf::from(format!("{K3S_FILE}.d"));
+    let is_yaml = |path: &Path| {
+        let end = path.extension().and_then(OsStr::to_str);
+        matches!(end, Some("yaml" | "yml"))
+    };
+    let mut files = vec![PathBuf::from(K3S_FILE)];
+    files.extend(drop_ins(root, &directory, is_yaml));
+    let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for file in files {
+        let text = read_file(&root.path(&file), MAX_BYTES).unwrap_or_default();
+        let text = str::from_utf8(&text).unwrap_or_default();
+        let said: BTreeMap<String, Value> = serde_saphyr::from_str(text).unwrap_or_default();
+        for (key, value) in said {
+            let values = if let Value::Array(values) = &value {
+                values.iter().filter_map(scalar).collect()
+            } else {
+                scalar(&value).into_iter().collect()
+            };
+            match key.strip_suffix('+') {
+                Some(key) => all.entry(key.to_owned()).or_default().extend(values),
+                None => drop(all.insert(key, values)),
+            }
+        }
+    }
+    all
 }
 
-#[derive(Default)]
-struct OneOrMany(Vec<String>);
-
-impl<'de> Deserialize<'de> for OneOrMany {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Wire {
-            One(String),
-            Many(Vec<String>),
-        }
-        Ok(Self(match Wire::deserialize(deserializer)? {
-            Wire::One(one) => vec![one],
-            Wire::Many(many) => many,
-        }))
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
+}
+
+/// The files of a directory of the node that are drop-ins, in the order of their names.
+pub(super) fn drop_ins(
+    root: &Root,
+    directory: &Path,
+    is_drop_in: impl Fn(&Path) -> bool,
+) -> Vec<PathBuf> {
+    let entries = fs::read_dir(root.path(directory)).into_iter().flatten();
+    let paths = entries
+        .flatten()
+        .take(MAX_DROP_INS)
+        .map(|entry| directory.join(entry.file_name()));
+    let mut paths: Vec<_> = paths.filter(|path| is_drop_in(path)).collect();
+    paths.sort();
+    paths
 }
 
 /// `MicroK8s` runs with these variables.

@@ -1,13 +1,12 @@
 //! Whether kubelet hands out tokens: its version and its feature gates.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use secret::read_file;
 use serde::Deserialize;
 
-use super::found::Found;
+use super::found::{Found, drop_ins};
 use crate::cli::CheckName;
 use crate::commands::check::program;
 use crate::commands::check::report::Finding;
@@ -21,7 +20,6 @@ const ON: Version = Version(1, 34, 0);
 const KNOWN: Version = Version(1, 33, 0);
 /// The largest KubeletConfiguration that is read.
 const MAX_BYTES: usize = 1024 * 1024;
-const MAX_DROP_INS: usize = 1_000;
 
 /// Checks what kubelet can.
 pub(super) fn check(root: &Root, found: &Found) -> Finding {
@@ -84,7 +82,8 @@ struct KubeletConfiguration {
 fn gate(root: &Root, found: &Found) -> Option<bool> {
     let mut files: Vec<PathBuf> = found.path("config").into_iter().collect();
     if let Some(directory) = found.path("config-dir") {
-        files.extend(drop_ins(root, &directory));
+        let is_drop_in = |path: &Path| path.extension().is_some_and(|end| end == "conf");
+        files.extend(drop_ins(root, &directory, is_drop_in));
     }
     let said = |path: &PathBuf| {
         let text = read_file(&root.path(path), MAX_BYTES).ok()?;
@@ -99,18 +98,6 @@ fn gate(root: &Root, found: &Found) -> Option<bool> {
         value.trim().parse().ok()
     });
     of_flag.or(of_files)
-}
-
-fn drop_ins(root: &Root, directory: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(root.path(directory)).into_iter().flatten();
-    let paths = entries
-        .flatten()
-        .take(MAX_DROP_INS)
-        .map(|entry| directory.join(entry.file_name()));
-    let is_drop_in = |path: &PathBuf| path.extension().is_some_and(|end| end == "conf");
-    let mut paths: Vec<_> = paths.filter(is_drop_in).collect();
-    paths.sort();
-    paths
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! kubelet: does it run us, with a token, for every image that has a mirror?
 //!
-//! `found` says what it was told on its command line, `gates` what it can; `entry`
+//! `found` says what it was told on its command line, `gates` what it can, `start` whether it has read its file; `entry`
 //! checks the entry that names us, which is the file that kubelet reads.
 
 mod entry;
 mod found;
 mod gates;
+mod start;
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -114,6 +115,9 @@ impl Kubelet {
         }
         if let Some(config) = &self.config {
             findings.extend(config.check(root, self.entry.as_ref(), registries));
+            let changes = config.changes(root);
+            let found = self.found.as_ref().zip(changes);
+            findings.extend(found.map(|(found, changes)| start::check(found, &changes)));
         }
         findings
     }
