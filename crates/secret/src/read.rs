@@ -76,7 +76,22 @@ pub fn read_bounded(mut reader: impl Read, limit: usize) -> Result<Wiped<Vec<u8>
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
     use super::*;
+
+    #[test]
+    fn a_file_is_read_and_a_named_pipe_is_not_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let (file, pipe) = (directory.path().join("file"), directory.path().join("pipe"));
+        File::create(&file).unwrap().write_all(b"text").unwrap();
+        mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR, 0).unwrap();
+        assert_eq!(*read_file(&file, 4).unwrap(), b"text");
+        let error = read_file(&pipe, 4).unwrap_err();
+        assert!(matches!(error, ReadError::Io(error) if error.to_string().contains("named pipe")));
+    }
 
     #[test]
     fn reading_stops_at_the_limit() {

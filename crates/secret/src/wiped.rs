@@ -1,6 +1,5 @@
 //! Values that are redacted in `Debug` and wiped when dropped.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::mem;
 use std::ops::{Deref, DerefMut};
@@ -85,16 +84,6 @@ impl Secret {
 impl From<&str> for Secret {
     fn from(value: &str) -> Self {
         Self(Wiped::new(value.as_bytes().to_vec()))
-    }
-}
-
-impl From<Cow<'_, str>> for Secret {
-    /// Takes ownership of a text, so that no copy of it remains.
-    fn from(value: Cow<'_, str>) -> Self {
-        match value {
-            Cow::Borrowed(text) => Self::from(text),
-            Cow::Owned(text) => Self::from(text.into_bytes()),
-        }
     }
 }
 
