@@ -35,7 +35,7 @@ const KUBELETS_TIMEOUT: Duration = Duration::from_secs(60);
 const MAX_MESSAGE: usize = 4096;
 
 /// The process: arguments, log, deadline, exit code. Everything else is
-/// [`provider::run`] or one of [`commands`].
+/// [`provider::story::run`] or one of [`commands`].
 pub fn main() -> ExitCode {
     match cli::parse(env::args_os()) {
         Ok(Invocation {

@@ -38,43 +38,41 @@ Exit codes: 0 no FAIL; 1 a FAIL, with --strict also a WARN, or nothing could be 
 #[derive(Debug, Args)]
 #[command(after_help = CHECK_HELP)]
 pub struct Check {
-    /// Where the node is.
+    /// The directory of the node.
     #[command(flatten)]
     pub root: NodeRoot,
-    /// kubelet's --image-credential-provider-config, where its command line cannot be
-    /// seen.
+    /// kubelet's --image-credential-provider-config, if its command line cannot be read.
     #[arg(long, value_name = "FILE")]
     pub kubelet_provider_config: Option<PathBuf>,
-    /// kubelet's --image-credential-provider-bin-dir, where its command line cannot be
-    /// seen.
+    /// kubelet's --image-credential-provider-bin-dir, if its command line cannot be read.
     #[arg(long, value_name = "DIR")]
     pub kubelet_bin_dir: Option<PathBuf>,
-    /// Namespace whose Secrets a service account is to read.
+    /// Namespace whose Secrets a service account must be able to read.
     #[arg(short, long, value_parser = Namespace::parse)]
     pub namespace: Option<Namespace>,
     /// The service account whose rights are checked.
     #[arg(long, value_name = "NAME", requires = "namespace")]
     pub service_account: Option<String>,
     /// Annotation of the service account; repeatable. One of them may name the Secrets
-    /// that it is to read: then it must be allowed to get these, and list none.
+    /// that it reads: then it needs the right to get these, and not to list all.
     #[arg(long = "annotation", value_name = "NAME=VALUE", value_parser = parse_annotation)]
     pub annotations: Vec<(String, String)>,
-    /// File with a token of the service account: asks the API server what it may do.
+    /// File with a token of the service account, with which the API server is asked for
+    /// its rights.
     #[arg(long, value_name = "FILE", value_parser = parse_file(), conflicts_with = "kubeconfig_for_review")]
     pub token_file: Option<PathBuf>,
-    /// kubeconfig of somebody who may ask what others may do, such as an
-    /// administrator: its user, a token or a client certificate, is used for nothing
-    /// else.
+    /// kubeconfig of a user who may review the rights of others, such as an
+    /// administrator. The user's token or client certificate is used for nothing else.
     #[arg(long, value_name = "FILE", value_parser = parse_file(), requires = "service_account")]
     pub kubeconfig_for_review: Option<PathBuf>,
-    /// Check to leave out, with those that need it; repeatable. docs/checks.md has all
-    /// names.
+    /// Check to leave out, with those that depend on it; repeatable. docs/checks.md lists
+    /// the names.
     #[arg(long, value_name = "NAME", hide_possible_values = true)]
     pub skip: Vec<CheckName>,
-    /// Exit with 1 for a WARN, too.
+    /// Exit with 1 also for a WARN.
     #[arg(long)]
     pub strict: bool,
-    /// Print problems alone.
+    /// Print only problems.
     #[arg(short, long)]
     pub quiet: bool,
     /// How to print it.

@@ -1,11 +1,11 @@
-//! The names of the checks, which `--skip` takes; docs/checks.md has a paragraph on each.
+//! The names of the checks, for `--skip`; docs/checks.md has a paragraph on each.
 
 use std::fmt;
 
 use clap::ValueEnum;
 use serde::{Serialize, Serializer};
 
-/// A check, in the order in which they are printed: each follows those that it needs.
+/// A check, in the order in which they are printed: each comes after those that it needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 #[expect(missing_docs, reason = "docs/checks.md says what each looks at")]
 pub enum CheckName {
@@ -44,7 +44,7 @@ pub enum CheckName {
 }
 
 impl CheckName {
-    /// The checks without whose subject there is nothing to look at.
+    /// The checks that this one needs.
     pub fn needs(self) -> &'static [Self] {
         match self {
             Self::Proc

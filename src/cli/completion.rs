@@ -19,12 +19,12 @@ Exit codes: 0 printed; 1 nothing could be printed; 2 wrong usage.";
 #[derive(Debug, Args)]
 #[command(after_help = COMPLETION_HELP)]
 pub struct Completion {
-    /// The shell that is to complete the command line.
+    /// The shell for which the script is printed.
     #[arg(value_enum)]
     pub shell: Shell,
 }
 
-/// A shell that completion scripts are printed for.
+/// A shell with completion scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Shell {
     /// bash, from 4.4 on.

@@ -36,24 +36,24 @@ with one line for each reason; 2 wrong usage.";
 #[derive(Debug, Args)]
 #[command(after_help = CONFIG_HELP)]
 pub struct ProviderConfig {
-    /// Add to this file what it does not say yet, and print the result. Everything
-    /// else in it stays byte by byte, comments too.
+    /// Add to this file what is missing in it, and print the result. Everything else
+    /// stays byte by byte, comments too.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["output", "write"])]
     pub merge: Option<PathBuf>,
-    /// The same, but write the result into FILE, which stays as FILE.bak. Where there is
-    /// no FILE it is created.
+    /// The same, but write the result to FILE; the old content stays as FILE.bak. A
+    /// missing FILE is created.
     #[arg(long, value_name = "FILE", conflicts_with = "output")]
     pub write: Option<PathBuf>,
-    /// Audience of the tokens that the provider gets. By default that of the entry
-    /// in FILE, else the issuer that the API server tells whoever asks.
+    /// Audience of the tokens that the provider gets. By default that of the entry in
+    /// FILE, else the issuer that the API server returns without a login.
     #[arg(long, value_name = "AUDIENCE", value_parser = NonEmptyStringValueParser::new())]
     pub audience: Option<String>,
-    /// Pattern of images to serve beside those that registries.conf gives, as for
+    /// Pattern of images to serve in addition to those of registries.conf, as for
     /// --unmirrored; repeatable.
     #[arg(long = "match-image", value_name = "PATTERN", value_parser = parse_pattern)]
     pub match_images: Vec<String>,
-    /// Give the plugin this environment's proxy: `HTTPS_PROXY` and `NO_PROXY` go into
-    /// the entry's env. Where kubelet has them, the plugin has them anyway.
+    /// Give the plugin this environment's proxy: `HTTPS_PROXY` and `NO_PROXY` are written
+    /// into the entry's env. The plugin inherits those of kubelet in any case.
     #[arg(long)]
     pub with_proxy: bool,
     /// What to print.
@@ -61,7 +61,7 @@ pub struct ProviderConfig {
     pub output: ConfigOutput,
 }
 
-/// A pattern that kubelet takes in matchImages.
+/// Parses a pattern that kubelet accepts in matchImages.
 fn parse_pattern(pattern: &str) -> Result<String, UrlError> {
     MatchImage::parse(pattern).map(|_| pattern.to_owned())
 }
@@ -73,7 +73,7 @@ pub enum ConfigOutput {
     Yaml,
     /// kubelet's file as JSON.
     Json,
-    /// OpenShift's `CRIOCredentialProviderConfig`, of which it makes kubelet's file.
+    /// OpenShift's `CRIOCredentialProviderConfig`, from which it writes kubelet's file.
     Openshift,
     /// The same in the preview version of OpenShift 4.21.
     OpenshiftV1alpha1,

@@ -33,20 +33,20 @@ Exit codes: 0 printed; 1 a failure, told in one line on stderr; 2 wrong usage.";
 #[derive(Debug, Args)]
 #[command(after_help = EXPLAIN_HELP)]
 pub struct Explain {
-    /// Image name as a pod would say it.
+    /// Image name as in a pod.
     #[arg(value_name = "IMAGE")]
     pub image: String,
     /// The pod's namespace.
     #[arg(short, long, value_parser = Namespace::parse)]
     pub namespace: Namespace,
-    /// Annotation of the pod's service account, as kubelet would hand it over; repeatable.
-    /// One of them may name the Secrets that count.
+    /// Annotation of the pod's service account, as kubelet passes it; repeatable. One of
+    /// them may name the Secrets to use.
     #[arg(long = "annotation", value_name = "NAME=VALUE", value_parser = parse_annotation)]
     pub annotations: Vec<(String, String)>,
-    /// Where the Secrets come from.
+    /// The source of the Secrets.
     #[command(flatten)]
     pub secrets: SecretsFrom,
-    /// Where the node is.
+    /// The directory of the node.
     #[command(flatten)]
     pub root: NodeRoot,
     /// How to print it.
@@ -54,16 +54,16 @@ pub struct Explain {
     pub output: Output,
 }
 
-/// Where `explain` has the Secrets from: files, or the API server.
+/// The source of the Secrets for `explain`: files, or the API server.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub struct SecretsFrom {
-    /// File with Secrets as "kubectl get secrets -o yaml" or "-o json" prints
-    /// them; repeatable, and - is stdin. Of two with the same name the last counts.
+    /// File with Secrets as "kubectl get secrets -o yaml" or "-o json" prints them;
+    /// repeatable, and - is stdin. Of two with the same name the last one is used.
     #[arg(id = "secret-files", long = "secrets", value_name = "FILE")]
     pub secrets: Vec<PathBuf>,
-    /// File with a token of a service account of the namespace: asks the API server,
-    /// as the plugin does.
+    /// File with a token of a service account of the namespace: reads the Secrets from
+    /// the API server, as the plugin does.
     #[arg(long, value_name = "FILE", value_parser = parse_file())]
     pub token_file: Option<PathBuf>,
 }

@@ -1,6 +1,5 @@
-//! What `--help` of a subcommand shows, and in which order: what is the subcommand's own
-//! first, its examples next, and the plugin's flags, which every subcommand takes, at the
-//! end.
+//! The `--help` of a subcommand: its own flags first, then its examples, and the plugin's
+//! flags, which every subcommand takes, at the end.
 
 use std::ffi::OsString;
 
@@ -12,10 +11,10 @@ use super::options::HEADING;
 
 const HEADING_OF_USAGE: &str = "Usage: ";
 
-/// clap folds everything but the usage: this is for terminals of common width.
+/// clap wraps everything but the usage, which is wrapped for terminals of this width.
 const USAGE_COLUMNS: usize = 80;
 
-/// The error with which clap answers a request for help, for the same arguments.
+/// Replaces clap's answer to a request for help, for the same arguments.
 pub(super) fn arranged(error: clap::Error, arguments: &[OsString]) -> clap::Error {
     if error.kind() != ErrorKind::DisplayHelp {
         return error;
@@ -26,15 +25,14 @@ pub(super) fn arranged(error: clap::Error, arguments: &[OsString]) -> clap::Erro
     }
 }
 
-/// The command line as help texts are made of it, for lines of so many columns or as the
-/// terminal is wide. Its subcommands hide the plugin's flags and list them below everything
-/// else.
+/// The command line for help texts, with lines of so many columns or of the terminal's
+/// width. Its subcommands hide the plugin's flags and list them after everything else.
 pub(super) fn command(columns: Option<usize>) -> Command {
     let mut program = Cli::command();
     if let Some(columns) = columns {
         program = program.term_width(columns);
     }
-    // Hands the plugin's flags to the subcommands.
+    // Adds the plugin's flags to the subcommands.
     program.build();
     let flags = plugin_flags(&program, columns);
     program.mut_subcommands(|mut subcommand| {
@@ -66,7 +64,7 @@ fn plugin_flags(program: &Command, columns: Option<usize>) -> String {
     block.render_help().to_string().trim_end().to_owned()
 }
 
-/// A usage without its heading, in lines that clap leaves as they are.
+/// A usage without its heading, in lines that clap does not wrap.
 fn folded(usage: &str) -> String {
     let indent = " ".repeat(HEADING_OF_USAGE.len());
     let usage = usage.strip_prefix(HEADING_OF_USAGE).unwrap_or(usage);

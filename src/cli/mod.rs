@@ -1,7 +1,7 @@
 //! The command line: the plugin's flags, which every subcommand takes too, and the
 //! subcommands.
 //!
-//! [`parse`] is the only place that reads the environment. It reads nothing else.
+//! [`parse`] is the only place that reads the environment, and it reads nothing else.
 
 mod check;
 mod check_name;
@@ -61,15 +61,15 @@ pub struct Cli {
     pub command: Option<Command>,
 }
 
-/// What the program can do by hand.
+/// The subcommands, to be run by hand.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Show which registry and which pull sources images have.
     Resolve(Resolve),
     /// Print kubelet's CredentialProviderConfig for this node, or write it into a file.
     Config(ProviderConfig),
-    /// Show which credential each pull source of an image would get, and why;
-    /// writes nothing.
+    /// Show which credential each pull source of an image would get, and why; writes
+    /// nothing.
     Explain(Explain),
     /// Check whether this node is ready: registries.conf, CRI-O, kubelet and the API
     /// server; changes nothing.
@@ -87,7 +87,7 @@ pub enum Output {
     Json,
 }
 
-/// What the program is to do, with which settings.
+/// The action of the program, with its settings.
 #[derive(Debug)]
 pub struct Invocation {
     /// The settings of the plugin.
@@ -96,7 +96,7 @@ pub struct Invocation {
     pub action: Action,
 }
 
-/// What the program is to do.
+/// The action of the program.
 #[derive(Debug)]
 pub enum Action {
     /// Serve kubelet.
@@ -119,21 +119,20 @@ impl Action {
     }
 }
 
-/// Why the program does nothing.
+/// Why the program cannot start.
 #[derive(Debug)]
 pub enum UsageError {
-    /// Wrong usage, or a request for help or the version: clap's error prints either
-    /// and knows the exit code.
+    /// Wrong usage, or a request for help or the version: clap's error prints either and
+    /// has the exit code.
     Clap(clap::Error),
-    /// The settings are right, and cannot be used here.
+    /// The settings cannot be used.
     Settings(SettingsError),
 }
 
-/// Parses a command line, with the environment for what it leaves open.
+/// Parses a command line, with the environment for what it does not set.
 ///
-/// The plugin's own flags are parsed without clap: to declare them to it, and the
-/// subcommands, costs more instructions than all else that a run does which finds no
-/// mirror.
+/// The plugin's own flags are parsed without clap: declaring them and the subcommands to
+/// clap costs more instructions than all the rest of a run that finds no mirror.
 ///
 /// # Errors
 /// [`UsageError`].
@@ -142,12 +141,12 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
     let plugin = arguments.iter().skip(1).cloned();
     let (given, action) = match Given::from_arguments(plugin) {
         Ok(given) => (given, Action::Plugin),
-        // A subcommand, help, or a mistake, which clap reports with all there is.
+        // A subcommand, help, or a mistake, which clap reports with all flags.
         Err(_) => with_clap(&arguments).map_err(UsageError::Clap)?,
     };
     let root = action.root().to_owned();
     let loaded = match action {
-        // It has a finding for a file that cannot be used.
+        // `check` reports a file that cannot be used.
         Action::Run(Command::Check(_)) => {
             Settings::load_around_file(given, variable, &root).map(|(settings, _)| settings)
         }
@@ -177,10 +176,10 @@ fn with_clap(arguments: &[OsString]) -> Result<(Given, Action), clap::Error> {
     Ok((cli.options.given, action))
 }
 
-/// What the provider's entry in kubelet's configuration sets, in `args` and `env`.
+/// The settings in `args` and `env` of the provider's entry in kubelet's configuration.
 ///
 /// # Errors
-/// What is wrong with it, in one line.
+/// The mistake in it, in one line.
 pub fn given_in_entry(entry: &CredentialProvider) -> Result<Given, String> {
     let arguments = entry.args.iter().map(OsString::from);
     let in_args = Given::from_arguments(arguments).map_err(|error| error.to_string())?;
@@ -195,8 +194,8 @@ pub fn given_in_entry(entry: &CredentialProvider) -> Result<Given, String> {
     }
 }
 
-/// The settings that our own command line and environment give over what is given in the
-/// provider's entry, and why its configuration file does not count.
+/// The settings of our own command line and environment, and below them those of the
+/// provider's entry; and why the configuration file is not used.
 ///
 /// # Errors
 /// [`SettingsError`].
@@ -237,8 +236,8 @@ fn variable(name: &str) -> Option<OsString> {
     env::var_os(name)
 }
 
-/// Whether a subcommand may print to a terminal in colours:
-/// <https://no-color.org>, and terminals that have none.
+/// Whether a subcommand may print colours on a terminal: <https://no-color.org>, and
+/// terminals without colours.
 pub fn colours() -> bool {
     let objected = variable("NO_COLOR").is_some_and(|value| !value.is_empty());
     !objected && variable("TERM").is_none_or(|term| term != "dumb")
@@ -263,8 +262,8 @@ mod tests {
         arguments
     }
 
-    /// Arguments of which command lines are made: flags of every kind, whole and in
-    /// parts, with values and without.
+    /// Arguments from which command lines are made: flags of every kind, whole and in
+    /// parts, with and without values.
     const ARGUMENTS: [&str; 12] = [
         "--auth-dir",
         "--auth-dir=/a",
@@ -280,7 +279,7 @@ mod tests {
         "--auth",
     ];
 
-    /// Every help text, as a terminal of a width shows it.
+    /// Every help text on a terminal of this width.
     fn help_texts(columns: usize) -> Vec<String> {
         let command = help::command(Some(columns));
         let mut texts = Vec::new();
@@ -357,7 +356,7 @@ mod tests {
                 let claps = claps.unwrap().options.given;
                 prop_assert_eq!(sorted(&ours), sorted(&claps));
             } else if let Ok(claps) = claps {
-                // clap may know more, such as `--`, but not other plain flags.
+                // clap may accept more, such as `--`, but no other plain flags.
                 prop_assert!(picked.contains(&"--"), "{:?}", claps);
             }
         }

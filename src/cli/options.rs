@@ -8,11 +8,11 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
 use provider::settings::{ALL, Given, Kind, Origin, Setting};
 
-/// Sets the plugin's flags apart from those of a subcommand.
+/// The heading of the plugin's flags in the help of a subcommand.
 pub(super) const HEADING: &str = "Options of the plugin";
 
-/// The setting that is a flag of the plugin alone: `explain` has a flag of that name for
-/// its input. A subcommand takes it before its own name.
+/// A setting that is a flag of the plugin only: `explain` has another flag of that name.
+/// A subcommand accepts it before its own name.
 const SECRETS: &str = "secrets";
 
 /// The settings that were given as flags.

@@ -26,10 +26,10 @@ Exit codes: 0 printed; 1 a failure, told in one line on stderr; 2 wrong usage.";
 #[derive(Debug, Args)]
 #[command(after_help = RESOLVE_HELP)]
 pub struct Resolve {
-    /// Image names as a pod would say them.
+    /// Image names as in a pod.
     #[arg(required = true, value_name = "IMAGE")]
     pub images: Vec<String>,
-    /// Where the node is.
+    /// The directory of the node.
     #[command(flatten)]
     pub root: NodeRoot,
     /// How to print them.

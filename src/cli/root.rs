@@ -1,4 +1,4 @@
-//! `--root`, of the subcommands that look at a node's files.
+//! `--root`, for subcommands that read a node's files.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use clap::Args;
 #[derive(Debug, Args)]
 pub struct NodeRoot {
     /// Directory that the node sees as /: every path of the node is looked up below it,
-    /// also those in the node's files and of its links.
+    /// also those in the node's files and links.
     #[arg(long = "root", value_name = "DIR", default_value = "/", value_parser = parse_directory)]
     pub directory: PathBuf,
 }

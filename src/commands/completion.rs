@@ -1,4 +1,4 @@
-//! `completion SHELL`: the script with which a shell completes our command line.
+//! `completion SHELL`: a script with which a shell completes our command line.
 
 use std::io::Write;
 
@@ -12,14 +12,14 @@ use crate::cli::{Cli, Completion, Shell};
 const NAME: &str = "crio-credential-provider";
 
 /// The program's name without a hyphen. clap's script for bash joins the words of a
-/// command with a separator that also replaces hyphens, but only in one of the two
-/// places that must agree: with a hyphen in the name, nothing is completed after a
-/// subcommand.
+/// command with a separator that also replaces hyphens, but only in one of two places
+/// that must agree: with a hyphen in the name, nothing is completed after a subcommand.
 const NAME_FOR_BASH: &str = "crio_credential_provider";
 
 /// Prints the completion script for a shell.
 ///
 /// # Errors
+/// Stdout cannot be written to.
 /// Stdout cannot be written to.
 pub fn completion(command: &Completion, mut stdout: impl Write) -> anyhow::Result<()> {
     let script = script(command.shell);
@@ -35,7 +35,7 @@ fn script(shell: Shell) -> Vec<u8> {
             program = program.name(NAME_FOR_BASH);
             generate(shells::Bash, &mut program, NAME_FOR_BASH, &mut script);
             let script = String::from_utf8_lossy(&script);
-            // What is left of that name are functions, and here the command.
+            // The name is left in functions, and in the command here.
             script
                 .replace(&format!(" {NAME_FOR_BASH}\n"), &format!(" {NAME}\n"))
                 .into_bytes()

@@ -1,4 +1,4 @@
-//! What the program can do by hand, for the administrator of a node.
+//! The subcommands, for the administrator of a node.
 
 mod check;
 mod completion;

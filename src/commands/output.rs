@@ -1,5 +1,5 @@
-//! What the subcommands print for people: colours on a terminal, columns that line
-//! up, and no control character of a file or a cluster in between.
+//! The text output of the subcommands: colours on a terminal, aligned columns, and no
+//! control characters from a file or a cluster.
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
@@ -10,23 +10,23 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::cli;
 
-/// What stands between two columns.
+/// The gap between two columns.
 const GAP: &str = "  ";
 
-/// What a piece of text is; on a terminal each kind has its colour.
+/// The kind of a piece of text; on a terminal each has its colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
-    /// Like everything around it.
+    /// Ordinary text.
     Plain,
     /// The title of a part.
     Heading,
     /// As it should be.
     Good,
-    /// Worth a look.
+    /// A warning.
     Warning,
-    /// Not as it should be.
+    /// A problem.
     Bad,
-    /// Of less weight.
+    /// Less important text.
     Faint,
 }
 
@@ -73,7 +73,7 @@ impl<T: AsRef<str>> From<T> for Cell {
 }
 
 impl<W: Write + IsTerminal> Printer<W> {
-    /// Prints to `out`, in colours where it is a terminal and nobody objects.
+    /// Prints to `out`, in colours if it is a terminal and `NO_COLOR` is not set.
     pub fn new(out: W) -> Self {
         let coloured = cli::colours() && out.is_terminal();
         Self { out, coloured }
@@ -84,7 +84,7 @@ impl<W: Write> Printer<W> {
     /// One line: the cells with a space between them.
     ///
     /// # Errors
-    /// As the output says.
+    /// Those of the output.
     pub fn line(&mut self, indent: usize, cells: &[Cell]) -> io::Result<()> {
         write!(self.out, "{:indent$}", "")?;
         for (index, cell) in cells.iter().enumerate() {
@@ -96,10 +96,10 @@ impl<W: Write> Printer<W> {
         writeln!(self.out)
     }
 
-    /// Rows whose columns line up; no space at the end of a line.
+    /// Rows with aligned columns; no space at the end of a line.
     ///
     /// # Errors
-    /// As the output says.
+    /// Those of the output.
     pub fn table(&mut self, indent: usize, rows: &[Vec<Cell>]) -> io::Result<()> {
         let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
         let width = |column| {
@@ -140,10 +140,10 @@ impl Cell {
     }
 }
 
-/// How printing ended. That nobody reads on, as behind `| head`, is no failure.
+/// The result of printing. A closed pipe, as of `| head`, is not a failure.
 ///
 /// # Errors
-/// Every other reason why something could not be written.
+/// All other errors of writing.
 pub fn finish(written: io::Result<()>) -> anyhow::Result<()> {
     match written {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -151,11 +151,11 @@ pub fn finish(written: io::Result<()>) -> anyhow::Result<()> {
     }
 }
 
-/// Prints a value as JSON, in which every character that is odd is written out: a
-/// terminal that shows it could be fooled as by text.
+/// Prints a value as JSON, with odd characters escaped: a terminal could be fooled by them
+/// as by those in text.
 ///
 /// # Errors
-/// As the output says.
+/// Those of the output.
 pub fn print_json(mut out: impl Write, value: &impl Serialize) -> io::Result<()> {
     let mut text = Vec::new();
     for c in serde_json::to_string_pretty(value)?.chars() {
@@ -163,7 +163,7 @@ pub fn print_json(mut out: impl Write, value: &impl Serialize) -> io::Result<()>
             write!(text, "{c}")?;
             continue;
         }
-        // Outside of strings, JSON has none of them.
+        // Outside of strings JSON has no such characters.
         for unit in c.encode_utf16(&mut [0; 2]) {
             write!(text, "\\u{unit:04x}")?;
         }
@@ -177,8 +177,8 @@ fn odd(c: char) -> bool {
     !matches!(c, '"' | '\'' | '\\') && c.escape_debug().len() > 1
 }
 
-/// The text with whatever could move the cursor, hide or reorder text written out:
-/// control and format characters, line ends and marks that combine.
+/// The text with all characters escaped that could move the cursor, or hide or reorder
+/// text: control and format characters, line ends and combining marks.
 fn escaped(text: &str) -> Cow<'_, str> {
     if !text.chars().any(odd) {
         return Cow::Borrowed(text);

@@ -1,5 +1,5 @@
-//! Where the node is: `/`, or a directory that holds one, for a disk that is
-//! mounted elsewhere, a container that sees the node below `/host`, and tests.
+//! The directory of the node: `/`, or another one, for a disk that is mounted elsewhere,
+//! a container that has the node below `/host`, and tests.
 
 use std::fs;
 use std::io;
@@ -23,18 +23,18 @@ impl Root {
         Self { directory }
     }
 
-    /// Where the node is here.
+    /// The directory.
     pub(super) fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// Whether this is the node we run on.
+    /// Whether this is the node that the program runs on.
     pub(super) fn is_here(&self) -> bool {
         self.directory == Path::new("/")
     }
 
-    /// Where a path of the node is here. Symbolic links stay below the root, also
-    /// absolute ones; components that do not exist are appended.
+    /// The place of a node's path here. Symbolic links stay below the root, even absolute
+    /// ones; components that do not exist are appended.
     pub(super) fn path(&self, path: &Path) -> PathBuf {
         resolve_below(&self.directory, path).into_owned()
     }
@@ -48,8 +48,8 @@ impl Root {
         resolved(one) == resolved(other)
     }
 
-    /// What another user than root could change on the way to a path of the node, and of
-    /// it; in a copy of a node the one who has unpacked it is trusted too.
+    /// What a user other than root could change on the way to a path of the node, and of it. In
+    /// a copy of a node the user who has unpacked it is trusted too.
     ///
     /// # Errors
     /// A part that does not exist or cannot be inspected.
@@ -57,7 +57,7 @@ impl Root {
         loophole(&self.directory, path, copier(&self.directory))
     }
 
-    /// The settings with every path where it is here.
+    /// The settings with the places of all paths here.
     pub(super) fn apply(&self, mut config: Settings) -> Settings {
         if self.is_here() {
             return config;
@@ -79,8 +79,7 @@ impl Root {
         config
     }
 
-    /// The API server with its CA where that is here: kubeconfigs name it by the
-    /// node's own path.
+    /// The API server with its CA's place here: kubeconfigs have the node's own path.
     pub(super) fn apply_to_trust(&self, endpoint: &mut Endpoint) {
         if let Trust::Ca(CaSource::File(path)) = &mut endpoint.trust
             && !path.starts_with(&self.directory)
@@ -89,7 +88,7 @@ impl Root {
         }
     }
 
-    /// A message with every path as the node has it.
+    /// A message with all paths as on the node.
     pub(super) fn told(&self, message: String) -> String {
         if self.is_here() {
             return message;
@@ -97,7 +96,7 @@ impl Root {
         message.replace(&format!("{}/", self.directory.display()), "/")
     }
 
-    /// A path here as the node has it.
+    /// A path here as on the node.
     pub(super) fn shown(&self, path: &Path) -> PathBuf {
         let below = path.strip_prefix(&self.directory);
         below.map_or_else(|_| path.to_owned(), |below| Path::new("/").join(below))

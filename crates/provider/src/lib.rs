@@ -1,11 +1,11 @@
-//! What kubelet runs before every pull: the plugin.
+//! The plugin: the code that kubelet runs before every pull.
 //!
-//! A pod pulls `docker.io/library/nginx`; the node's registries.conf sends CRI-O
-//! to a mirror that wants a login; the login is in a Secret of the pod's namespace.
-//! kubelet runs this code, which finds the mirrors, fetches the Secrets with the pod's
-//! own token, and leaves a short-lived auth file for CRI-O.
+//! A pod pulls `docker.io/library/nginx`. The node's registries.conf sends CRI-O to a
+//! mirror that needs a login, and the login is in a Secret of the pod's namespace.
+//! kubelet runs this code, which finds the mirrors, reads the Secrets with the pod's own
+//! token, and leaves a short-lived auth file for CRI-O.
 //!
-//! The stages, in reading order; each arrow is a type:
+//! The stages of a run; each takes the previous stage's type and returns the next one:
 //!
 //! ```text
 //! stdin
@@ -20,12 +20,12 @@
 //! stdout
 //! ```
 //!
-//! [`story`] runs them. The API server is found, verified and asked in [`api_server`].
-//! What every stage may use: [`settings`], [`deadline`], [`signals`], [`sandbox`],
-//! [`logging`] and [`run_log`], [`ownership`], [`excerpt`].
+//! [`story`] runs them in this order. [`api_server`] finds the API server, verifies it
+//! and sends requests. All stages may use [`settings`], [`deadline`], [`signals`],
+//! [`sandbox`], [`logging`] and [`run_log`], [`ownership`], [`excerpt`].
 //!
-//! The tools for the administrator are in the package of the program, which runs the
-//! same stages: nothing here prints tables, edits YAML or reads manifests.
+//! The administrator's tools are in the package of the program and run the same stages:
+//! this crate prints no tables, edits no YAML and reads no manifests.
 
 pub mod story;
 pub mod kubelet;

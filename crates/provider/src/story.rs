@@ -1,5 +1,5 @@
-//! The story of one request, start to end: each statement runs one stage on the result
-//! of the previous stage.
+//! One request, start to end: each statement runs one stage on the result of the previous
+//! stage.
 
 use std::io::Read;
 use std::os::fd::AsFd;
@@ -25,15 +25,15 @@ use crate::settings::Settings;
 use crate::sources::Sources;
 
 const ANSWER: &str = "write the response to stdout";
-/// A file that is older waits for no pull any more.
+/// An older file does not wait for a pull any more.
 const NOT_WAITING: Duration = Duration::from_secs(2 * 60);
 
-/// Reads kubelet's request from `stdin`, leaves the auth file for CRI-O, and
-/// answers on `stdout`.
+/// Reads kubelet's request from `stdin`, leaves the auth file for CRI-O, and writes the
+/// response to `stdout`.
 ///
 /// # Errors
-/// One chain of causes, readable in one line; nothing is on `stdout` then, and the
-/// auth file that this run has left is removed.
+/// One chain of causes, readable in one line. Nothing is on `stdout` then, and the auth
+/// file of this run is removed.
 pub fn run(
     config: &Settings,
     deadline: Deadline,
@@ -145,17 +145,17 @@ fn find<'a>(
         places = ask_server(config, server, account, names.as_ref(), deadline);
     }
     places.push(Box::new(global_files));
-    // From here on tenants write what is parsed.
+    // From here on the input comes from tenants.
     sandbox::close(config, places.iter().map(|place| place.needs()));
     Logins::choose(sources, places, &globals, &mut log)
 }
 
-/// Removes the auth file of an earlier run: a login that was revoked, or is not needed
-/// any more, must not be used.
+/// Removes the auth file of an earlier run: a login that was revoked or is not needed any
+/// more must not be used.
 fn withdraw(file: &AuthFile<'_>, logins: &Logins<'_>) -> anyhow::Result<Option<AuthDir>> {
     match file.remove() {
-        // Nothing is pulled from a mirror, so a directory that cannot be used is no
-        // reason for this pod not to start.
+        // Nothing is pulled from a mirror, so this pod can start without a usable
+        // directory.
         Err(error) if logins.sources.no_login().is_some() => {
             let error = anyhow::Error::new(error);
             warn!("an earlier auth file may still be there: {error:#}");
@@ -165,8 +165,8 @@ fn withdraw(file: &AuthFile<'_>, logins: &Logins<'_>) -> anyhow::Result<Option<A
     }
 }
 
-/// Removes what a failed run must not leave: kubelet still pulls, and CRI-O would take
-/// the login of an earlier run, perhaps of an account that may not be used any more.
+/// Removes the auth file of an earlier run after a failure: kubelet still pulls, and
+/// CRI-O would use that login, perhaps of an account that is no longer allowed to.
 fn clear(file: &AuthFile<'_>, failure: &anyhow::Error) {
     let refused = failure.downcast_ref().is_some_and(SecretsError::is_refusal);
     let cleared = if refused {

@@ -1,9 +1,9 @@
-//! Errors of YAML without the offending text.
+//! Errors of YAML without the text that they are about.
 
 use secret::DecodeError;
 use serde_saphyr::{Error, Location};
 
-/// Kind, line and column alone, as [`DecodeError`] has them of JSON.
+/// Kind, line and column only, as in [`DecodeError`] of JSON.
 pub fn decode_error(error: &Error) -> DecodeError {
     let location = error.location();
     let position = |of: fn(&Location) -> u64| {

@@ -1,26 +1,25 @@
-//! From a registry of registries.conf to patterns of `matchImages`.
+//! Converts registries of registries.conf to patterns of `matchImages`.
 //!
-//! The two match differently, so that patterns cannot say all that prefixes do:
+//! The two match differently, so patterns cannot express all prefixes:
 //!
-//! - `*.example.com` is every host below example.com, however deep; a pattern's `*`
+//! - `*.example.com` matches every host below example.com, at any depth; a pattern's `*`
 //!   is one label. There is one pattern for each of [`WILDCARD_LEVELS`] depths.
-//! - the prefix `example.com` is also for `example.com:5000`, with any port; a
-//!   pattern is for the port it names, or for none.
-//! - a prefix ends at a slash, a pattern anywhere in a path: `example.com/org` is
-//!   also a pattern for `example.com/organisation/app`. The provider is then run
-//!   for nothing, and says so.
+//! - the prefix `example.com` also matches `example.com:5000`, with any port; a pattern
+//!   matches only its own port, or none.
+//! - a prefix ends at a slash, a pattern anywhere in a path: `example.com/org` also
+//!   matches `example.com/organisation/app`. The provider is then run without need, and
+//!   logs that.
 
 use kubelet_credential_provider::provider_config::MatchImage;
 use registries_conf::{Config, ImageName, ImageNameError, Registry};
 
 use provider::sources::{BELOW, image_below};
 
-/// How many labels a `*` of registries.conf may stand for in an image that is
-/// matched: four, as in `<account>.dkr.ecr.<region>` before `.amazonaws.com`.
+/// How many labels the `*` of a registries.conf prefix may match: four, as in
+/// `<account>.dkr.ecr.<region>` before `.amazonaws.com`.
 const WILDCARD_LEVELS: usize = 4;
 
-/// A registry that has a mirror, but whose prefix is the beginning of no image's
-/// name as kubelet has it.
+/// A registry with a mirror whose prefix matches no image name of kubelet.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("no image that kubelet asks for has a name below prefix {prefix:?}")]
 pub(in crate::commands) struct Inexpressible {
@@ -31,12 +30,12 @@ pub(in crate::commands) struct Inexpressible {
     pub(in crate::commands) source: ImageNameError,
 }
 
-/// The patterns for the images of one of these registries; none where its images have
-/// nothing to be pulled from but themselves, since a login would be of no use.
+/// The patterns for the images of one of these registries. Empty if its images can only be
+/// pulled from themselves, since a login would not help.
 ///
 /// # Errors
-/// [`Inexpressible`], for prefixes with a tag or digest, without a host, with a star
-/// in a strange place, and for Docker Hub under a name that kubelet replaces by
+/// [`Inexpressible`], for prefixes with a tag or digest, without a host, with a star in an
+/// unsupported place, and for Docker Hub under a name that kubelet replaces with
 /// `docker.io`.
 pub(in crate::commands) fn patterns(
     registries: &Config,
@@ -53,8 +52,8 @@ pub(in crate::commands) fn patterns(
             });
         }
     };
-    // The prefix may be an image itself, and what its mirrors have for names below it
-    // says nothing about their own.
+    // The prefix may be an image itself, whose mirrors need not be those of names below
+    // it.
     let own = ImageName::parse_canonical(prefix).ok();
     let mut images = own.iter().chain([&below]);
     if !images.any(|image| has_elsewhere(registries, registry, image)) {
@@ -69,7 +68,7 @@ pub(in crate::commands) fn patterns(
 }
 
 /// Whether an image of a registry, or one with another path, may be pulled from
-/// elsewhere: a source is left out only where it is blocked for all of them.
+/// elsewhere: a source is left out only if it is blocked for all of them.
 fn has_elsewhere(registries: &Config, registry: &Registry, image: &ImageName) -> bool {
     let sources = registries.pull_sources_in(registry, image.as_str()).sources;
     sources.iter().any(|source| {
@@ -82,7 +81,7 @@ fn has_elsewhere(registries: &Config, registry: &Registry, image: &ImageName) ->
     })
 }
 
-/// Whether a registry that is not blocked is for some repositories below a location.
+/// Whether a registry that is not blocked matches some repositories below a location.
 fn is_open_below(registries: &Config, location: &str) -> bool {
     let mut open = registries
         .registries()
@@ -104,7 +103,7 @@ pub(in crate::commands) fn is_for(pattern: &MatchImage, registry: &Registry) -> 
         }
         None => prefix.clone(),
     };
-    // A host alone is for every port.
+    // A host without a port matches every port.
     if !prefix.contains(['/', ':']) && !pattern.port().is_empty() {
         name.push(':');
         name.push_str(pattern.port());
@@ -123,7 +122,7 @@ pub(in crate::commands) fn minimal(patterns: Vec<String>) -> Vec<String> {
         own.is_some_and(|own| {
             parsed.iter().enumerate().any(|(other_index, other)| {
                 other.as_ref().is_some_and(|other| {
-                    // Of two that say the same, the first one stays.
+                    // Of two equivalent patterns the first one stays.
                     let first = other_index < index || !own.covers(other);
                     other_index != index && other.covers(own) && first
                 })

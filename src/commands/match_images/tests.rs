@@ -172,7 +172,7 @@ fn a_pattern_is_for_the_registries_whose_images_it_may_match() {
     }
 }
 
-/// Hosts and prefixes over few names, so that they meet often.
+/// Hosts and prefixes over few names, so that they often match.
 fn host() -> impl Strategy<Value = String> {
     prop::collection::vec("[ab]", 1..=4).prop_map(|labels| labels.join(".") + ".test")
 }
@@ -184,7 +184,7 @@ fn prefix() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    /// But for the two limits that the module's documentation names.
+    /// Except for the two limits in the module's documentation.
     #[test]
     fn every_image_with_a_mirror_is_matched(
         prefixes in prop::collection::btree_map(prefix(), any::<bool>(), 1..6),

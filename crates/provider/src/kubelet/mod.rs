@@ -1,5 +1,5 @@
-//! The wire types of `credentialprovider.kubelet.k8s.io/v1`, which kubelet and
-//! this program speak over stdin and stdout.
+//! The messages between kubelet and this program on stdin and stdout,
+//! `credentialprovider.kubelet.k8s.io/v1`.
 //!
 //! <https://kubernetes.io/docs/reference/config-api/kubelet-credentialprovider.v1/>
 

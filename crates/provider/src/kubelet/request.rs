@@ -1,4 +1,4 @@
-//! `CredentialProviderRequest`: what kubelet writes to our stdin.
+//! `CredentialProviderRequest`: kubelet's request on stdin.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -12,15 +12,14 @@ use super::API_VERSION;
 /// The largest request that is read: 1 MiB. A token has a few KiB.
 pub const MAX_REQUEST_BYTES: usize = 1024 * 1024;
 
-/// The most characters of an image that an error holds.
+/// The most characters of an image that an error quotes.
 const MAX_SHOWN: usize = 300;
 const KIND: &str = "CredentialProviderRequest";
 
-/// A request that kubelet may send: of the right kind and version, for an image
-/// that parses.
+/// A request of kubelet: of the right kind and version, for a valid image.
 #[derive(Debug)]
 pub struct Request {
-    /// The repository to pull, normalised: what CRI-O hashes.
+    /// The repository to pull, normalised, which CRI-O hashes.
     pub image: ImageName,
     /// The pod's service-account token; `None` for static pods and where the
     /// provider is configured with `requireServiceAccount: false`.
@@ -29,10 +28,10 @@ pub struct Request {
     pub annotations: BTreeMap<String, String>,
 }
 
-/// Why a request cannot be served. Never holds a value of the token.
+/// Why a request cannot be served. Never contains the token.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
-    /// There was nothing to read.
+    /// Stdin is empty.
     #[error("stdin is empty: kubelet writes a {KIND} to it")]
     Empty,
     /// More than [`MAX_REQUEST_BYTES`], or a read error.
@@ -41,15 +40,15 @@ pub enum RequestError {
     /// Not JSON, or of the wrong shape.
     #[error("decode the {KIND} from stdin")]
     Decode(#[source] DecodeError),
-    /// Some other object.
+    /// Another kind of object.
     #[error("stdin holds kind {0:?}, expected {KIND:?}")]
     Kind(String),
-    /// Some other version of the API.
+    /// Another version of the API.
     #[error(
         "stdin speaks apiVersion {0:?}, expected {API_VERSION:?}: set it in the kubelet's CredentialProviderConfig"
     )]
     ApiVersion(String),
-    /// No image, or one that is no image reference.
+    /// No image, or one that is not an image reference.
     #[error("the request's image {image:?}")]
     Image {
         /// As received, cut to a readable length.
@@ -61,10 +60,10 @@ pub enum RequestError {
 }
 
 impl Request {
-    /// Reads the one request that kubelet sends, and checks it.
+    /// Reads the request, and checks it.
     ///
     /// # Errors
-    /// [`RequestError`] for whatever cannot be a request of kubelet.
+    /// [`RequestError`] if it is not a valid request of kubelet.
     pub fn read(stdin: impl Read) -> Result<Self, RequestError> {
         let text = read_bounded(stdin, MAX_REQUEST_BYTES).map_err(RequestError::Read)?;
         if text.trim_ascii().is_empty() {

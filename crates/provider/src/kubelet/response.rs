@@ -1,27 +1,24 @@
-//! `CredentialProviderResponse`: what kubelet reads from our stdout.
+//! `CredentialProviderResponse`: the response to kubelet on stdout.
 //!
-//! No credential ever travels through kubelet: CRI-O takes them from the auth
-//! file.
+//! It never contains a credential: CRI-O reads credentials from the auth file.
 
 use std::io::{self, Write};
 
 use kubelet_credential_provider::{self as wire, Auth, CacheKeyType, GoDuration};
 use registries_conf::ImageName;
 
-/// The answer: nothing for kubelet to cache, and at most a login without a user
-/// for the image itself.
+/// The response: it is not cached, and contains at most an empty login for the image.
 ///
-/// - `cacheKeyType: Image`, `cacheDuration: 0s`: CRI-O consumes the auth file
-///   with the pull, so every pull needs a fresh one, and kubelet must ask again.
-/// - The empty login sends nothing anywhere (CRI-O ignores a login without a
-///   user name), but makes kubelet record for whom the image was pulled
-///   (`KubeletEnsureSecretPulledImages`), so that other service accounts must
-///   prove their own access to it.
+/// - `cacheKeyType: Image`, `cacheDuration: 0s`: CRI-O deletes the auth file with the
+///   pull, so every pull needs a new one, and kubelet must run the provider again.
+/// - The empty login is sent nowhere (CRI-O ignores a login without a user name). It makes
+///   kubelet record for which service account the image was pulled
+///   (`KubeletEnsureSecretPulledImages`), so that others must prove their own access to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response(wire::Response);
 
 impl Response {
-    /// `auth: {}`: kubelet records the image as free for all pods of the node.
+    /// `auth: {}`: kubelet records the image as usable by all pods of the node.
     pub fn empty() -> Self {
         Self(wire::Response {
             cache_key_type: CacheKeyType::Image,
@@ -30,7 +27,8 @@ impl Response {
         })
     }
 
-    /// The empty login for `image`: kubelet records whose image it is.
+    /// The empty login for `image`: kubelet records the service account that it was
+    /// pulled for.
     #[expect(clippy::needless_pass_by_value, reason = "the image is used up")]
     pub fn owned(image: ImageName) -> Self {
         let mut response = Self::empty();
@@ -42,7 +40,7 @@ impl Response {
     /// Writes the response as one line of JSON.
     ///
     /// # Errors
-    /// As `stdout` says.
+    /// Those of `stdout`.
     pub fn write(&self, mut stdout: impl Write) -> io::Result<()> {
         stdout.write_all(&self.0.to_json())?;
         stdout.write_all(b"\n")?;

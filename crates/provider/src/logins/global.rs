@@ -1,5 +1,5 @@
-//! Global auth files: the node's own logins, which CRI-O no longer reads once it
-//! is given our file, and which are therefore carried over into it.
+//! Global auth files: the node's own logins. CRI-O does not read them if it gets our
+//! file, so they are copied into it.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -14,7 +14,7 @@ use super::LoginSource;
 use crate::deadline::Deadline;
 use crate::logins::{Observer, Origin, Selection, Skipped};
 
-/// The largest global auth file that is read: 4 MiB, far beyond any real one.
+/// The largest global auth file that is read: 4 MiB, much larger than any real one.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// The texts of the global auth files, in their order.
@@ -24,9 +24,9 @@ pub struct GlobalTexts(Vec<(Origin, Text<'static>)>);
 /// One global auth file, decoded; borrows from its text.
 #[derive(Debug)]
 pub struct GlobalAuthFile<'a> {
-    /// Place and path, for messages and precedence.
+    /// Its number and path, for messages and precedence.
     pub origin: &'a Origin,
-    /// What it holds.
+    /// Its content.
     pub file: AuthFile<'a>,
 }
 
@@ -39,14 +39,14 @@ pub struct GlobalFiles<'a> {
     pub deadline: Deadline,
 }
 
-/// Its credential helpers are left out, and its entries count.
+/// Its credential helpers are left out, and its entries are used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("leave out its \"credHelpers\"")]
 struct HelpersUnusable(#[source] DecodeError);
 
 impl GlobalTexts {
-    /// Reads the files. One that is missing is normal; one that cannot be read is
-    /// skipped, and the others still count.
+    /// Reads the files. A missing file is normal; one that cannot be read is skipped, and
+    /// the others are used.
     pub fn read(paths: &[PathBuf], observer: &mut dyn Observer) -> Self {
         let mut texts = Vec::new();
         for (index, path) in paths.iter().enumerate() {
@@ -62,7 +62,7 @@ impl GlobalTexts {
         Self(texts)
     }
 
-    /// Decodes the texts. One that is broken is skipped.
+    /// Decodes the texts, and skips malformed ones.
     pub fn decode(&self, observer: &mut dyn Observer) -> Vec<GlobalAuthFile<'_>> {
         let mut files = Vec::new();
         for (origin, text) in &self.0 {
@@ -82,8 +82,8 @@ impl GlobalTexts {
 }
 
 impl LoginSource for GlobalFiles<'_> {
-    /// A source whose host has a credential helper in the same file or one before it
-    /// gets no entry: containers/image asks the helper first, and so shall it.
+    /// A source whose host has a credential helper in the same file or an earlier one
+    /// gets no entry: containers/image uses the helper first, and must still do so.
     fn offer(
         &mut self,
         selection: &mut Selection,

@@ -1,8 +1,8 @@
-//! The logins of one image in one namespace: where they come from, and which of them
-//! counts for which pull source.
+//! The logins for one image in one namespace: their sources, and the choice among them
+//! for each pull source.
 //!
-//! The provider writes what is found here into the auth file, and `explain` prints it:
-//! both run [`Logins::choose`].
+//! The provider writes the result into the auth file, and `explain` prints it: both run
+//! [`Logins::choose`].
 
 mod selection;
 mod content;
@@ -30,20 +30,20 @@ pub use selection::{Candidate, Comparison, Origin, Owner, Rule, Selection, Verdi
 pub use server::Server;
 pub use shared::SharedSecrets;
 
-/// A place that logins come from. Whose logins they are, the pod's or the node's, is in
-/// the [`Origin`] of each.
+/// A source of logins. Whether they are the pod's or the node's is in the [`Origin`] of
+/// each.
 pub trait LoginSource {
-    /// What the source uses after the sandbox has closed. Files are not among it: a file
-    /// that is read later may have been replaced, and is then out of reach.
+    /// What the source uses after the sandbox has closed. Files are not included: a file
+    /// that is replaced before it is read cannot be read any more.
     fn needs(&self) -> Needs {
         Needs::default()
     }
 
-    /// Offers each of its logins to the selection, which decodes only those that it
-    /// takes.
+    /// Offers each of its logins to the selection, which decodes only those that it uses.
     ///
     /// # Errors
-    /// Where the source as a whole cannot be read, or the time is up. What is wrong
+    /// The source as a whole cannot be read, or the deadline has passed. Errors of single
+    /// logins go to the observer.
     /// with single logins goes to the observer.
     fn offer(
         &mut self,
@@ -59,7 +59,7 @@ pub struct Needs {
     pub ports: Vec<u16>,
 }
 
-/// Whether the API server is asked for logins, where these Secrets are named.
+/// Whether logins are read from the API server, if these Secrets are named.
 pub fn asks_server(settings: &Settings, names: Option<&SecretNames>) -> bool {
     reads_secrets(settings, names) || !settings.shared_secrets.is_empty()
 }
@@ -68,7 +68,7 @@ fn reads_secrets(settings: &Settings, names: Option<&SecretNames>) -> bool {
     settings.secrets != SecretsPolicy::Never && names.is_none_or(SecretNames::is_any)
 }
 
-/// The login sources that the API server is asked for, in the order of their precedence.
+/// The login sources that read from the API server, in order of precedence.
 pub fn ask_server<'a>(
     settings: &'a Settings,
     server: &'a Server,
@@ -97,7 +97,7 @@ pub fn ask_server<'a>(
     places
 }
 
-/// Chooses among the logins of all `places`, the one that counts most first.
+/// Chooses among the logins of all `places`, which are in order of precedence.
 ///
 /// # Errors
 /// As [`LoginSource::offer`].
@@ -113,14 +113,14 @@ pub fn select(
     Ok(selection)
 }
 
-/// What was found for an image in a namespace.
+/// The logins for an image in a namespace.
 #[derive(Debug)]
 pub struct Logins<'a> {
-    /// Where the image may be pulled from.
+    /// The repositories that the image may be pulled from.
     pub sources: Sources<'a>,
     /// The credential of each pull source that has one.
     pub selection: Selection,
-    /// What the auth file holds; `None`: there is to be no file.
+    /// The content of the auth file; `None`: there must be no file.
     pub content: Option<Wiped<Vec<u8>>>,
 }
 
@@ -134,8 +134,8 @@ impl<'a> Logins<'a> {
         }
     }
 
-    /// Chooses among the logins of all `places`, and carries the global auth files over
-    /// into the auth file. `observer` is told what happens on the way.
+    /// Chooses among the logins of all `places`, and copies the global auth files into the auth
+    /// file. `observer` gets what happens on the way.
     ///
     /// # Errors
     /// As [`LoginSource::offer`], and an auth file that would be too large.
@@ -149,8 +149,8 @@ impl<'a> Logins<'a> {
         Self::of(sources, selection, globals, observer)
     }
 
-    /// The logins of a selection for these sources, with the global auth files carried
-    /// over into the auth file.
+    /// The logins of a selection for these sources, with the global auth files copied into the
+    /// auth file.
     ///
     /// # Errors
     /// An auth file that would be too large.
@@ -168,8 +168,8 @@ impl<'a> Logins<'a> {
         })
     }
 
-    /// What kubelet is told: whose image it is, where a credential of the pod is used,
-    /// unless that is turned off.
+    /// The response to kubelet: with an empty login for the image if a credential of the
+    /// pod is used, unless that is turned off.
     pub fn response(&self, settings: &Settings) -> Response {
         if settings.empty_login && self.selection.has_pods() {
             Response::owned(self.sources.image.clone())

@@ -1,16 +1,16 @@
-//! What is told on the way to a selection, besides its result: the provider logs
-//! it, `explain` prints it.
+//! Events of a selection besides its result: the provider logs them, `explain` prints
+//! them.
 
 use std::error::Error;
 
 use super::selection::{Comparison, Origin};
 
-/// Listens while credentials are selected. `()` does not care.
+/// Gets the events of a selection. `()` ignores them.
 pub trait Observer {
-    /// Something cannot be used and was left out; everything else counts.
+    /// A Secret, file or entry cannot be used and was left out; everything else is used.
     fn skipped(&mut self, _skipped: &Skipped<'_>) {}
 
-    /// An entry met the best one so far of a pull source that it matches.
+    /// An entry was compared with the best one so far of a pull source that it matches.
     fn compared(&mut self, _comparison: &Comparison<'_>) {}
 
     /// An entry matches no pull source.
@@ -19,19 +19,20 @@ pub trait Observer {
 
 impl Observer for () {}
 
-/// Something that cannot be used, and why; never holds a part of a login.
+/// A Secret, file or entry that cannot be used, and why. Never contains a part of a
+/// login.
 #[derive(Debug)]
 pub struct Skipped<'a> {
     /// Where it is; a Secret without a name has an empty one.
     pub origin: &'a Origin,
-    /// The key of the entry, where that is all that is skipped.
+    /// The key of the entry, if only an entry is skipped.
     pub key: Option<&'a str>,
     /// Why, with all causes, in one line.
     pub reason: String,
 }
 
 impl<'a> Skipped<'a> {
-    /// With an error and its causes for the reason.
+    /// With an error and its causes as the reason.
     pub fn new(
         origin: &'a Origin,
         key: Option<&'a str>,

@@ -15,14 +15,14 @@ use crate::service_account::ServiceAccount;
 /// pod's token.
 #[derive(Debug)]
 pub struct NamespaceSecrets<'a> {
-    /// Who is asked.
+    /// The server to read from.
     pub server: &'a Server,
-    /// Whose namespace it is.
+    /// The service account, with its namespace.
     pub account: &'a ServiceAccount,
-    /// The Secrets that count, where they are named.
+    /// The names of the Secrets to use, if they are named.
     pub names: Option<&'a SecretNames>,
-    /// Whether the namespace counts as one without Secrets where the pod may not read
-    /// them.
+    /// Whether a namespace whose Secrets the pod may not read is treated as one without
+    /// Secrets.
     pub may_be_forbidden: bool,
     /// When the run must have ended.
     pub deadline: Deadline,
@@ -38,7 +38,7 @@ enum NoAuths {
     /// It has no logins either.
     #[error("its docker config has no \"auths\"")]
     Nothing,
-    /// It has logins, as they are laid out in the older type.
+    /// It has logins in the layout of the older type.
     #[error(
         "its docker config has no \"auths\": it has the layout of Secrets of type kubernetes.io/dockercfg"
     )]
@@ -89,7 +89,7 @@ impl LoginSource for NamespaceSecrets<'_> {
     }
 }
 
-/// Reports the names that are not valid names of Secrets.
+/// Reports names that are not valid Secret names.
 pub fn report_unusable(names: Option<&SecretNames>, observer: &mut dyn Observer) {
     for name in names.map_or(&[][..], SecretNames::unusable) {
         let origin = Origin::Secret(name.clone());
@@ -106,7 +106,7 @@ pub fn secret_origin(name: String, names: Option<&SecretNames>) -> Origin {
     }
 }
 
-/// Offers the entries of one Secret, until the time is up. What cannot be used is
+/// Offers the entries of one Secret, until the deadline. An entry that cannot be used is
 /// skipped.
 ///
 /// # Errors

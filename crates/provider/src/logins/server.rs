@@ -1,4 +1,4 @@
-//! The API server, found and ready to be asked with the pod's token.
+//! The API server, ready for requests with the pod's token.
 
 use secret::Secret;
 use tracing::info;
@@ -9,7 +9,7 @@ use crate::secret_names::{SecretNames, SharedSecret};
 use crate::service_account::ServiceAccount;
 use crate::settings::Settings;
 
-/// The API server, found and ready to be asked with one token.
+/// The API server, ready for requests with one token.
 #[derive(Debug)]
 pub struct Server {
     endpoint: Endpoint,
@@ -17,10 +17,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// Finds the API server, and reads what it is to be trusted by.
+    /// Finds the API server, and reads its CA.
     ///
     /// # Errors
-    /// Where it cannot be found, or nothing says what to trust it by.
+    /// It cannot be found, or there is no CA to verify it with.
     pub fn find(settings: &Settings, token: &Secret, deadline: Deadline) -> anyhow::Result<Self> {
         let endpoint = api_server::discover(&settings.cluster)?;
         let client = Client::new(&endpoint, token.clone(), deadline)?;
@@ -32,16 +32,15 @@ impl Server {
         Self { endpoint, client }
     }
 
-    /// The TCP port that is connected to: the server's, or that of the proxy in front
-    /// of it.
+    /// The TCP port of the connection: the server's, or that of the proxy in front of it.
     pub fn port(&self) -> u16 {
         self.endpoint.connects_to()
     }
 
-    /// Asks for the Secrets of the account's namespace, or those of these names.
+    /// Reads the Secrets of the account's namespace, or those of these names.
     ///
     /// # Errors
-    /// Where the server cannot be reached or trusted, or refuses.
+    /// The server cannot be reached or verified, or refuses.
     pub(super) fn read_secrets(
         &self,
         account: &ServiceAccount,
@@ -54,7 +53,7 @@ impl Server {
             let namespace = account.namespace.as_str();
             self.failure(error, &format!("{verb} secrets in namespace {namespace:?}"))
         })?;
-        // Only now: the line of a failure says all this too.
+        // Only on success: the line of a failure contains all this too.
         let Endpoint {
             server,
             why,
@@ -67,10 +66,10 @@ impl Server {
         Ok(())
     }
 
-    /// Asks for one Secret of a namespace that need not be the account's.
+    /// Reads one Secret of a namespace, which need not be the account's.
     ///
     /// # Errors
-    /// As the API server, or the way to it, has it.
+    /// The server cannot be reached or verified, or refuses.
     pub(super) fn read_shared(
         &self,
         account: &ServiceAccount,
@@ -79,7 +78,7 @@ impl Server {
         api_server::read_shared(&self.client, account, &shared.namespace, &shared.name)
     }
 
-    /// An error that says what was asked, and of whom.
+    /// An error with the request and the server.
     pub(super) fn failure(&self, error: SecretsError, what: &str) -> anyhow::Error {
         anyhow::Error::new(error).context(format!("{what} at API server {}", self.endpoint))
     }

@@ -1,5 +1,5 @@
 //! Secrets of other namespaces that the node's administrator shares with every pod that
-//! may read them.
+//! may get them.
 
 use super::secrets::offer_secret;
 use super::server::Server;
@@ -10,15 +10,15 @@ use crate::logins::{Observer, Origin, Selection, Skipped};
 use crate::secret_names::SharedSecret;
 use crate::service_account::ServiceAccount;
 
-/// Shared Secrets, read with the pod's token: the roles of their namespaces decide which
-/// pods may use them.
+/// Shared Secrets, read with the pod's token: RBAC in their namespaces decides which pods
+/// may use them.
 #[derive(Debug)]
 pub struct SharedSecrets<'a> {
-    /// Who is asked.
+    /// The server to read from.
     pub server: &'a Server,
-    /// Whose token it is.
+    /// The account of the token.
     pub account: &'a ServiceAccount,
-    /// The Secrets, the one that counts most first.
+    /// The Secrets, in order of precedence.
     pub secrets: &'a [SharedSecret],
     /// When the run must have ended.
     pub deadline: Deadline,
@@ -31,7 +31,7 @@ impl LoginSource for SharedSecrets<'_> {
         }
     }
 
-    /// A Secret that the pod may not read is skipped, since RBAC decides who may.
+    /// Skips a Secret that the pod may not read, since RBAC decides.
     fn offer(
         &mut self,
         selection: &mut Selection,

@@ -1,8 +1,8 @@
 //! Every setting of the plugin, declared once: its flag, its environment variable,
 //! its default and its help text.
 //!
-//! The plugin's own command line, `--help`, the man pages and the completions are all
-//! made of this table.
+//! The plugin's own command line, `--help`, the man pages and the completions are made
+//! from this table.
 
 /// One setting: the flag `--NAME` and an environment variable.
 #[derive(Debug, PartialEq, Eq)]
@@ -11,18 +11,18 @@ pub struct Setting {
     pub name: &'static str,
     /// The environment variable: `CRIO_CREDENTIAL_PROVIDER_` and the name.
     pub variable: &'static str,
-    /// What it takes.
+    /// The type of its value.
     pub kind: Kind,
-    /// The value, or for a list the values, where nothing is given.
+    /// The value, or the values of a list, if none is given.
     pub default: &'static [&'static str],
-    /// What it is for, in one paragraph.
+    /// Its purpose, in one paragraph.
     pub help: &'static str,
 }
 
-/// What a setting takes.
+/// The type of a setting's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Nothing: it is on or off.
+    /// A switch: on or off, without a value.
     Switch,
     /// One value; the text is the placeholder in help texts.
     One(&'static str),

@@ -1,10 +1,10 @@
-//! Durations as flags take them.
+//! Durations in flags.
 
 use std::time::Duration;
 
 use crate::kubelet::GoDuration;
 
-/// A duration as Go and Kubernetes write it, but for a bare number, which is seconds.
+/// Parses a duration of Go, or a number without a unit, which is seconds.
 pub(super) fn parse_duration(text: &str) -> Option<Duration> {
     let is_bare = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let with_unit = if is_bare { &format!("{text}s") } else { text };

@@ -1,8 +1,8 @@
-//! The configuration file: the settings as keys of a TOML file, for nodes whose
-//! `CredentialProviderConfig` is written by an operator that knows neither `args` nor
-//! `env`.
+//! The configuration file: the settings as keys of a TOML file, for nodes on which an
+//! operator writes `CredentialProviderConfig` and sets neither `args` nor `env`.
 //!
-//! It decides who gets the pods' tokens, so nobody but root may be able to change it.
+//! The file decides where the pods' tokens are sent, so only root may be able to change
+//! it.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -23,12 +23,12 @@ use crate::ownership::{Loophole, copier, loophole};
 /// The largest file that is read.
 const MAX_BYTES: usize = 1024 * 1024;
 
-/// What a configuration file has.
+/// The content of a configuration file.
 #[derive(Debug, Default)]
 pub(super) struct Parsed {
     /// The settings.
     pub(super) given: Given,
-    /// What is not one, and ignored.
+    /// Keys that are not settings, and are ignored.
     pub(super) unknown: Vec<UnknownKey>,
 }
 
@@ -65,16 +65,16 @@ pub enum FileError {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         #[source]
         source: ReadError,
     },
-    /// Somebody else than root could change it.
+    /// A user other than root could change it.
     #[error("configuration file {path:?}: {loophole}: {}", loophole.remedy())]
     Loophole {
         /// The file.
         path: PathBuf,
-        /// What could be changed.
+        /// What that user could change.
         loophole: Loophole,
     },
     /// It is not TOML, or has a value of the wrong type.
@@ -84,13 +84,13 @@ pub enum FileError {
         path: PathBuf,
         /// The line, from 1.
         line: usize,
-        /// What is wrong there.
+        /// What is wrong.
         reason: String,
     },
 }
 
-/// Reads the file of a node that has `root` as its `/`; `None` where there is none, unless
-/// it must exist.
+/// Reads the file of a node that has `root` as its `/`; `None` if it does not exist and
+/// need not.
 ///
 /// # Errors
 /// [`FileError`].
@@ -144,7 +144,7 @@ fn parse(path: &Path, content: &[u8]) -> Result<Parsed, FileError> {
     for (key, value) in tree.get_ref() {
         let offset = key.span().start;
         let line = line_at(offset);
-        // The file does not say where it is itself.
+        // The file cannot set its own path.
         let setting = named(key.get_ref()).filter(|setting| setting.name != CONFIG_FILE.name);
         let Some(setting) = setting else {
             parsed.unknown.push(UnknownKey {

@@ -1,6 +1,6 @@
-//! What was given for the settings, and where: on a command line, in the environment
-//! or in the configuration file. Values are taken as they are; [`Settings`](super::Settings) checks
-//! them.
+//! The values that were given for the settings, and where: on a command line, in the
+//! environment or in the configuration file. They are not checked here, but in
+//! [`Settings`](super::Settings).
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -10,7 +10,7 @@ use std::path::{PathBuf, absolute};
 
 use super::declared::{ALL, Kind, Setting, named};
 
-/// Where the value of a setting was given. The one that is named first wins.
+/// Where the value of a setting was given, in order of precedence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// As a flag.
@@ -29,11 +29,11 @@ pub struct Given(Vec<Value>);
 struct Value {
     setting: &'static Setting,
     origin: Origin,
-    /// At least one, but of a switch that is off.
+    /// At least one; empty for a switch that is off.
     texts: Vec<OsString>,
 }
 
-/// Why a command line is not one of the plugin.
+/// Why a command line is not the plugin's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ArgumentError {
     /// The argument is not a flag of the plugin.
@@ -51,8 +51,8 @@ impl Given {
     /// Parses a command line, without the program's name.
     ///
     /// # Errors
-    /// [`ArgumentError`] where there is anything but flags of the plugin: a
-    /// subcommand, `--help`, a mistake.
+    /// [`ArgumentError`] if it has anything but flags of the plugin: a subcommand, `--help`, or
+    /// a mistake.
     pub fn from_arguments(
         arguments: impl IntoIterator<Item = OsString>,
     ) -> Result<Self, ArgumentError> {
@@ -81,8 +81,8 @@ impl Given {
         Ok(given)
     }
 
-    /// Takes the settings' variables out of an environment. A switch is off where its
-    /// variable is empty, `0`, `n`, `no`, `f`, `false` or `off`.
+    /// Reads the settings' variables from an environment. A switch is off if its variable
+    /// is empty, `0`, `n`, `no`, `f`, `false` or `off`.
     pub fn from_environment(variable: impl Fn(&str) -> Option<OsString>) -> Self {
         let mut given = Self::default();
         for setting in ALL {
@@ -98,7 +98,8 @@ impl Given {
         given
     }
 
-    /// Adds a value: that of a flag, which is a list's values separated by colons.
+    /// Adds a value: that of a flag, in which the values of a list are separated by
+    /// colons.
     pub fn add(&mut self, setting: &'static Setting, origin: Origin, value: Option<&OsStr>) {
         let parts = value.into_iter().flat_map(|value| {
             let separator = if setting.kind.is_list() {
@@ -130,7 +131,7 @@ impl Given {
         });
     }
 
-    /// These settings, and those of `others` that are not among them.
+    /// These settings, and those of `others` that these do not have.
     #[must_use]
     pub fn or(mut self, others: Self) -> Self {
         for value in others.0 {
@@ -141,7 +142,7 @@ impl Given {
         self
     }
 
-    /// The flags that were given, as arguments of their own; paths are made absolute.
+    /// The flags that were given, as separate arguments; paths are made absolute.
     ///
     /// # Errors
     /// The working directory cannot be read, or a value is not UTF-8.
@@ -181,12 +182,12 @@ impl Given {
         values.map(move |value| (place(value), &value.texts[..]))
     }
 
-    /// Whether it was given: for a switch, that it is on.
+    /// Whether it was given; for a switch, whether it is on.
     pub(super) fn is_given(&self, setting: &Setting) -> bool {
         self.find(setting).is_some()
     }
 
-    /// The value, or the default; `None` where there is neither, or it is empty.
+    /// The value, or the default; `None` if there is neither, or it is empty.
     pub(super) fn one(&self, setting: &Setting) -> Option<&OsStr> {
         let given = self.find(setting).and_then(|value| value.texts.last());
         let value = given.map(OsString::as_os_str);
@@ -206,7 +207,7 @@ impl Given {
             .collect()
     }
 
-    /// Where the setting was given, or for a default, where it can be.
+    /// Where the setting was given; for a default, where it can be given.
     pub(super) fn place(&self, setting: &'static Setting) -> Place {
         let origin = self.find(setting).map(|value| value.origin.clone());
         let origin = origin.unwrap_or(Origin::Flag);
@@ -220,8 +221,8 @@ impl Given {
     }
 }
 
-/// A setting by the name under which it was given: `--timeout`, its variable, or its
-/// key with the file.
+/// A setting by the name under which it was given: `--timeout`, its variable, or its key
+/// and the file.
 #[derive(Debug, Clone)]
 pub struct Place {
     setting: &'static Setting,
@@ -239,7 +240,7 @@ impl Place {
         &self.origin
     }
 
-    /// Whether it was given by whoever runs the program, and not in a file.
+    /// Whether it was given on the command line or in the environment, and not in a file.
     pub fn is_usage(&self) -> bool {
         match self.origin {
             Origin::Flag | Origin::Environment => true,

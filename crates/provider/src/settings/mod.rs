@@ -1,9 +1,9 @@
-//! The settings of one run: given as flags, in the environment or in a file, checked
-//! once, and used by everything else.
+//! The settings of one run: given as flags, in the environment or in a file, and checked
+//! once.
 //!
 //! kubelet's CredentialProviderConfig can set both `args` and `env` of a provider:
-//! <https://kubernetes.io/docs/reference/config-api/kubelet-config.v1/>. A flag counts
-//! before its variable, and both before the configuration file.
+//! <https://kubernetes.io/docs/reference/config-api/kubelet-config.v1/>. A flag overrides
+//! its variable, and both override the configuration file.
 
 mod declared;
 mod duration;
@@ -39,53 +39,54 @@ pub use given::{ArgumentError, Given, Origin, Place};
 pub struct Settings {
     /// How to find registries.conf and its drop-ins.
     pub registries: Lookup,
-    /// Where auth files go.
+    /// The directory of auth files.
     pub auth_dir: PathBuf,
     /// The node's own logins, first file first.
     pub global_auth_files: Vec<PathBuf>,
-    /// The Secrets that count for service accounts that name none; empty: all.
+    /// The Secrets of service accounts that name none; empty: all.
     pub secret_names: Vec<String>,
     /// The annotation in which service accounts name their Secrets.
     pub secrets_annotation: Option<String>,
     /// Whether the Secrets of the pod's namespace are read.
     pub secrets: SecretsPolicy,
-    /// Secrets of any namespace that count for every pod that may get them, the one that
-    /// counts most first.
+    /// Secrets of any namespace that are used for every pod that may get them, in order
+    /// of precedence.
     pub shared_secrets: Vec<SharedSecret>,
-    /// Whether images are served that are pulled from nowhere but their own repository.
+    /// Whether images without a mirror or another location are served.
     pub unmirrored: bool,
-    /// How to find and to trust the API server.
+    /// How to find and verify the API server.
     pub cluster: api_server::Settings,
     /// The limit of the whole run.
     pub timeout: Duration,
     /// The file by which runs for one auth file take turns.
     pub lock_file: PathBuf,
-    /// kubelet's records of pulls; `None`: CRI-O's `in-use` is looked at instead.
+    /// kubelet's records of pulls; `None`: use CRI-O's `in-use` instead.
     pub pull_intents_dir: Option<PathBuf>,
-    /// The age from which left-over files are removed; `None`: never.
+    /// The age at which left-over files are removed; `None`: never.
     pub stale_after: Option<Duration>,
-    /// Whether kubelet is told whose image it is.
+    /// Whether the response has an empty login, so that kubelet records the service
+    /// account.
     pub empty_login: bool,
-    /// Whether the process gives up what it does not need.
+    /// Whether the process gives up access that it does not need.
     pub sandbox: bool,
     /// The least severe lines to log.
     pub log_level: Level,
-    /// How they look.
+    /// Their format.
     pub log_format: Format,
-    /// What was given, and where; the other settings have their defaults.
+    /// The given values and their places; the other settings have their defaults.
     pub given: Given,
-    /// The configuration file, where it was read.
+    /// The configuration file, if it was read.
     pub config_file: Option<PathBuf>,
-    /// What it has that is not a setting.
+    /// Its keys that are not settings.
     pub unknown_keys: Vec<UnknownKey>,
 }
 
 /// Whether the Secrets of the pod's namespace are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecretsPolicy {
-    /// Yes, and a pod that may not read them is a failure.
+    /// Yes; the run fails for a pod that may not read them.
     Required,
-    /// Yes, and a pod that may not read them has none.
+    /// Yes; a pod that may not read them has no Secrets.
     IfAllowed,
     /// No.
     Never,
@@ -102,15 +103,15 @@ impl SecretsPolicy {
     }
 }
 
-/// Why there are no settings.
+/// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
-    /// A value is not one that the setting takes.
+    /// A value is not valid for its setting.
     #[error("{place}: {reason}")]
     Value {
-        /// Which setting, as it was given.
+        /// The setting, as it was given.
         place: Place,
-        /// What it takes instead.
+        /// The values that it accepts.
         reason: &'static str,
     },
     /// The configuration file cannot be used.
@@ -122,7 +123,7 @@ pub enum SettingsError {
 }
 
 impl SettingsError {
-    /// Whether the configuration file is what is wrong.
+    /// Whether the error is in the configuration file.
     fn is_about_file(&self) -> bool {
         match self {
             Self::Value { place, .. } => !place.is_usage(),
@@ -133,9 +134,9 @@ impl SettingsError {
 }
 
 impl Settings {
-    /// Adds the environment and the configuration file to what was given as flags, and
-    /// checks it all. `variable` looks up the environment; a node below another
-    /// directory than `/` has its configuration file there.
+    /// Adds the environment and the configuration file to the given flags, and checks all of
+    /// them. `variable` looks up the environment. A node below another directory than `/` has
+    /// its configuration file there.
     ///
     /// # Errors
     /// [`SettingsError`].
@@ -160,11 +161,11 @@ impl Settings {
         })
     }
 
-    /// Loads as [`load`](Self::load) does, and goes on without the configuration file
-    /// where that cannot be used; with the reason.
+    /// Loads as [`load`](Self::load) does; if the configuration file cannot be used, goes on
+    /// without it and returns the reason.
     ///
     /// # Errors
-    /// [`SettingsError`] where it is not about the file.
+    /// [`SettingsError`] that is not in the file.
     pub fn load_around_file(
         flags: Given,
         variable: impl Fn(&str) -> Option<OsString>,
@@ -179,7 +180,7 @@ impl Settings {
         }
     }
 
-    /// Adds the environment alone to what was given as flags.
+    /// Adds only the environment to the given flags.
     ///
     /// # Errors
     /// [`SettingsError`].
@@ -243,7 +244,7 @@ impl Settings {
     }
 }
 
-/// What was given, value by value checked.
+/// The given values, checked one by one.
 struct Values<'a>(&'a Given);
 
 impl Values<'_> {
@@ -321,7 +322,7 @@ fn absolute_path(path: &OsStr) -> Result<PathBuf, SettingsError> {
     absolute(Path::new(path)).map_err(SettingsError::WorkingDirectory)
 }
 
-/// `None`: that of the CRI-O on the node.
+/// `None`: the layout of the CRI-O on the node.
 #[expect(
     clippy::option_option,
     reason = "no layout, and no value of the setting"
@@ -335,7 +336,7 @@ fn layout(text: &str) -> Option<Option<Layout>> {
     }
 }
 
-/// Proxies come from the environment, as for every client of Kubernetes.
+/// Proxies come from the environment, as for all clients of Kubernetes.
 fn proxies(variable: impl Fn(&str) -> Option<OsString>) -> ProxySettings {
     ProxySettings::of(|name| variable(name)?.into_string().ok())
 }

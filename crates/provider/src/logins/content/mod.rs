@@ -30,13 +30,13 @@ pub enum EncodeError {
     Json(#[source] DecodeError),
 }
 
-/// Encodes the auth file: the chosen credentials under the exact names of their
-/// sources, then whatever the global auth files hold, first file first, except
-/// where a key stands already, and except a credential helper that
-/// containers/image would ask before one of the chosen credentials. `observer` is
-/// told what CRI-O could not decode, which is left out.
+/// Encodes the auth file: the chosen credentials under the exact names of their sources,
+/// then the content of the global auth files, first file first. A key that is there
+/// already is not replaced, and a credential helper that containers/image would ask before
+/// one of the chosen credentials is left out. So is what CRI-O could not decode, which
+/// `observer` gets.
 ///
-/// `None` where no source has a credential: then there is no file.
+/// `None` if no source has a credential: then there is no file.
 ///
 /// # Errors
 /// [`EncodeError`].

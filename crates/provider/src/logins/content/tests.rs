@@ -190,7 +190,8 @@ proptest! {
             let name = ImageName::parse(source).unwrap();
             let tenants = tenants_alone.as_ref().and_then(|file| file["auths"].get(source));
             if written["credHelpers"].get(name.host()).is_some() {
-                // The node's helper goes before the node's logins, never before a tenant's.
+                // The node's helper takes precedence over the node's logins, never over a
+                // tenant's.
                 prop_assert_eq!(tenants, None);
                 continue;
             }
@@ -198,7 +199,8 @@ proptest! {
                 let expected = entry["auth"].as_str().map(ToOwned::to_owned);
                 prop_assert_eq!(find_like_containers_image(&written, &name), expected);
             }
-            // The namespace's own login is in the file, whatever the node has.
+            // The namespace's own login is in the file, whatever the node's files
+            // contain.
             if tenants.is_some() {
                 prop_assert_eq!(written["auths"].get(source), tenants);
             }

@@ -1,4 +1,4 @@
-//! Which pull sources a key matches, without comparing it with each of them.
+//! Finds the pull sources that a key matches, without comparing it with each of them.
 
 use std::ops::Range;
 
@@ -6,12 +6,12 @@ use containers_auth::Key;
 use registries_conf::ImageName;
 
 /// The sources in the order of their names, so that those below one host or path are
-/// next to each other.
+/// adjacent.
 #[derive(Debug)]
 pub(super) struct Index {
     /// Name and place of each source.
     names: Vec<(ImageName, usize)>,
-    /// Each host, with its port, once, for globs.
+    /// Each host with its port, once, for globs.
     hosts: Vec<String>,
 }
 
@@ -44,7 +44,7 @@ impl Index {
         found.flatten().map(|(_, place)| *place)
     }
 
-    /// Where the sources are whose names are this host and path, or below.
+    /// The ranges of sources whose names are this host and path, or below it.
     fn at_or_below(&self, host: &str, path: &[u8]) -> [Range<usize>; 2] {
         let mut parent = [host.as_bytes(), b"/", path].concat();
         let exact = if path.is_empty() {
@@ -59,7 +59,7 @@ impl Index {
             parent.push(b'/');
         }
         let from = self.first_from(&parent);
-        // What begins with it comes before the same text with the next character.
+        // Names that begin with it come before the same text with the next character.
         parent.pop();
         parent.push(b'/' + 1);
         [exact, from..self.first_from(&parent)]
