@@ -418,7 +418,7 @@ fn a_file_of_another_kind_is_refused_in_one_line() {
         (
             "bomb",
             format!("a0: &a0 [a, a]\n{bomb}"),
-            vec!["more than 100000 values"],
+            vec!["too many values from aliases"],
         ),
     ] {
         let node = node_with(&file);

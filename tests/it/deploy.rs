@@ -11,7 +11,9 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::support::{ACCOUNT, Cluster, NAMESPACE, NGINX, Node, Request, base64, login, owned};
+use crate::support::{
+    ACCOUNT, Cluster, NAMESPACE, NGINX, Node, Request, base64, login, owned, yaml,
+};
 use test_cluster::Secret;
 
 const NAME: &str = "crio-credential-provider";
@@ -27,7 +29,7 @@ fn text(path: &str) -> String {
 
 /// The documents of a YAML file.
 fn documents(path: &str) -> Vec<Value> {
-    serde_saphyr::from_multiple(&text(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+    yaml(&text(path))
 }
 
 /// The one document of that kind in a YAML file.

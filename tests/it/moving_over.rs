@@ -15,7 +15,7 @@ use ::base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use test_cluster::Secret;
 
-use crate::support::{Cluster, EMPTY, NGINX, Node, Provider, Request, base64, owned};
+use crate::support::{Cluster, EMPTY, NGINX, Node, Provider, Request, base64, owned, yaml};
 
 /// The file that CRI-O looks for, for that configuration's pod.
 const AUTH_FILE: &str =
@@ -27,7 +27,7 @@ fn text(name: &str) -> String {
 }
 
 fn documents(name: &str) -> Vec<Value> {
-    serde_saphyr::from_multiple(&text(name)).unwrap()
+    yaml(&text(name))
 }
 
 /// The node and the cluster of that configuration, and the provider as kubelet runs it

@@ -12,7 +12,7 @@ use std::path::Path;
 use serde_json::Value;
 use test_cluster::Secret;
 
-use crate::support::{Cluster, NAMESPACE, Node, owned};
+use crate::support::{Cluster, NAMESPACE, Node, owned, yaml};
 
 /// A section of the page, in its blocks.
 #[derive(Debug, Default)]
@@ -48,7 +48,7 @@ fn recipe(section: &str) -> Recipe {
         let (language, text) = part.split_once('\n').unwrap();
         match language {
             "toml" => text.clone_into(&mut recipe.registries),
-            "yaml" => recipe.secret = serde_saphyr::from_str(text).unwrap(),
+            "yaml" => recipe.secret = yaml(text).remove(0),
             "json" => {
                 let (image, _) = image.unwrap_or_else(|| panic!("{title}: a file for no image"));
                 let file = serde_json::from_str(text).unwrap();

@@ -7,10 +7,10 @@
 //! that may match an image with a mirror. Patterns that match none are dropped.
 
 use kubelet_credential_provider::API_VERSION as PROVIDER_API_VERSION;
-use kubelet_credential_provider::provider_config::tree::{Entry, Node, Value};
 use kubelet_credential_provider::provider_config::{
     API_VERSION, CredentialProvider, Document, MatchImage, TokenAttributes,
 };
+use kubernetes_yaml::{Entry, Node, Value};
 
 use super::edit::{Editor, Unsupported};
 use super::entry::{self, ARGS, ENV, NAME, Wanted};
@@ -306,7 +306,7 @@ fn without_places(node: &Node) -> Node {
             });
             Value::Mapping(entries.collect())
         }
-        scalar @ (Value::Null | Value::Bool(_) | Value::Number | Value::String(_)) => {
+        scalar @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
             scalar.clone()
         }
     };

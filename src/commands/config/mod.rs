@@ -24,8 +24,8 @@ pub(super) use self::merge::ours;
 use self::merge::{Merged, is_merged, merge};
 use self::tree::Tree;
 use crate::cli::{ConfigOutput, ProviderConfig};
-use kubelet_credential_provider::provider_config::tree::{LINE_BREAKS, Value};
 use kubelet_credential_provider::provider_config::{self, Document, MatchImage, Problem};
+use kubernetes_yaml::{LINE_BREAKS, Value};
 use provider::settings::Settings;
 
 /// Prints the configuration, or merges it into a file.
@@ -154,7 +154,7 @@ fn merged(path: &Path, before: &Document, wanted: &Wanted<'_>) -> anyhow::Result
     let is_empty = providers.is_none_or(|list| match &list.value {
         Value::Null => true,
         Value::Sequence(items) => items.is_empty(),
-        Value::Bool(_) | Value::Number | Value::String(_) | Value::Mapping(_) => false,
+        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Mapping(_) => false,
     });
     let is_mended = |problem: &&Problem| {
         is_blank

@@ -2,38 +2,29 @@
 //! from the API server.
 
 use containers_auth::Text;
+use kubernetes_yaml::{Limits, documents};
 use secret::{DecodeError, Wiped};
-use serde_json::Value;
-use serde_saphyr::{alias_limits, budget, options};
 
 use provider::yaml::decode_error;
 
-/// Scalars, lists and maps of one file: far more than the largest namespace has.
-const MAX_NODES: usize = 4_000_000;
-/// Documents of one file.
-const MAX_DOCUMENTS: usize = 10_000;
-/// What all aliases of a file stand for; kubectl never writes one.
-const MAX_REPLAYED: usize = 100_000;
+/// Far more than the largest namespace has; kubectl never writes an alias.
+const LIMITS: Limits = Limits {
+    documents: 10_000,
+    nodes: 4_000_000,
+    expanded: 100_000,
+};
 
 /// The documents of a YAML text, one JSON text after the other.
 ///
 /// # Errors
 /// [`DecodeError`], which never holds a part of the text.
 pub(super) fn to_json(text: &str) -> Result<Text<'static>, DecodeError> {
-    let options = options! {
-        with_snippet: false,
-        budget: budget! {
-            max_nodes: MAX_NODES,
-            max_events: 2 * MAX_NODES,
-            max_documents: MAX_DOCUMENTS,
-        },
-        alias_limits: alias_limits! { max_total_replayed_events: MAX_REPLAYED },
-    };
-    let documents: Result<Vec<Value>, _> = serde_saphyr::from_multiple_with_options(text, options);
-    let documents = documents.map_err(|error| decode_error(&error))?;
+    let documents = documents(text, LIMITS).map_err(|error| decode_error(&error))?;
     let mut all = Wiped::new(String::new());
     for document in documents {
-        all.push_str(&Wiped::new(serde_json::to_string(&document)?));
+        let json = document.to_json(text);
+        let json = json.map_err(|error| decode_error(&error))?;
+        all.push_str(&Wiped::new(serde_json::to_string(&json)?));
         all.push('\n');
     }
     Ok(Text::Owned(all))

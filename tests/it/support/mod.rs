@@ -29,9 +29,23 @@ use std::thread;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use kubernetes_yaml::{Limits, documents};
+use serde_json::Value;
 
 /// The image most tests pull, as kubelet names it.
 pub(crate) const NGINX: &str = "docker.io/library/nginx";
+
+/// The documents of a YAML text.
+pub(crate) fn yaml(text: &str) -> Vec<Value> {
+    let limits = Limits {
+        documents: 100,
+        nodes: 100_000,
+        expanded: 1_000,
+    };
+    let documents = documents(text, limits).unwrap();
+    let json = documents.iter().map(|document| document.to_json(text));
+    json.collect::<Result<_, _>>().unwrap()
+}
 
 /// What `auth` holds for `user:password`.
 pub(crate) fn base64(login: &str) -> String {

@@ -1,13 +1,12 @@
 //! From a document to typed values, strictly: what kubelet's decoder refuses is a
 //! problem with its line, and decoding goes on.
 
+use kubernetes_yaml::{Node, Value, line_of};
 use secret::Secret;
 
-use super::line::line_of;
 use super::provider::{
     CredentialProvider, CredentialProviderConfig, EnvVar, Problem, TokenAttributes,
 };
-use super::tree::{Node, Value};
 use super::{API_VERSION, API_VERSIONS, KIND};
 
 const ROOT_FIELDS: [&str; 3] = ["apiVersion", "kind", "providers"];
@@ -218,9 +217,9 @@ impl Decoder<'_> {
 
     fn text(&mut self, node: &Node, field: &str) -> String {
         match &node.value {
-            Value::String(text) => text.clone(),
+            Value::String(text) => text.as_str().to_owned(),
             Value::Null => String::new(),
-            Value::Bool(_) | Value::Number => {
+            Value::Bool(_) | Value::Number(_) => {
                 let found = node.value.kind();
                 self.refuse(
                     node,

@@ -4,12 +4,11 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
+use kubernetes_yaml::{Entry, MAX_DEPTH, Node, Style, SyntaxError, Value};
+use secret::Wiped;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
-
-use super::syntax_error::SyntaxError;
-use super::tree::{Entry, MAX_DEPTH, Node, Style, Value};
 
 /// Whether kubelet takes a text for JSON, and for nothing else.
 pub(super) fn is_json(text: &[u8]) -> bool {
@@ -48,12 +47,12 @@ impl<'t> Reader<'t> {
             }
             Some(b'"') => {
                 let text: Cow<'_, str> = self.decode(raw, span.start)?;
-                Value::String(text.into_owned())
+                Value::String(Wiped::new(text.into_owned()))
             }
             Some(b't') => Value::Bool(true),
             Some(b'f') => Value::Bool(false),
             Some(b'n') => Value::Null,
-            _ => Value::Number,
+            _ => Value::Number(raw.to_owned()),
         };
         Ok(Node {
             value,

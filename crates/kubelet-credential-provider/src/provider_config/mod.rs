@@ -13,7 +13,7 @@
 //! - [`match_image()`] and [`CredentialProvider::is_for`] answer whom
 //!   kubelet would ask for an image, [`CredentialProvider::covers`] whether one
 //!   provider is asked for every image of a pattern.
-//! - [`tree`] has the values with their places in the text, for editors.
+//! - [`Document::root`] has the values with their places in the text, for editors.
 //!
 //! <https://kubernetes.io/docs/reference/config-api/kubelet-config.v1/>
 
@@ -23,11 +23,6 @@ mod provider;
 mod validate;
 mod match_image;
 mod intersect;
-pub mod tree;
-mod syntax_error;
-mod line;
-mod yaml;
-mod scalar;
 mod json;
 
 pub use load::{Document, File, LoadError, MAX_BYTES, ParseError, load, parse, read};
@@ -35,7 +30,6 @@ pub use match_image::{MatchImage, match_image};
 pub use provider::{
     CredentialProvider, CredentialProviderConfig, EnvVar, Problem, TokenAttributes,
 };
-pub use syntax_error::SyntaxError;
 
 /// The group and version that is written; kubelet also reads `v1beta1` and `v1alpha1`.
 pub const API_VERSION: &str = "kubelet.config.k8s.io/v1";

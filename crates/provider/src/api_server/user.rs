@@ -4,10 +4,10 @@
 
 use std::path::{Path, PathBuf};
 
+use kubernetes_yaml::Node;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use secret::{ReadError, Secret, Wiped, read_file};
-use serde::{Deserialize, Deserializer};
 
 use super::kubeconfig::{Document, KubeconfigError, base64, error, text};
 use super::tls::Identity;
@@ -49,87 +49,56 @@ pub enum UserError {
     None(PathBuf),
 }
 
-#[derive(Deserialize)]
-struct NamedUser {
-    name: String,
-    #[serde(default)]
-    user: Option<WireUser>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct WireUser {
-    #[serde(default)]
-    token: Option<Private>,
-    #[serde(default, rename = "tokenFile")]
-    token_file: Option<PathBuf>,
-    #[serde(default)]
-    client_certificate: Option<PathBuf>,
-    #[serde(default)]
-    client_certificate_data: Option<Private>,
-    #[serde(default)]
-    client_key: Option<PathBuf>,
-    #[serde(default)]
-    client_key_data: Option<Private>,
-}
-
-/// A text that becomes a secret without a copy.
-struct Private(Secret);
-
-impl<'de> Deserialize<'de> for Private {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Ok(Self(Secret::from(text.into_bytes())))
-    }
-}
-
 impl User {
     /// The user of a kubeconfig's current context.
     ///
     /// # Errors
     /// [`UserError`] if there is none with a login that needs no plugin.
     pub fn read(path: &Path) -> Result<Self, UserError> {
-        let mut document: Document<Option<Vec<NamedUser>>> = Document::read(path)?;
+        let document = Document::read(path)?;
         let name = document
             .current_context()
-            .and_then(|mut context| text(&mut context, "user"))
+            .and_then(|context| text(context, "user"))
             .map_err(|problem| error(path, problem))?;
-        let none = || UserError::None(path.to_owned());
-        let mut users = document.users.into_iter().flatten();
-        let user = users.find(|user| Some(&user.name) == name.as_ref());
-        let user = user.and_then(|user| user.user).ok_or_else(none)?;
-        let file = File { path };
-        let token = file.token(&user)?;
-        let identity = file.identity(&user)?;
+        let users = document.field("users").map(Node::items).unwrap_or_default();
+        let is_named = |user: &&Node| user.last("name").and_then(Node::as_str) == name;
+        let user = users.iter().find(is_named).filter(|_| name.is_some());
+        let file = File {
+            path,
+            user: user.and_then(|user| user.last("user")),
+        };
+        let token = file.token()?;
+        let identity = file.identity()?;
         if token.is_none() && identity.is_none() {
-            return Err(none());
+            return Err(UserError::None(path.to_owned()));
         }
         Ok(Self { token, identity })
     }
 }
 
-/// The kubeconfig, whose directory paths are relative to.
+/// The kubeconfig, to which the paths in it are relative, and the user of it.
 struct File<'a> {
     path: &'a Path,
+    user: Option<&'a Node>,
 }
 
-impl File<'_> {
-    /// As in client-go, `tokenFile` takes precedence over `token`.
-    fn token(&self, user: &WireUser) -> Result<Option<Secret>, UserError> {
-        if let Some(path) = &user.token_file {
+impl<'a> File<'a> {
+    fn text(&self, field: &'static str) -> Result<Option<&'a str>, UserError> {
+        text(self.user, field).map_err(|problem| error(self.path, problem).into())
+    }
+
+    /// `tokenFile` comes before `token`, as in client-go.
+    fn token(&self) -> Result<Option<Secret>, UserError> {
+        if let Some(path) = self.text("tokenFile")? {
             let text = self.named(path)?;
             return Ok(Some(Secret::from(text.trim_ascii().to_vec())));
         }
-        let token = user.token.as_ref().map(|Private(token)| token.clone());
-        Ok(token.filter(|token| !token.expose().is_empty()))
+        Ok(self.text("token")?.map(Secret::from))
     }
 
-    fn identity(&self, user: &WireUser) -> Result<Option<Identity>, UserError> {
-        let certificate = self.pem(
-            user.client_certificate_data.as_ref(),
-            user.client_certificate.as_deref(),
-        )?;
-        let key = self.pem(user.client_key_data.as_ref(), user.client_key.as_deref())?;
+    fn identity(&self) -> Result<Option<Identity>, UserError> {
+        let certificate = self.pem("client-certificate-data", "client-certificate")?;
+        let key = self.pem("client-key-data", "client-key")?;
         let (Some(certificate), Some(key)) = (certificate, key) else {
             return Ok(None);
         };
@@ -143,19 +112,19 @@ impl File<'_> {
     /// As in client-go, data takes precedence over a file.
     fn pem(
         &self,
-        data: Option<&Private>,
-        path: Option<&Path>,
+        data: &'static str,
+        path: &'static str,
     ) -> Result<Option<Wiped<Vec<u8>>>, UserError> {
-        if let Some(Private(data)) = data.filter(|Private(data)| !data.expose().is_empty()) {
-            let decoded = base64(data.expose());
+        if let Some(data) = self.text(data)? {
+            let decoded = base64(data.as_bytes());
             return decoded
                 .map(Some)
                 .ok_or_else(|| UserError::Identity(self.path.to_owned()));
         }
-        path.map(|path| self.named(path)).transpose()
+        self.text(path)?.map(|path| self.named(path)).transpose()
     }
 
-    fn named(&self, path: &Path) -> Result<Wiped<Vec<u8>>, UserError> {
+    fn named(&self, path: &str) -> Result<Wiped<Vec<u8>>, UserError> {
         let path = self.path.parent().unwrap_or(self.path).join(path);
         read_file(&path, MAX_BYTES).map_err(|source| UserError::Read { path, source })
     }
@@ -193,7 +162,7 @@ mod tests {
             ("{exec: {command: reboot}}", "plugins are not run"),
             ("{username: a, password: hunter2}", "neither a token"),
             ("{token: ''}", "neither a token"),
-            ("{token: [hunter2]}", "YAML"),
+            ("{token: [hunter2]}", "its token is not a string"),
             ("{tokenFile: missing}", "missing"),
             (
                 "{client-certificate-data: hunter2, client-key-data: hunter2}",

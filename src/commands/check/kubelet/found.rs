@@ -6,8 +6,8 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use kubernetes_yaml::{Entry, Node, Value};
 use secret::read_file;
-use serde_json::Value;
 
 use super::{BIN_DIR_FLAG, CONFIG_FLAG, plain};
 use crate::commands::check::process::{Process, flag};
@@ -169,27 +169,28 @@ fn k3s_configuration(root: &Root) -> BTreeMap<String, Vec<String>> {
     for file in files {
         let text = read_file(&root.path(&file), MAX_BYTES).unwrap_or_default();
         let text = str::from_utf8(&text).unwrap_or_default();
-        let said: BTreeMap<String, Value> = serde_saphyr::from_str(text).unwrap_or_default();
-        for (key, value) in said {
-            let values = if let Value::Array(values) = &value {
+        let said = kubernetes_yaml::parse(text).ok().flatten();
+        for Entry { key, value, .. } in said.iter().flat_map(Node::entries) {
+            let values = if let Value::Sequence(values) = &value.value {
                 values.iter().filter_map(scalar).collect()
             } else {
-                scalar(&value).into_iter().collect()
+                scalar(value).into_iter().collect()
             };
             match key.strip_suffix('+') {
                 Some(key) => all.entry(key.to_owned()).or_default().extend(values),
-                None => drop(all.insert(key, values)),
+                None => drop(all.insert(key.clone(), values)),
             }
         }
     }
     all
 }
 
-fn scalar(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
+fn scalar(node: &Node) -> Option<String> {
+    match &node.value {
+        Value::String(text) => Some(text.as_str().to_owned()),
+        Value::Number(text) => Some(text.clone()),
+        Value::Bool(value) => Some(value.to_string()),
+        Value::Null | Value::Sequence(_) | Value::Mapping(_) => None,
     }
 }
 

@@ -1,10 +1,8 @@
 //! Whether kubelet hands out tokens: its version and its feature gates.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use secret::read_file;
-use serde::Deserialize;
 
 use super::found::{Found, drop_ins};
 use crate::cli::CheckName;
@@ -70,13 +68,6 @@ fn version(root: &Root, found: &Found) -> Option<Version> {
     Version::parse(said.trim().strip_prefix("Kubernetes ")?)
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct KubeletConfiguration {
-    #[serde(rename = "featureGates")]
-    feature_gates: Option<BTreeMap<String, bool>>,
-}
-
 /// What is said of the gate: `--config`, then the drop-ins of `--config-dir`, then
 /// `--feature-gates`.
 fn gate(root: &Root, found: &Found) -> Option<bool> {
@@ -88,8 +79,8 @@ fn gate(root: &Root, found: &Found) -> Option<bool> {
     let said = |path: &PathBuf| {
         let text = read_file(&root.path(path), MAX_BYTES).ok()?;
         let text = str::from_utf8(&text).ok()?;
-        let wire: KubeletConfiguration = serde_saphyr::from_str(text).ok()?;
-        wire.feature_gates?.get(GATE).copied()
+        let configuration = kubernetes_yaml::parse(text).ok()??;
+        configuration.last("featureGates")?.last(GATE)?.as_bool()
     };
     let of_files = files.iter().filter_map(said).next_back();
     let of_flag = found.flag("feature-gates").and_then(|gates| {

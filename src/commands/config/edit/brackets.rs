@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use kubelet_credential_provider::provider_config::tree::Node;
+use kubernetes_yaml::Node;
 
 use super::{Editor, STEP};
 use crate::commands::config::tree::{Tree, quoted};

@@ -2,9 +2,7 @@
 
 use std::ops::Range;
 
-use kubelet_credential_provider::provider_config::tree::{
-    Entry, LINE_BREAKS, Node, line_before, next_line,
-};
+use kubernetes_yaml::{Entry, LINE_BREAKS, Node, line_before, next_line};
 
 use super::{Editor, ODD, Unsupported};
 use crate::commands::config::tree::Tree;

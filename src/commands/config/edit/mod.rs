@@ -9,9 +9,7 @@ mod brackets;
 use std::ops::Range;
 
 use kubelet_credential_provider::provider_config::Document;
-use kubelet_credential_provider::provider_config::tree::{
-    Entry, LINE_BREAKS, Node, Style, Value, line_before,
-};
+use kubernetes_yaml::{Entry, LINE_BREAKS, Node, Style, Value, line_before};
 
 use super::tree::Tree;
 
@@ -91,7 +89,7 @@ impl<'d> Editor<'d> {
             Value::Null => true,
             Value::Sequence(items) => items.is_empty(),
             Value::Mapping(entries) => entries.is_empty(),
-            Value::Bool(_) | Value::Number | Value::String(_) => false,
+            Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
         };
         if is_empty && !is_scalar && mapping.style == Style::Block {
             let indent = self.column(entry.key_span.start)? + STEP;

@@ -7,14 +7,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use containers_auth::Text;
+use kubernetes_yaml::{Node, Style, SyntaxError, Value, line_of};
 use secret::{ReadError, read_file};
 
 use super::decode::decode;
-use super::line::line_of;
+use super::json;
 use super::provider::{CredentialProviderConfig, Problem};
-use super::syntax_error::SyntaxError;
-use super::tree::{Node, Style, Value};
-use super::{json, yaml};
 
 /// The largest file that is read: 1 MiB.
 pub const MAX_BYTES: usize = 1024 * 1024;
@@ -144,7 +142,7 @@ pub fn parse(text: &[u8]) -> Result<Document, ParseError> {
     let root = if is_json {
         json::parse(text)?
     } else {
-        yaml::parse(text)?.unwrap_or(Node {
+        kubernetes_yaml::parse(text)?.unwrap_or(Node {
             value: Value::Null,
             span: text.len()..text.len(),
             style: Style::Block,

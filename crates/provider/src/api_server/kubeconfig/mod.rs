@@ -11,11 +11,8 @@ use std::path::{Path, PathBuf};
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::general_purpose::{GeneralPurpose, PAD};
+use kubernetes_yaml::{Node, SyntaxError, Value};
 use secret::{DecodeError, ReadError, Wiped, read_file};
-use serde::Deserialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
-use serde_json::Value;
-use serde_saphyr::{DuplicateKeyPolicy, options};
 
 use super::tls::CaSource;
 use crate::yaml::decode_error;
@@ -107,8 +104,8 @@ impl Kubeconfig {
     /// # Errors
     /// [`KubeconfigError`] if it cannot be read, or has no server.
     pub fn read(path: &Path) -> Result<Self, KubeconfigError> {
-        let document: Document<IgnoredAny> = Document::read(path)?;
-        Self::of(document, path).map_err(|problem| error(path, problem))
+        let document = Document::read(path)?;
+        Self::of(&document, path).map_err(|problem| error(path, problem))
     }
 
     /// Parses the text of a kubeconfig in the file `path`.
@@ -117,20 +114,23 @@ impl Kubeconfig {
     /// As [`Kubeconfig::read`].
     pub fn parse(path: &Path, text: &[u8]) -> Result<Self, KubeconfigError> {
         let document = Document::parse(text);
-        let kubeconfig = document.and_then(|document| Self::of(document, path));
+        let kubeconfig = document.and_then(|document| Self::of(&document, path));
         kubeconfig.map_err(|problem| error(path, problem))
     }
 
-    fn of(mut document: Document<IgnoredAny>, path: &Path) -> Result<Self, KubeconfigProblem> {
-        let mut context = document.current_context()?;
-        let name = text(&mut context, "cluster")?.unwrap_or_default();
-        let mut cluster = CLUSTERS.find(&mut document.clusters, &name)?;
-        let server = text(&mut cluster, "server")?;
-        let data = text(&mut cluster, "certificate-authority-data")?;
-        let file = text(&mut cluster, "certificate-authority")?;
+    fn of(document: &Document, path: &Path) -> Result<Self, KubeconfigProblem> {
+        let context = document.current_context()?;
+        let name = text(context, "cluster")?.unwrap_or_default();
+        let cluster = CLUSTERS.find(document, name)?;
+        let server = text(cluster, "server")?;
+        let data = text(cluster, "certificate-authority-data")?;
+        let file = text(cluster, "certificate-authority")?;
+        let owned = |field| text(cluster, field).map(|text| text.map(str::to_owned));
         Ok(Self {
             path: path.to_owned(),
-            server: server.ok_or(KubeconfigProblem::Missing("server in its current cluster"))?,
+            server: server
+                .ok_or(KubeconfigProblem::Missing("server in its current cluster"))?
+                .to_owned(),
             ca: match (data, file) {
                 (Some(_), Some(_)) => return Err(KubeconfigProblem::TwoCas),
                 (Some(data), None) => {
@@ -143,29 +143,18 @@ impl Kubeconfig {
                 }
                 (None, None) => None,
             },
-            tls_server_name: text(&mut cluster, "tls-server-name")?,
-            proxy_url: text(&mut cluster, "proxy-url")?,
-            asks_to_skip_verification: flag(&mut cluster, "insecure-skip-tls-verify")?,
+            tls_server_name: owned("tls-server-name")?,
+            proxy_url: owned("proxy-url")?,
+            asks_to_skip_verification: flag(cluster, "insecure-skip-tls-verify")?,
         })
     }
 }
 
-/// The first document of a kubeconfig, the only one that client-go reads, with as much of
-/// its users as `Users` accepts.
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "kebab-case")]
-pub(super) struct Document<Users> {
-    #[serde(rename = "apiVersion")]
-    api_version: Value,
-    kind: Value,
-    current_context: Value,
-    contexts: Value,
-    clusters: Value,
-    pub(super) users: Users,
-}
+/// The first document of a kubeconfig, of which client-go reads no other.
+pub(super) struct Document(Option<Node>);
 
-impl<Users: Default + DeserializeOwned> Document<Users> {
-    /// Reads a file, and checks that it is a kubeconfig by its kind.
+impl Document {
+    /// Reads a file that is a kubeconfig by its kind.
     ///
     /// # Errors
     /// [`KubeconfigError`].
@@ -177,51 +166,40 @@ impl<Users: Default + DeserializeOwned> Document<Users> {
 
     fn parse(text: &[u8]) -> Result<Self, KubeconfigProblem> {
         let text = str::from_utf8(text).map_err(|_position| KubeconfigProblem::NotUtf8)?;
-        let options = options! {
-            duplicate_keys: DuplicateKeyPolicy::LastWins,
-            with_snippet: false,
+        let broken = |error| KubeconfigProblem::Decode(decode_error(&error));
+        let root = kubernetes_yaml::parse(text).map_err(broken)?;
+        let document = Self(root);
+        match document.0.as_ref().map(|root| (&root.value, &root.span)) {
+            None | Some((Value::Mapping(_) | Value::Null, _)) => {}
+            Some((_, span)) => {
+                return Err(broken(SyntaxError::at("not an object", text, span.start)));
+            }
+        }
+        let is = |field, expected| match document.field(field).map(|node| &node.value) {
+            None | Some(Value::Null) => true,
+            Some(Value::String(text)) => text.is_empty() || text.as_str() == expected,
+            Some(_) => false,
         };
-        let mut first = None;
-        let end = serde_saphyr::with_deserializer_from_str_with_options(text, options, |yaml| {
-            first = Some(Option::deserialize(yaml)?);
-            Ok(())
-        });
-        let document: Self = match (first, end) {
-            // An error after the first document is in a further one.
-            (Some(document), _) => document.unwrap_or_default(),
-            (None, Err(error)) => return Err(decode_error(&error).into()),
-            (None, Ok(())) => Self::default(),
-        };
-        let is = |field: &Value, expected| match field {
-            Value::Null => true,
-            Value::String(text) => text.is_empty() || text == expected,
-            Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => false,
-        };
-        if is(&document.kind, "Config") && is(&document.api_version, "v1") {
+        if is("kind", "Config") && is("apiVersion", "v1") {
             Ok(document)
         } else {
             Err(KubeconfigProblem::Kind)
         }
     }
 
-    /// The context in `current-context`.
+    /// A field of it.
+    pub(super) fn field(&self, name: &str) -> Option<&Node> {
+        self.0.as_ref()?.last(name)
+    }
+
+    /// The context that `current-context` names.
     ///
     /// # Errors
-    /// [`KubeconfigProblem`] if there is not exactly one.
-    pub(super) fn current_context(&mut self) -> Result<Value, KubeconfigProblem> {
-        let name = match &self.current_context {
-            Value::String(name) if !name.is_empty() => name,
-            Value::String(_) | Value::Null => {
-                return Err(KubeconfigProblem::Missing("current-context"));
-            }
-            Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-                return Err(KubeconfigProblem::Type {
-                    field: "current-context",
-                    expected: "a string",
-                });
-            }
-        };
-        CONTEXTS.find(&mut self.contexts, name)
+    /// [`KubeconfigProblem`] where there is not exactly one.
+    pub(super) fn current_context(&self) -> Result<Option<&Node>, KubeconfigProblem> {
+        let name = text(self.0.as_ref(), "current-context")?;
+        let name = name.ok_or(KubeconfigProblem::Missing("current-context"))?;
+        CONTEXTS.find(self, name)
     }
 }
 
@@ -244,42 +222,48 @@ const CLUSTERS: List = List {
 };
 
 impl List {
-    fn find(&self, list: &mut Value, name: &str) -> Result<Value, KubeconfigProblem> {
-        let entries = match list {
-            Value::Array(entries) => entries.as_mut_slice(),
-            Value::Null => &mut [],
-            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+    /// The entry of that name.
+    fn find<'a>(
+        &self,
+        document: &'a Document,
+        name: &str,
+    ) -> Result<Option<&'a Node>, KubeconfigProblem> {
+        let entries = match document.field(self.field).map(|list| &list.value) {
+            Some(Value::Sequence(entries)) => entries.as_slice(),
+            None | Some(Value::Null) => &[],
+            Some(_) => {
                 return Err(KubeconfigProblem::Type {
                     field: self.field,
                     expected: "a list",
                 });
             }
         };
-        // In Go a missing name is the empty one.
-        let is_named = |entry: &&mut Value| match entry.get("name") {
+        // For Go a missing name is the empty one.
+        let is_named = |entry: &&Node| match entry.last("name").map(|given| &given.value) {
             None | Some(Value::Null) => name.is_empty(),
-            Some(given) => given.as_str() == Some(name),
+            Some(Value::String(given)) => given.as_str() == name,
+            Some(_) => false,
         };
-        let mut found = entries.iter_mut().filter(is_named);
+        let mut found = entries.iter().filter(is_named);
         let entry = found.next().ok_or(KubeconfigProblem::Missing(self.what))?;
         if found.next().is_some() {
             return Err(KubeconfigProblem::Ambiguous(self.what));
         }
-        Ok(entry
-            .get_mut(self.entry)
-            .map(Value::take)
-            .unwrap_or_default())
+        Ok(entry.last(self.entry))
     }
 }
 
-/// A string; `None` if it is missing or empty.
-pub(super) fn text(
-    object: &mut Value,
+/// A field of text; `None` where it is missing or empty.
+pub(super) fn text<'a>(
+    object: Option<&'a Node>,
     field: &'static str,
-) -> Result<Option<String>, KubeconfigProblem> {
-    match object.get_mut(field).map(Value::take) {
+) -> Result<Option<&'a str>, KubeconfigProblem> {
+    match object
+        .and_then(|object| object.last(field))
+        .map(|node| &node.value)
+    {
         None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text).filter(|text| !text.is_empty())),
+        Some(Value::String(text)) => Ok(Some(text.as_str()).filter(|text| !text.is_empty())),
         Some(_) => Err(KubeconfigProblem::Type {
             field,
             expected: "a string",
@@ -287,8 +271,11 @@ pub(super) fn text(
     }
 }
 
-fn flag(object: &mut Value, field: &'static str) -> Result<bool, KubeconfigProblem> {
-    match object.get(field) {
+fn flag(object: Option<&Node>, field: &'static str) -> Result<bool, KubeconfigProblem> {
+    match object
+        .and_then(|object| object.last(field))
+        .map(|node| &node.value)
+    {
         None | Some(Value::Null) => Ok(false),
         Some(Value::Bool(flag)) => Ok(*flag),
         Some(_) => Err(KubeconfigProblem::Type {

@@ -31,7 +31,7 @@ pub fn line_before(text: &str, offset: usize) -> &str {
 }
 
 /// The number of the line of a byte, from 1.
-pub(crate) fn line_of(text: &str, offset: usize) -> usize {
+pub fn line_of(text: &str, offset: usize) -> usize {
     let before = text.get(..offset).unwrap_or_default();
     1 + before.matches(LINE_BREAKS).count() - before.matches("\r\n").count()
 }

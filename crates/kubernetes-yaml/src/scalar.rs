@@ -1,14 +1,23 @@
 //! What a scalar of YAML is, by its tag and text: `resolve` of go-yaml v2.
 
-use super::tree::Value;
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::general_purpose::{GeneralPurpose, PAD};
+use secret::Wiped;
+use serde_json::{Number, Value as Json};
+
+use crate::node::Value;
 
 const CORE: &str = "tag:yaml.org,2002:";
+/// Go's `base64.StdEncoding`.
+const BASE64: GeneralPurpose =
+    GeneralPurpose::new(&STANDARD, PAD.with_decode_allow_trailing_bits(true));
 
 /// The value of a scalar; `is_plain` where it has no quotes.
 ///
 /// # Errors
 /// The text is not of the type that its tag names.
-pub(super) fn resolve(
+pub(crate) fn resolve(
     tag: Option<&str>,
     text: String,
     is_plain: bool,
@@ -17,7 +26,7 @@ pub(super) fn resolve(
         return Ok(if is_plain {
             Plain::of(&text).value(text)
         } else {
-            Value::String(text)
+            string(text)
         });
     };
     match (tag.strip_prefix(CORE), Plain::of(&text)) {
@@ -28,10 +37,31 @@ pub(super) fn resolve(
         (Some("null" | "bool" | "int" | "float"), _) => {
             Err("a value that is not of the type its tag names")
         }
-        (Some("binary" | "timestamp"), _) => Err("a value with a tag that is not read here"),
+        (Some("binary"), _) => binary(text).ok_or("a value that is not base64, as its tag names"),
+        (Some("timestamp"), _) => Err("a value with a tag that is not read here"),
         // Also tags of other schemas.
-        _ => Ok(Value::String(text)),
+        _ => Ok(string(text)),
     }
+}
+
+fn string(text: String) -> Value {
+    Value::String(Wiped::new(text))
+}
+
+/// The text that base64 stands for. Go skips line breaks in it.
+fn binary(mut text: String) -> Option<Value> {
+    text.retain(|c| !matches!(c, '\r' | '\n'));
+    let decoded = Wiped::new(BASE64.decode(&*Wiped::new(text)).ok()?);
+    Some(string(String::from_utf8_lossy(&decoded).into_owned()))
+}
+
+/// A number of YAML as JSON; null where JSON does not have it.
+pub(crate) fn number(written: &str) -> Json {
+    let digits = written.replace('_', "");
+    let float = || Number::from_f64(digits.parse().ok()?);
+    integer(&digits)
+        .or_else(float)
+        .map_or(Json::Null, Json::Number)
 }
 
 /// What a plain scalar is without a tag.
@@ -59,7 +89,7 @@ impl Plain {
                 let digits = text.replace('_', "");
                 if text.starts_with('.') && !are_between_digits(text) {
                     Self::Text
-                } else if is_integer(&digits) {
+                } else if integer(&digits).is_some() {
                     Self::Integer
                 } else if is_float(&digits) {
                     Self::Float
@@ -74,8 +104,8 @@ impl Plain {
         match self {
             Self::Null => Value::Null,
             Self::Bool(value) => Value::Bool(value),
-            Self::Integer | Self::Float => Value::Number,
-            Self::Text => Value::String(text),
+            Self::Integer | Self::Float => Value::Number(text),
+            Self::Text => string(text),
         }
     }
 }
@@ -97,7 +127,7 @@ fn are_between_digits(text: &str) -> bool {
 }
 
 /// `strconv.ParseInt` or `ParseUint` with base 0 and 64 bits.
-fn is_integer(text: &str) -> bool {
+fn integer(text: &str) -> Option<Number> {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let limit = match text.as_bytes().first() {
         Some(b'-') => 1 << 63,
@@ -114,8 +144,16 @@ fn is_integer(text: &str) -> bool {
         .or_else(|| prefixed(["0b", "0B"], 2))
         .or_else(|| prefixed(["0o", "0O"], 8))
         .unwrap_or((unsigned, if unsigned.starts_with('0') { 8 } else { 10 }));
-    let are_digits = digits.chars().all(|c| c.is_digit(radix));
-    are_digits && u64::from_str_radix(digits, radix).is_ok_and(|value| value <= limit)
+    if !digits.chars().all(|c| c.is_digit(radix)) {
+        return None;
+    }
+    let value = u64::from_str_radix(digits, radix).ok();
+    let value = value.filter(|value| *value <= limit)?;
+    if text.starts_with('-') {
+        0_i64.checked_sub_unsigned(value).map(Number::from)
+    } else {
+        Some(Number::from(value))
+    }
 }
 
 /// Digits, perhaps with a point and an exponent, and not beyond 64 bits.
@@ -149,7 +187,7 @@ mod tests {
         ] {
             for word in words.split_whitespace() {
                 let found = match resolve(None, word.to_owned(), true) {
-                    Ok(Value::Number) => "number",
+                    Ok(Value::Number(_)) => "number",
                     Ok(Value::String(_)) => "string",
                     Ok(Value::Bool(_)) => "bool",
                     Ok(Value::Null) => "null",

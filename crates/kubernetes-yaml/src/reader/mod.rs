@@ -1,12 +1,4 @@
-//! YAML as kubelet reads it: the first document of a file, with the rules of
-//! YAML 1.1.
-//!
-//! kubelet reads YAML with `sigs.k8s.io/yaml`, which is go-yaml v2, which is a port
-//! of libyaml. So is the parser here. Aliases and merge keys are expanded, as there,
-//! within a budget.
-//!
-//! Two differences: a tag that a comma follows at once is refused, and so is
-//! `!!binary`.
+//! Documents from the events of the parser.
 
 use std::collections::HashMap;
 use std::io::{self, Read};
@@ -16,22 +8,55 @@ use libyaml_safer::{
     Encoding, Error, Event, EventData, MappingStyle, Parser, ScalarStyle, SequenceStyle,
 };
 
-use super::line::strip_line_break;
-use super::scalar;
-use super::syntax_error::SyntaxError;
-use super::tree::{Entry, MAX_DEPTH, Node, Style, Value};
+use crate::line::strip_line_break;
+use crate::node::{Entry, MAX_DEPTH, Node, Style, SyntaxError, Value};
+use crate::scalar;
 
-/// The most nodes of a document, those from aliases included.
-const MAX_NODES: usize = 100_000;
+/// What [`parse`] reads.
+const ONE_DOCUMENT: Limits = Limits {
+    documents: 1,
+    nodes: 100_000,
+    expanded: 100_000,
+};
 const MERGE: &str = "<<";
 const MERGE_TAG: &str = "tag:yaml.org,2002:merge";
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
-/// Parses the first document; nothing where there is none.
-pub(super) fn parse(text: &str) -> Result<Option<Node>, SyntaxError> {
+/// How much of a text is read.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Documents.
+    pub documents: usize,
+    /// Nodes of all documents, those from aliases included.
+    pub nodes: usize,
+    /// Nodes from aliases.
+    pub expanded: usize,
+}
+
+/// Parses the first document, at most 100,000 nodes; nothing where there is none.
+///
+/// # Errors
+/// The document is not YAML, or too large.
+pub fn parse(text: &str) -> Result<Option<Node>, SyntaxError> {
+    Ok(read(text, ONE_DOCUMENT, 1)?.pop())
+}
+
+/// Parses all documents, without empty ones.
+///
+/// # Errors
+/// The text is not YAML, or has more than `limits`.
+pub fn documents(text: &str, limits: Limits) -> Result<Vec<Node>, SyntaxError> {
+    let mut documents = read(text, limits, usize::MAX)?;
+    documents.retain(|document| document.value != Value::Null);
+    Ok(documents)
+}
+
+/// The first so many documents.
+fn read(text: &str, limits: Limits, count: usize) -> Result<Vec<Node>, SyntaxError> {
     let failed = |failure: Failure| SyntaxError::at(failure.what, text, failure.offset);
-    refuse_tags_before_commas(text).map_err(failed)?;
-    Reader::new(text).document().map_err(failed)
+    let read = |text: &str| Reader::new(text, limits).documents(count);
+    refuse_tags_before_commas(text, |probe| read(probe).err()).map_err(failed)?;
+    read(text).map_err(failed)
 }
 
 /// What is wrong, and where.
@@ -47,7 +72,10 @@ type Input<'t> = io::Chain<&'t [u8], &'t [u8]>;
 /// Refuses `[!tag, value]`, at which the parser panics. To find it, the `!` of each
 /// candidate becomes a character that begins no token: the parser stops there, but
 /// not where the candidate is inside of a string or a comment.
-fn refuse_tags_before_commas(text: &str) -> Result<(), Failure> {
+fn refuse_tags_before_commas(
+    text: &str,
+    read: impl Fn(&str) -> Option<Failure>,
+) -> Result<(), Failure> {
     let is_candidate = |word: &str| {
         word.split_once('!')
             .is_some_and(|(_, rest)| rest.contains(','))
@@ -65,14 +93,14 @@ fn refuse_tags_before_commas(text: &str) -> Result<(), Failure> {
     if probe == text {
         return Ok(());
     }
-    match Reader::new(&probe).document() {
-        Err(Failure { offset, .. })
+    match read(&probe) {
+        Some(Failure { offset, .. })
             if text.get(offset..).is_some_and(|rest| rest.starts_with('!')) =>
         {
             let what = "a comma right after a tag".to_owned();
             Err(Failure { what, offset })
         }
-        Err(_) | Ok(_) => Ok(()),
+        Some(_) | None => Ok(()),
     }
 }
 
@@ -82,11 +110,12 @@ struct Reader<'t> {
     /// How many bytes before those that the parser sees: a byte order mark.
     skipped: usize,
     anchors: HashMap<String, Node>,
-    nodes: usize,
+    /// What may still be read.
+    left: Limits,
 }
 
 impl<'t> Reader<'t> {
-    fn new(text: &'t str) -> Self {
+    fn new(text: &'t str, limits: Limits) -> Self {
         let seen = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
         let is_ended = strip_line_break(seen).is_some();
         let line_break: &[u8] = if is_ended { b"" } else { b"\n" };
@@ -98,8 +127,21 @@ impl<'t> Reader<'t> {
             parser,
             skipped: text.len() - seen.len(),
             anchors: HashMap::new(),
-            nodes: 0,
+            left: limits,
         }
+    }
+
+    /// At most so many.
+    fn documents(&mut self, count: usize) -> Result<Vec<Node>, Failure> {
+        let mut documents = Vec::new();
+        while documents.len() < count
+            && let Some(document) = self.document()?
+        {
+            let start = document.span.start;
+            spend(&mut self.left.documents, 1, "documents", start)?;
+            documents.push(document);
+        }
+        Ok(documents)
     }
 
     #[expect(
@@ -107,6 +149,7 @@ impl<'t> Reader<'t> {
         reason = "these four come before a document's node, or instead of it"
     )]
     fn document(&mut self) -> Result<Option<Node>, Failure> {
+        self.anchors.clear();
         loop {
             let event = self.next()?;
             match event.data {
@@ -181,7 +224,7 @@ impl<'t> Reader<'t> {
         if let Some(anchor) = anchor {
             node.shared = true;
             // A copy is kept, and counts as one.
-            self.spend(node.count(), start)?;
+            self.expand(node.count(), start)?;
             self.anchors.insert(anchor, node.clone());
         }
         Ok(node)
@@ -193,7 +236,7 @@ impl<'t> Reader<'t> {
             return Err(fail("an alias without an anchor before it", span.start));
         };
         let mut node = node.clone();
-        self.spend(node.count(), span.start)?;
+        self.expand(node.count(), span.start)?;
         node.share();
         node.span = span;
         Ok(node)
@@ -246,8 +289,8 @@ impl<'t> Reader<'t> {
     fn key(&mut self, event: Event, depth: usize) -> Result<String, Failure> {
         let node = self.node(event, depth + 1)?;
         match node.value {
-            Value::String(text) => Ok(text),
-            Value::Bool(_) | Value::Number => {
+            Value::String(text) => Ok(text.as_str().to_owned()),
+            Value::Bool(_) | Value::Number(_) => {
                 let written = self.text.get(node.span).unwrap_or_default();
                 Ok(written.to_owned())
             }
@@ -258,12 +301,17 @@ impl<'t> Reader<'t> {
     }
 
     fn spend(&mut self, nodes: usize, offset: usize) -> Result<(), Failure> {
-        self.nodes = self.nodes.saturating_add(nodes);
-        if self.nodes > MAX_NODES {
-            let what = format!("more than {MAX_NODES} values, those from aliases included,");
-            return Err(fail(what, offset));
-        }
-        Ok(())
+        spend(&mut self.left.nodes, nodes, "values", offset)
+    }
+
+    fn expand(&mut self, nodes: usize, offset: usize) -> Result<(), Failure> {
+        spend(
+            &mut self.left.expanded,
+            nodes,
+            "values from aliases",
+            offset,
+        )?;
+        self.spend(nodes, offset)
     }
 
     fn span(&self, event: &Event) -> Range<usize> {
@@ -301,6 +349,12 @@ impl<'t> Reader<'t> {
     }
 }
 
+fn spend(left: &mut usize, count: usize, what: &str, offset: usize) -> Result<(), Failure> {
+    let rest = left.checked_sub(count);
+    *left = rest.ok_or_else(|| fail(format!("too many {what}"), offset))?;
+    Ok(())
+}
+
 fn fail(what: impl Into<String>, offset: usize) -> Failure {
     let what = what.into();
     Failure { what, offset }
@@ -334,7 +388,7 @@ fn merge(entries: &mut Vec<Entry>, merged: Node) -> Result<(), Failure> {
     let offset = merged.span.start;
     let mappings = match merged.value {
         Value::Sequence(items) => items,
-        Value::Null | Value::Bool(_) | Value::Number | Value::String(_) | Value::Mapping(_) => {
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Mapping(_) => {
             vec![merged]
         }
     };

@@ -4,10 +4,14 @@
 use std::fmt;
 use std::ops::Range;
 
-pub use super::line::{LINE_BREAKS, line_before, next_line};
+use secret::Wiped;
+use serde_json::{Map, Value as Json};
 
-/// How deep a document may be nested, and a second limit for the parsers' own.
-pub(super) const MAX_DEPTH: usize = 64;
+use crate::line::{line_before, line_of};
+use crate::scalar::number;
+
+/// How deep a document may be nested.
+pub const MAX_DEPTH: usize = 64;
 
 /// A value and its place in the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,18 +38,18 @@ pub enum Style {
     Flow,
 }
 
-/// What kubelet takes a node for. `Debug` shows the kind alone, since a value may be a
-/// secret of some provider's environment.
+/// What Kubernetes takes a node for. `Debug` shows the kind alone, since a value may be a
+/// secret.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Value {
     /// Nothing, or `null`.
     Null,
     /// `true` or `false`, in YAML also `yes`, `no`, `on`, `off`.
     Bool(bool),
-    /// A number; no field needs its value.
-    Number,
+    /// A number, as written.
+    Number(String),
     /// A text.
-    String(String),
+    String(Wiped<String>),
     /// A list.
     Sequence(Vec<Node>),
     /// An object, its keys in file order, perhaps more than once.
@@ -63,6 +67,29 @@ pub struct Entry {
     pub value: Node,
 }
 
+/// Why a text is no document.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} at line {line} column {column}")]
+pub struct SyntaxError {
+    /// What is wrong; holds nothing of the text.
+    pub what: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column, from 1.
+    pub column: usize,
+}
+
+impl SyntaxError {
+    /// An error at a byte of a text; `what` holds nothing of the text.
+    pub fn at(what: impl Into<String>, text: &str, offset: usize) -> Self {
+        Self {
+            what: what.into(),
+            line: line_of(text, offset),
+            column: 1 + line_before(text, offset).chars().count(),
+        }
+    }
+}
+
 impl Node {
     /// The value under a key of a mapping, the first one of that name.
     pub fn get(&self, key: &str) -> Option<&Self> {
@@ -72,9 +99,17 @@ impl Node {
             .map(|entry| &entry.value)
     }
 
+    /// The value under a key of a mapping, the last one of that name, which is the one
+    /// that go-yaml takes.
+    pub fn last(&self, key: &str) -> Option<&Self> {
+        let mut entries = self.entries().iter().rev();
+        let entry = entries.find(|entry| entry.key == key)?;
+        Some(&entry.value)
+    }
+
     /// The value of a field such as `providers[0].name`, or the innermost one that is
     /// there of those it is in.
-    pub(super) fn at(&self, field: &str) -> &Self {
+    pub fn at(&self, field: &str) -> &Self {
         let mut node = self;
         // A list's name, then the numbers in its brackets.
         for step in field.split(['.', '[']) {
@@ -97,7 +132,7 @@ impl Node {
             Value::Mapping(entries) => entries,
             Value::Null
             | Value::Bool(_)
-            | Value::Number
+            | Value::Number(_)
             | Value::String(_)
             | Value::Sequence(_) => &[],
         }
@@ -107,9 +142,11 @@ impl Node {
     pub fn items(&self) -> &[Self] {
         match &self.value {
             Value::Sequence(items) => items,
-            Value::Null | Value::Bool(_) | Value::Number | Value::String(_) | Value::Mapping(_) => {
-                &[]
-            }
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Mapping(_) => &[],
         }
     }
 
@@ -119,10 +156,50 @@ impl Node {
             Value::String(text) => Some(text),
             Value::Null
             | Value::Bool(_)
-            | Value::Number
+            | Value::Number(_)
             | Value::Sequence(_)
             | Value::Mapping(_) => None,
         }
+    }
+
+    /// Whether it is true or false.
+    pub fn as_bool(&self) -> Option<bool> {
+        match self.value {
+            Value::Bool(value) => Some(value),
+            Value::Null
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Sequence(_)
+            | Value::Mapping(_) => None,
+        }
+    }
+
+    /// The node of this text as JSON. Numbers that JSON does not have are null.
+    ///
+    /// # Errors
+    /// An object has a key twice.
+    pub fn to_json(&self, text: &str) -> Result<Json, SyntaxError> {
+        Ok(match &self.value {
+            Value::Null => Json::Null,
+            Value::Bool(value) => Json::Bool(*value),
+            Value::Number(written) => number(written),
+            Value::String(value) => Json::from(value.as_str()),
+            Value::Sequence(items) => {
+                let items = items.iter().map(|item| item.to_json(text));
+                Json::Array(items.collect::<Result<_, _>>()?)
+            }
+            Value::Mapping(entries) => {
+                let mut object = Map::new();
+                for entry in entries {
+                    let value = entry.value.to_json(text)?;
+                    if object.insert(entry.key.clone(), value).is_some() {
+                        let start = entry.key_span.start;
+                        return Err(SyntaxError::at("a key that is there twice", text, start));
+                    }
+                }
+                Json::Object(object)
+            }
+        })
     }
 
     /// Whether this or anything in it is [`shared`](Self::shared).
@@ -133,19 +210,19 @@ impl Node {
     }
 
     /// How many nodes this is, keys not counted.
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         let items = self.items().iter();
         let values = self.entries().iter().map(|entry| &entry.value);
         1 + items.chain(values).map(Self::count).sum::<usize>()
     }
 
     /// Marks this and everything in it as shared.
-    pub(super) fn share(&mut self) {
+    pub(crate) fn share(&mut self) {
         self.shared = true;
         match &mut self.value {
             Value::Sequence(items) => items.iter_mut().for_each(Self::share),
             Value::Mapping(entries) => entries.iter_mut().for_each(|entry| entry.value.share()),
-            Value::Null | Value::Bool(_) | Value::Number | Value::String(_) => {}
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
     }
 }
@@ -156,7 +233,7 @@ impl Value {
         match self {
             Self::Null => "null",
             Self::Bool(_) => "a boolean",
-            Self::Number => "a number",
+            Self::Number(_) => "a number",
             Self::String(_) => "a string",
             Self::Sequence(_) => "a list",
             Self::Mapping(_) => "an object",
