@@ -44,7 +44,7 @@ pub fn main() -> ExitCode {
         }) => {
             let log = logging::start(settings.log_level, settings.log_format);
             // In the sandbox the working directory of another process cannot be read.
-            settings.cluster.ask_parent();
+            settings.ask_parent();
             for key in &settings.unknown_keys {
                 tracing::warn!("{key}");
             }

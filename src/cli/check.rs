@@ -41,12 +41,6 @@ pub struct Check {
     /// The directory of the node.
     #[command(flatten)]
     pub root: NodeRoot,
-    /// kubelet's --image-credential-provider-config, if its command line cannot be read.
-    #[arg(long, value_name = "FILE")]
-    pub kubelet_provider_config: Option<PathBuf>,
-    /// kubelet's --image-credential-provider-bin-dir, if its command line cannot be read.
-    #[arg(long, value_name = "DIR")]
-    pub kubelet_bin_dir: Option<PathBuf>,
     /// Namespace whose Secrets a service account must be able to read.
     #[arg(short, long, value_parser = Namespace::parse)]
     pub namespace: Option<Namespace>,

@@ -61,6 +61,8 @@ mod failures;
 #[cfg(test)]
 mod global_auth;
 #[cfg(test)]
+mod node_providers;
+#[cfg(test)]
 mod cluster;
 #[cfg(test)]
 mod trust;

@@ -114,6 +114,14 @@ impl<'a> Key<'a> {
         }
     }
 
+    /// The key as it is in kubelet's keyring, but for slashes at its end. Of the keys that
+    /// match an image, kubelet takes the one first that sorts last
+    /// (`BasicDockerKeyring.Lookup`).
+    pub fn in_keyring(&self) -> Vec<u8> {
+        let slash: &[u8] = if self.path.is_empty() { b"" } else { b"/" };
+        [self.host.as_bytes(), slash, &self.path].concat()
+    }
+
     fn name(&self) -> &str {
         split_port(&self.host).0
     }

@@ -49,3 +49,4 @@ pub mod logging;
 pub mod excerpt;
 pub mod yaml;
 mod dns;
+mod parent;

@@ -4,8 +4,9 @@
 //! There are two steps, since what a run must read is known only when the API server has
 //! been found:
 //!
-//! 1. after the flags: no program can be executed, and files can be written only below
-//!    the auth directory;
+//! 1. after the flags, or once the node's providers have been started: no program can be
+//!    executed, and files can be written only below the auth directory, and, while one of
+//!    these providers runs, where answers are kept;
 //! 2. before the first byte from the network: the process can read only the auth directory,
 //!    kubelet's records of pulls and what resolves names, and connect only to the API
 //!    server's TCP port (or that of the proxy in front of it) and DNS. root's capabilities
@@ -59,13 +60,33 @@ const NAME_SERVICES: &[&str] = &[
 #[cfg(not(target_env = "gnu"))]
 const NAME_SERVICES: &[&str] = &[];
 
+/// The first step, as the settings have it, for login sources that need this.
+pub fn enter(settings: &Settings, needs: &Needs) {
+    if settings.sandbox {
+        let directories = needs.directories.iter().map(PathBuf::as_path);
+        let directories: Vec<&Path> = directories.chain([settings.auth_dir.as_path()]).collect();
+        // Programs that were started before are outside, and a signal is to end them.
+        let scopes = if needs.programs {
+            Scope::AbstractUnixSocket.into()
+        } else {
+            Scope::from_all(KNOWN)
+        };
+        let handled = AccessFs::from_write(KNOWN) | AccessFs::Execute;
+        report("writes", try_restrict_writes(&directories, handled, scopes));
+    }
+}
+
 /// The first step: no program can be started, and files can be written only below
 /// `auth_dir`, or, if that is missing, below its nearest existing parent.
 pub fn restrict_writes(auth_dir: &Path) {
     let writes = AccessFs::from_write(KNOWN);
     report(
         "writes",
-        try_restrict_writes(Some(auth_dir), writes | AccessFs::Execute),
+        try_restrict_writes(
+            &[auth_dir],
+            writes | AccessFs::Execute,
+            Scope::from_all(KNOWN),
+        ),
     );
 }
 
@@ -74,7 +95,7 @@ pub fn restrict_writes(auth_dir: &Path) {
 pub fn forbid_writes() {
     report(
         "writes",
-        try_restrict_writes(None, AccessFs::from_write(KNOWN)),
+        try_restrict_writes(&[], AccessFs::from_write(KNOWN), Scope::from_all(KNOWN)),
     );
 }
 
@@ -128,20 +149,21 @@ fn report(step: &str, confined: Result<RulesetStatus, RulesetError>) {
 }
 
 fn try_restrict_writes(
-    auth_dir: Option<&Path>,
+    directories: &[&Path],
     handled: BitFlags<AccessFs>,
+    scopes: BitFlags<Scope>,
 ) -> Result<RulesetStatus, RulesetError> {
     let writes = AccessFs::from_write(KNOWN);
-    let nearest = |path: &Path| {
+    let nearest = |path: &&Path| {
         path.ancestors()
             .find(|path| path.exists())
             .map(Path::to_owned)
     };
     let status = Ruleset::default()
         .handle_access(handled)?
-        .scope(Scope::from_all(KNOWN))?
+        .scope(scopes)?
         .create()?
-        .add_rules(beneath(auth_dir.and_then(nearest), writes))?
+        .add_rules(beneath(directories.iter().filter_map(nearest), writes))?
         .restrict_self()?;
     Ok(status.ruleset)
 }

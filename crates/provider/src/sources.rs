@@ -130,6 +130,18 @@ impl<'a> Sources<'a> {
         warn!(?location, %origin, others, "{every} of this image fails in CRI-O: leave out a pull source: {error}");
     }
 
+    /// The names of the sources for which kubelet asks no provider: those that are
+    /// neither the image itself nor another repository under its own name.
+    pub fn elsewhere(&self) -> impl Iterator<Item = &ImageName> {
+        let candidates = self.candidates.iter();
+        let others = candidates.map(|one| (&one.pull, &one.candidate.name));
+        let all = others.chain([(&self.own, self.image)]);
+        all.flat_map(move |(pull, own)| {
+            let sources = contacted(pull).map(|source| &source.name);
+            sources.filter(move |source| *source != own && *source != self.image)
+        })
+    }
+
     /// The names of the sources that are not blocked, in pull order, those of short names
     /// last.
     pub fn names(&self) -> impl Iterator<Item = ImageName> + '_ {

@@ -15,7 +15,8 @@ use crate::auth_dir::{AuthDir, AuthFile, FileName, Intents, Locks};
 use crate::deadline::{Deadline, Timed};
 use crate::kubelet::{Request, Response};
 use crate::logins::{
-    GlobalFiles, GlobalTexts, Logins, Server, ask_server, asks_server, report_unusable,
+    GlobalFiles, GlobalTexts, LoginSource, Logins, Needs, NodeProviders, Server, ask_server,
+    asks_server, report_unusable,
 };
 use crate::run_log::{RunLog, log_outcome};
 use crate::sandbox;
@@ -41,8 +42,8 @@ pub fn run(
     stdout: impl AsFd,
 ) -> anyhow::Result<()> {
     let locks = Locks::open(&config.lock_file);
-    if config.sandbox {
-        sandbox::restrict_writes(&config.auth_dir);
+    if !config.node_providers.is_on() {
+        sandbox::enter(config, &Needs::default());
     }
     let request = Request::read(Timed::new(stdin, deadline))?;
     let Some(token) = &request.token else {
@@ -91,10 +92,23 @@ fn serve(
     }
     sources.warn_of_unusable();
 
+    let node_providers = NodeProviders::start(&config.node_providers, &sources, deadline);
+    if config.node_providers.is_on() {
+        // The sandbox forbids programs, but for those that run already.
+        sandbox::enter(config, &node_providers.needs());
+    }
     let logins = if sources.no_login().is_some() {
         Logins::none(sources)
     } else {
-        find(config, deadline, request, token, account, sources)?
+        find(
+            config,
+            deadline,
+            request,
+            token,
+            account,
+            sources,
+            node_providers,
+        )?
     };
 
     let response = logins.response(config);
@@ -121,6 +135,7 @@ fn find<'a>(
     token: &Secret,
     account: &ServiceAccount,
     sources: Sources<'a>,
+    mut node_providers: NodeProviders,
 ) -> anyhow::Result<Logins<'a>> {
     let mut log = RunLog::default();
     let names = SecretNames::wanted(
@@ -131,6 +146,7 @@ fn find<'a>(
     report_unusable(names.as_ref(), &mut log);
     let texts = GlobalTexts::read(&config.global_auth_files, &mut log);
     let globals = texts.decode(&mut log);
+    node_providers.leave_to_helpers(&globals);
 
     let server = asks_server(config, names.as_ref());
     let server = server.then(|| Server::find(config, token, deadline));
@@ -145,6 +161,7 @@ fn find<'a>(
         places = ask_server(config, server, account, names.as_ref(), deadline);
     }
     places.push(Box::new(global_files));
+    places.push(Box::new(node_providers));
     // From here on the input comes from tenants.
     sandbox::close(config, places.iter().map(|place| place.needs()));
     Logins::choose(sources, places, &globals, &mut log)

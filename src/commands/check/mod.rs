@@ -75,7 +75,7 @@ fn examine(
         sandbox::forbid_writes();
     }
     // What kubelet gives the provider decides where everything else is looked for.
-    let kubelet = Kubelet::find(root, command, &processes);
+    let kubelet = Kubelet::find(root, &config.node_providers, &processes);
     let mut by_hand = root.apply(config.clone()).cluster;
     by_hand.kubelet_kubeconfig = None;
     let entry = kubelet.entry.as_ref();

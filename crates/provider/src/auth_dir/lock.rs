@@ -86,6 +86,20 @@ impl Drop for Lock<'_> {
     }
 }
 
+/// Takes the lock on a byte of a lock file, as [`Locks`] does, until the result is
+/// dropped; `None` where another run holds it.
+///
+/// # Errors
+/// The file cannot be opened or locked.
+pub(crate) fn hold_lock(path: &Path, byte: i64) -> io::Result<Option<OwnedFd>> {
+    let file = open(path)?;
+    match set_lock(&file, libc::F_WRLCK, byte) {
+        Ok(()) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 fn open(path: &Path) -> io::Result<OwnedFd> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let create = || fs::open(path, flags, Mode::RUSR | Mode::WUSR);

@@ -15,6 +15,7 @@ mod times;
 
 pub use intents::{Intents, process_started};
 pub use lock::Locks;
+pub(crate) use lock::hold_lock;
 pub use name::FileName;
 pub use store::{AuthDir, StoreError};
 pub use sweep::{TEMPORARY_AGE, is_ours};

@@ -11,6 +11,9 @@ mod global;
 mod secrets;
 mod server;
 mod shared;
+pub mod node_providers;
+
+use std::path::PathBuf;
 
 use registries_conf::ImageName;
 use secret::Wiped;
@@ -24,6 +27,7 @@ use crate::sources::Sources;
 
 pub use content::{EncodeError, encode};
 pub use global::{GlobalAuthFile, GlobalFiles, GlobalTexts};
+pub use node_providers::NodeProviders;
 pub use observer::{Observer, Skipped};
 pub use secrets::{NamespaceSecrets, offer_secret, report_unusable, secret_origin};
 pub use selection::{Candidate, Comparison, Origin, Owner, Rule, Selection, Verdict};
@@ -57,6 +61,10 @@ pub trait LoginSource {
 pub struct Needs {
     /// The TCP ports that it connects to.
     pub ports: Vec<u16>,
+    /// The directories that it writes to.
+    pub directories: Vec<PathBuf>,
+    /// Whether it has started programs, which it has to end.
+    pub programs: bool,
 }
 
 /// Whether logins are read from the API server, if these Secrets are named.

@@ -62,6 +62,7 @@ impl LoginSource for NamespaceSecrets<'_> {
     fn needs(&self) -> Needs {
         Needs {
             ports: vec![self.server.port()],
+            ..Needs::default()
         }
     }
 

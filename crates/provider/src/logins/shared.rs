@@ -28,6 +28,7 @@ impl LoginSource for SharedSecrets<'_> {
     fn needs(&self) -> Needs {
         Needs {
             ports: vec![self.server.port()],
+            ..Needs::default()
         }
     }
 

@@ -125,6 +125,25 @@ settings! {
         "Serve images without a mirror too: every image that kubelet asks for gets the \
          logins of its namespace, so that pods need no imagePullSecrets",
     }
+    NODE_PROVIDERS {
+        "node-providers", "NODE_PROVIDERS", Kind::List("NAME"), &["off"],
+        "Which of kubelet's own credential providers are run for the mirrors of an image, as \
+         kubelet would run them for an image of that name: off, auto for all of them, or their \
+         names, repeatable or with commas between them",
+    }
+    KUBELET_PROVIDER_CONFIG {
+        "kubelet-provider-config", "KUBELET_PROVIDER_CONFIG", Kind::One("FILE"), &[],
+        "kubelet's --image-credential-provider-config, where its command line cannot be seen",
+    }
+    KUBELET_BIN_DIR {
+        "kubelet-bin-dir", "KUBELET_BIN_DIR", Kind::One("DIR"), &[],
+        "kubelet's --image-credential-provider-bin-dir, where its command line cannot be seen",
+    }
+    PROVIDER_CACHE_DIR {
+        "provider-cache-dir", "PROVIDER_CACHE_DIR", Kind::One("DIR"),
+        &["/run/crio-credential-provider"],
+        "Directory where answers of node providers are kept for as long as they say",
+    }
     KUBECONFIG {
         "kubeconfig", "KUBECONFIG", Kind::One("FILE"), &[],
         "kubeconfig that says where the API server is; its user is never used",

@@ -19,14 +19,17 @@ use registries_conf::{Environment, Layout, Options};
 
 use crate::api_server::{self, ProxySettings};
 use crate::logging::{Format, Level};
+use crate::logins::node_providers::{self, NESTED, Wanted};
+use crate::parent::Parent;
 use crate::registries::Lookup;
 use crate::secret_names::{NotAName, SharedSecret};
 
 pub use declared::{ALL, Kind, Setting, named};
 use declared::{
     API_SERVER, API_SERVER_ENV_FILE, AUTH_DIR, CERTIFICATE_AUTHORITY, CONFIG_FILE,
-    GLOBAL_AUTH_FILE, INSECURE_SKIP_TLS_VERIFY, KUBECONFIG, LOCK_FILE, LOG_FORMAT, LOG_LEVEL,
-    NO_EMPTY_LOGIN, NO_SANDBOX, PULL_INTENTS_DIR, REGISTRIES_CONF, REGISTRIES_CONF_DIR,
+    GLOBAL_AUTH_FILE, INSECURE_SKIP_TLS_VERIFY, KUBECONFIG, KUBELET_BIN_DIR,
+    KUBELET_PROVIDER_CONFIG, LOCK_FILE, LOG_FORMAT, LOG_LEVEL, NO_EMPTY_LOGIN, NO_SANDBOX,
+    NODE_PROVIDERS, PROVIDER_CACHE_DIR, PULL_INTENTS_DIR, REGISTRIES_CONF, REGISTRIES_CONF_DIR,
     REGISTRIES_CONF_LAYOUT, SECRET_NAME, SECRETS, SECRETS_ANNOTATION, SHARED_SECRET, STALE_AFTER,
     TIMEOUT, TLS_SERVER_NAME, UNMIRRORED,
 };
@@ -54,6 +57,8 @@ pub struct Settings {
     pub shared_secrets: Vec<SharedSecret>,
     /// Whether images without a mirror or another location are served.
     pub unmirrored: bool,
+    /// Which of the node's providers are run, and where they are.
+    pub node_providers: node_providers::Settings,
     /// How to find and verify the API server.
     pub cluster: api_server::Settings,
     /// The limit of the whole run.
@@ -191,6 +196,33 @@ impl Settings {
         Self::new(flags.or(Given::from_environment(&variable)), variable)
     }
 
+    /// Takes what the kubelet that started us was told, where nothing else says it: its
+    /// kubeconfig, and where its providers are.
+    pub fn ask_parent(&mut self) {
+        let Self {
+            cluster,
+            node_providers: providers,
+            ..
+        } = self;
+        let asks_server = cluster.api_server.is_none() && cluster.kubeconfig.is_none();
+        let asks_providers =
+            providers.is_on() && (providers.config.is_none() || providers.bin_dir.is_none());
+        if !asks_server && !asks_providers {
+            return;
+        }
+        let Some(parent) = Parent::read() else { return };
+        if asks_server {
+            cluster.kubelet_kubeconfig = parent.path("kubeconfig");
+        }
+        if asks_providers {
+            let or_parents = |given: &mut Option<PathBuf>, flag| {
+                *given = given.take().or_else(|| parent.path(flag));
+            };
+            or_parents(&mut providers.config, "image-credential-provider-config");
+            or_parents(&mut providers.bin_dir, "image-credential-provider-bin-dir");
+        }
+    }
+
     fn new(
         given: Given,
         variable: impl Fn(&str) -> Option<OsString>,
@@ -218,6 +250,12 @@ impl Settings {
             secrets: values.choice(SECRETS, SecretsPolicy::parse)?,
             shared_secrets: values.shared_secrets()?,
             unmirrored: given.is_given(UNMIRRORED),
+            node_providers: node_providers::Settings {
+                wanted: values.node_providers(&variable)?,
+                config: values.optional_path(KUBELET_PROVIDER_CONFIG)?,
+                bin_dir: values.optional_path(KUBELET_BIN_DIR)?,
+                cache_dir: values.path(PROVIDER_CACHE_DIR)?,
+            },
             cluster: api_server::Settings {
                 api_server: values.text(API_SERVER)?,
                 kubeconfig: values.optional_path(KUBECONFIG)?,
@@ -289,6 +327,20 @@ impl Values<'_> {
                 "expected NAMESPACE/NAME, such as registry-logins/mirror",
             )
         })
+    }
+
+    /// None where a provider of the node has started us in turn.
+    fn node_providers(
+        &self,
+        variable: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Wanted, SettingsError> {
+        let values = self.texts(NODE_PROVIDERS)?;
+        let wanted = Wanted::parse(&values);
+        let wanted = wanted.ok_or_else(|| {
+            self.invalid(NODE_PROVIDERS, "off and auto stand alone, without names")
+        })?;
+        let is_nested = variable(NESTED).is_some();
+        Ok(if is_nested { Wanted::Off } else { wanted })
     }
 
     fn utf8(&self, setting: &'static Setting, value: &OsStr) -> Result<String, SettingsError> {

@@ -19,9 +19,10 @@ pub(super) use self::entry::{Entry, rewrite};
 use self::found::Found;
 use super::process::Process;
 use super::report::Finding;
-use crate::cli::{Check, CheckName};
+use crate::cli::CheckName;
 use crate::commands::root::Root;
 use provider::api_server::ProxySettings;
+use provider::logins::node_providers;
 
 const NAME: CheckName = CheckName::Kubelet;
 const CONFIG_FLAG: &str = "image-credential-provider-config";
@@ -57,17 +58,21 @@ impl Kubelet {
     }
 
     /// The kubelet among the node's processes, and the file that it reads.
-    pub(super) fn find(root: &Root, command: &Check, processes: &[Process]) -> Self {
+    pub(super) fn find(
+        root: &Root,
+        given: &node_providers::Settings,
+        processes: &[Process],
+    ) -> Self {
         let found = Found::among(root, processes);
         let told = |given: &Option<PathBuf>, flag| {
             let flag = || found.as_ref().and_then(|found| found.path(flag));
             given.clone().or_else(flag)
         };
-        let config = told(&command.kubelet_provider_config, CONFIG_FLAG);
+        let config = told(&given.config, CONFIG_FLAG);
         let config = config.map(|path| Loaded::read(root, path));
         Self {
             kubeconfig: found.as_ref().and_then(|found| found.path("kubeconfig")),
-            bin_dir: told(&command.kubelet_bin_dir, BIN_DIR_FLAG),
+            bin_dir: told(&given.bin_dir, BIN_DIR_FLAG),
             entry: config.as_ref().and_then(|config| config.entry(root)),
             found,
             config,

@@ -7,7 +7,6 @@
 //! 5. `https://localhost:6443`, verified as `kubernetes.default.svc`.
 
 mod env_file;
-mod parent;
 mod well_known;
 
 use std::fmt;
@@ -51,16 +50,6 @@ pub struct Settings {
     pub proxy: ProxySettings,
     /// The node's root directory, below which files in `/etc` and `/var` are looked for.
     pub root: PathBuf,
-}
-
-impl Settings {
-    /// Reads the `--kubeconfig` of the kubelet that started this process, unless a flag
-    /// has the API server's address.
-    pub fn ask_parent(&mut self) {
-        if self.api_server.is_none() && self.kubeconfig.is_none() {
-            self.kubelet_kubeconfig = parent::kubelet_kubeconfig();
-        }
-    }
 }
 
 /// An API server and how to connect to it.

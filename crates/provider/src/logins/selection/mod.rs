@@ -6,6 +6,8 @@
 //! 3. then the Secret whose name sorts last, or that is named first where Secrets are
 //!    named ([`SecretNames`](crate::secret_names::SecretNames)), or the global file
 //!    that is named first;
+//!    Of the node's providers it is kubelet's order, in place of both: the key that sorts
+//!    last, then the provider that it asks first ([`Rule::KeyringOrder`]);
 //! 4. within one of them, of several spellings of a key, the one that containers/image
 //!    would take, where that does not pick at random ([`Rule::LiteralKey`] and on).
 //!
@@ -46,6 +48,9 @@ pub enum Origin {
     SharedSecret(usize, String, String),
     /// A global auth file: its place in the configured order, and its path.
     GlobalFile(usize, PathBuf),
+    /// A credential provider of the node: its place in kubelet's configuration, and its
+    /// name.
+    NodeProvider(usize, String),
 }
 
 /// An entry that may be sent to a source.
@@ -94,37 +99,54 @@ impl Origin {
     pub fn owner(&self) -> Owner {
         match self {
             Self::Secret(_) | Self::NamedSecret(..) | Self::SharedSecret(..) => Owner::Pod,
-            Self::GlobalFile(..) => Owner::Node,
+            Self::GlobalFile(..) | Self::NodeProvider(..) => Owner::Node,
         }
     }
 
     /// How much its login source counts.
     fn precedence(&self) -> u8 {
         match self {
-            Self::Secret(_) | Self::NamedSecret(..) => 2,
-            Self::SharedSecret(..) => 1,
-            Self::GlobalFile(..) => 0,
+            Self::Secret(_) | Self::NamedSecret(..) => 3,
+            Self::SharedSecret(..) => 2,
+            Self::GlobalFile(..) => 1,
+            Self::NodeProvider(..) => 0,
         }
     }
 
     fn secret_name(&self) -> Option<&str> {
         match self {
             Self::Secret(name) => Some(name),
-            Self::NamedSecret(..) | Self::SharedSecret(..) | Self::GlobalFile(..) => None,
+            Self::NamedSecret(..)
+            | Self::SharedSecret(..)
+            | Self::GlobalFile(..)
+            | Self::NodeProvider(..) => None,
         }
     }
 
     fn secret_place(&self) -> Option<usize> {
         match self {
             Self::NamedSecret(place, _) | Self::SharedSecret(place, ..) => Some(*place),
-            Self::Secret(_) | Self::GlobalFile(..) => None,
+            Self::Secret(_) | Self::GlobalFile(..) | Self::NodeProvider(..) => None,
         }
     }
 
     fn file_index(&self) -> Option<usize> {
         match self {
             Self::GlobalFile(index, _) => Some(*index),
-            Self::Secret(_) | Self::NamedSecret(..) | Self::SharedSecret(..) => None,
+            Self::Secret(_)
+            | Self::NamedSecret(..)
+            | Self::SharedSecret(..)
+            | Self::NodeProvider(..) => None,
+        }
+    }
+
+    fn provider_index(&self) -> Option<usize> {
+        match self {
+            Self::NodeProvider(index, _) => Some(*index),
+            Self::Secret(_)
+            | Self::NamedSecret(..)
+            | Self::SharedSecret(..)
+            | Self::GlobalFile(..) => None,
         }
     }
 }
@@ -143,6 +165,7 @@ impl fmt::Display for Origin {
                 write!(f, "shared secret {:?}", format!("{namespace}/{name}"))
             }
             Self::GlobalFile(_, path) => write!(f, "global auth file {path:?}"),
+            Self::NodeProvider(_, name) => write!(f, "node provider {:?}", Excerpt(name)),
         }
     }
 }
@@ -229,6 +252,36 @@ impl Selection {
         served: impl Fn(&ImageName) -> bool,
         observer: &mut dyn Observer,
     ) -> Result<(), EntryError> {
+        self.offer_where(|_| true, origin, key, entry, served, observer)
+    }
+
+    /// Offers one entry to `source` alone, if it matches it, as [`offer`](Self::offer)
+    /// does to all: an answer of a provider is for the image that it was asked for.
+    ///
+    /// # Errors
+    /// As [`offer`](Self::offer).
+    pub fn offer_to(
+        &mut self,
+        source: &ImageName,
+        origin: &Origin,
+        key: &str,
+        entry: RawEntry<'_>,
+        served: impl Fn(&ImageName) -> bool,
+        observer: &mut dyn Observer,
+    ) -> Result<(), EntryError> {
+        let is_it = |other: &ImageName| other == source;
+        self.offer_where(is_it, origin, key, entry, served, observer)
+    }
+
+    fn offer_where(
+        &mut self,
+        is_meant: impl Fn(&ImageName) -> bool,
+        origin: &Origin,
+        key: &str,
+        entry: RawEntry<'_>,
+        served: impl Fn(&ImageName) -> bool,
+        observer: &mut dyn Observer,
+    ) -> Result<(), EntryError> {
         let parsed = Key::parse(key);
         let mut places = parsed
             .iter()
@@ -249,7 +302,8 @@ impl Selection {
             decoded: None,
         };
         for at in places {
-            let Some(source) = self.sources.get_mut(at) else {
+            let source = self.sources.get_mut(at);
+            let Some(source) = source.filter(|source| is_meant(&source.name)) else {
                 continue;
             };
             let verdict = if served(&source.name) {

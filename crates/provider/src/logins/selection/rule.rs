@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-use containers_auth::{RawEntry, Specificity, Spelling};
+use containers_auth::{Key, RawEntry, Specificity, Spelling};
 use registries_conf::ImageName;
 
 use super::{Candidate, Origin};
@@ -13,9 +13,14 @@ use crate::excerpt::Excerpt;
 /// the parts are looked at. Prints as what the loser is or has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rule {
-    /// Entries of the namespace's Secrets before those of shared Secrets, and these
-    /// before those of global auth files.
+    /// Entries of the namespace's Secrets before those of shared Secrets, these before
+    /// those of global auth files, and these before those of node providers.
     LoginSource,
+    /// Of the node's providers, the key that kubelet takes first
+    /// (`BasicDockerKeyring.Lookup`): the one that sorts last.
+    KeyringOrder,
+    /// Then the provider that kubelet asks first.
+    ProviderOrder,
     /// More path components in the key.
     PathComponents,
     /// An exact host before a glob.
@@ -92,7 +97,11 @@ impl Verdict<'_> {
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::LoginSource => "is of a source that counts less: the namespace's Secrets come first, then shared Secrets, then the node's own",
+            Self::LoginSource => {
+                "is of a source that counts less: the namespace's Secrets come first, then shared Secrets, then the node's own, then node providers"
+            }
+            Self::KeyringOrder => "has a key that kubelet takes later",
+            Self::ProviderOrder => "is of a provider that kubelet asks later",
             Self::PathComponents => "has fewer path components in its key",
             Self::ExactHost => "has a glob for a host, not the exact name",
             Self::GlobLength => "has a shorter glob",
@@ -156,6 +165,14 @@ pub(super) fn compare(
             from.precedence().cmp(&others.precedence()),
         ),
         (
+            Rule::KeyringOrder,
+            compare_in_keyring(one, other).unwrap_or(Ordering::Equal),
+        ),
+        (
+            Rule::ProviderOrder,
+            others.provider_index().cmp(&from.provider_index()),
+        ),
+        (
             Rule::PathComponents,
             a.path_components.cmp(&b.path_components),
         ),
@@ -181,4 +198,13 @@ pub(super) fn compare(
         };
         Some((rule, order))
     })
+}
+
+/// The order of kubelet's keyring, which has nothing but the node's providers in it here.
+fn compare_in_keyring(one: Place<'_>, other: Place<'_>) -> Option<Ordering> {
+    one.origin
+        .provider_index()
+        .and(other.origin.provider_index())?;
+    let name = |key| Key::parse(key).ok().map(|key| key.in_keyring());
+    Some(name(one.key).cmp(&name(other.key)))
 }

@@ -1,0 +1,427 @@
+//! Answers of providers that may be used again, as kubelet keeps them
+//! (`pluginProvider.provide`), in files, since every pull has a process of its own.
+//!
+//! An answer is kept by the provider and, as its `cacheKeyType` says, for the image, the
+//! registry or all images. It counts until it expires, in this boot alone, and for as
+//! long as the provider's executable and kubelet's configuration are the same files.
+//! Only the node's own logins are among them.
+//!
+//! Each file has a line with what it depends on, then the answer:
+//! `BOOT PROVIDER EXPIRES`. Beside the answers there is a file for each provider that
+//! says how its last answer was kept, so that runs wait for each other where that helps,
+//! and only there.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use kubelet_credential_provider::{ApiVersion, CacheKeyType, GoDuration, Response};
+use rustix::fd::OwnedFd;
+use rustix::fs::{self, AtFlags, Dir, FileType, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::process::{geteuid, getpid};
+use rustix::time::{ClockId, clock_gettime};
+use sha2::{Digest, Sha256};
+
+use super::loophole_of;
+use crate::auth_dir::hold_lock;
+use crate::ownership::Loophole;
+use secret::{Wiped, read_bounded, read_file};
+
+/// A number that the kernel chooses at each boot.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+const MAX_BOOT_ID: usize = 64;
+/// The largest file that is written or read. A token has a few KiB.
+const MAX_BYTES: usize = 64 * 1024;
+/// The most files that are kept: an answer may be for one image, and pods name images.
+const MAX_FILES: usize = 1_000;
+/// What the names of all files here begin with, but that of the locks.
+const PREFIX: &[u8] = b"provider-";
+const TEMPORARY: &[u8] = b"provider-.";
+/// From this age on a temporary file is one that a killed run has left, in seconds.
+const TEMPORARY_AGE: i64 = 2 * 60;
+const LOCKS: &str = "providers.lock";
+/// Nothing but the owner may read or write a file.
+const OTHERS: u32 = 0o077;
+const NANOSECONDS: u64 = 1_000_000_000;
+
+/// The directory with the answers.
+#[derive(Debug)]
+pub(super) struct Cache {
+    path: PathBuf,
+    directory: OwnedFd,
+    boot: String,
+    is_full: bool,
+}
+
+/// What an answer depends on: the provider's entry and path, its executable, and the
+/// files of kubelet's configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Fingerprint {
+    /// Of the path alone, by which files are named.
+    path: [u8; 32],
+    all: String,
+}
+
+/// How the last answer of a provider was kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Habit {
+    /// For these images.
+    Kept(CacheKeyType),
+    /// Not at all, or there was none.
+    NotKept,
+}
+
+/// Why no answers are kept.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CacheError {
+    /// The directory cannot be used.
+    #[error("{operation} directory {path:?} (--provider-cache-dir)")]
+    Directory {
+        /// What was tried.
+        operation: &'static str,
+        /// The directory.
+        path: PathBuf,
+        /// Why it did not work.
+        #[source]
+        source: io::Error,
+    },
+    /// Another user could put logins there.
+    #[error("directory of answers (--provider-cache-dir): {0}: {remedy}", remedy = .0.remedy())]
+    Loophole(Loophole),
+    /// The boot is not known.
+    #[error("read {BOOT_ID}")]
+    Boot(#[source] io::Error),
+    /// The answer cannot be written.
+    #[error("write the answer below {path:?} (--provider-cache-dir)")]
+    Write {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// For which images an answer is, with a source as the example.
+fn place(provider: &Fingerprint, kind: CacheKeyType, source: &str) -> [u8; 32] {
+    let (kind, key) = match kind {
+        CacheKeyType::Image => ("image", source),
+        CacheKeyType::Registry => ("registry", registry_of(source)),
+        CacheKeyType::Global => ("global", ""),
+    };
+    digest([&provider.path, kind.as_bytes(), key.as_bytes()])
+}
+
+/// The host, with its port (kubelet: `parseRegistry`).
+pub(super) fn registry_of(source: &str) -> &str {
+    source.split_once('/').map_or(source, |(host, _)| host)
+}
+
+fn digest<const N: usize>(parts: [&[u8]; N]) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    for part in parts {
+        digest.update(part.len().to_le_bytes());
+        digest.update(part);
+    }
+    digest.finalize().into()
+}
+
+impl Fingerprint {
+    /// Of the provider at `path`, and all else that its answers depend on.
+    pub(super) fn new(path: &Path, all: Sha256) -> Self {
+        let mut hex = String::new();
+        for byte in all.finalize() {
+            write!(hex, "{byte:02x}").unwrap_or_default();
+        }
+        Self {
+            path: digest([path.as_os_str().as_bytes()]),
+            all: hex,
+        }
+    }
+}
+
+impl Cache {
+    /// Opens the directory, and creates it (0700) where it is missing. To be done before
+    /// the sandbox closes, as [`find`](Self::find) and [`tidy`](Self::tidy).
+    ///
+    /// # Errors
+    /// [`CacheError`].
+    pub(super) fn open(path: &Path) -> Result<Self, CacheError> {
+        let failed = |operation| {
+            move |source: io::Error| CacheError::Directory {
+                operation,
+                path: path.to_owned(),
+                source,
+            }
+        };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let open = || fs::open(path, flags, Mode::empty());
+        let directory = match open() {
+            Err(Errno::NOENT) => {
+                match fs::mkdir(path, Mode::RWXU) {
+                    // One that another run creates at the same time is as good.
+                    Ok(()) | Err(Errno::EXIST) => {}
+                    Err(errno) => return Err(failed("create")(errno.into())),
+                }
+                open()
+            }
+            other => other,
+        };
+        let directory = directory.map_err(|errno| failed("open")(errno.into()))?;
+        if let Some(loophole) = loophole_of(path).map_err(failed("inspect"))? {
+            return Err(CacheError::Loophole(loophole));
+        }
+        let boot = read_file(Path::new(BOOT_ID), MAX_BOOT_ID);
+        let boot = boot.map_err(|error| CacheError::Boot(io::Error::other(error)))?;
+        Ok(Self {
+            path: path.to_owned(),
+            directory,
+            boot: String::from_utf8_lossy(&boot).trim().to_owned(),
+            is_full: false,
+        })
+    }
+
+    /// The answer that kubelet would use again for `source`, with the file's name.
+    pub(super) fn find(&self, provider: &Fingerprint, source: &str) -> Option<Response> {
+        let kinds = [
+            CacheKeyType::Image,
+            CacheKeyType::Registry,
+            CacheKeyType::Global,
+        ];
+        kinds.into_iter().find_map(|kind| {
+            let name = file_name(&place(provider, kind, source));
+            let answer = self.read(&name, Some(provider))?;
+            Response::parse(answer.get()?, ApiVersion::V1).ok()
+        })
+    }
+
+    /// How the last answer of the provider was kept; `None` where it has not answered
+    /// yet.
+    pub(super) fn habit(&self, provider: &Fingerprint) -> Option<Habit> {
+        let habit = self.read(&habit_name(provider), Some(provider))?;
+        Habit::parse(habit.get()?)
+    }
+
+    /// Takes the lock under which the provider is asked for a source, and keeps it until
+    /// the result is dropped; `None` where another run holds it.
+    pub(super) fn hold(&self, byte: i64) -> io::Result<Option<OwnedFd>> {
+        hold_lock(&self.path.join(LOCKS), byte)
+    }
+
+    /// Keeps an answer, where it is to be kept, and how: `default_duration` is that of
+    /// the provider's entry.
+    ///
+    /// # Errors
+    /// [`CacheError::Write`].
+    pub(super) fn store(
+        &self,
+        provider: &Fingerprint,
+        source: &str,
+        answer: Option<&Response>,
+        default_duration: GoDuration,
+    ) -> Result<(), CacheError> {
+        let kept = answer.and_then(|answer| {
+            let duration = answer.cache_duration.unwrap_or(default_duration);
+            // None for one that has passed already, as a negative one has in kubelet.
+            let duration = u64::try_from(duration.as_nanos()).ok().filter(|&n| n > 0)?;
+            let json = answer.to_json();
+            let fits = json.len() <= MAX_BYTES && !self.is_full;
+            fits.then_some((answer.cache_key_type, duration, json))
+        });
+        let habit = match &kept {
+            Some((kind, ..)) => Habit::Kept(*kind),
+            None => Habit::NotKept,
+        };
+        if let Some((kind, duration, json)) = &kept {
+            let name = file_name(&place(provider, *kind, source));
+            let expires = now().saturating_add(*duration);
+            self.write(&name, provider, expires, json)?;
+        }
+        self.write(
+            &habit_name(provider),
+            provider,
+            u64::MAX,
+            habit.as_str().as_bytes(),
+        )
+    }
+
+    /// Removes what has expired, and what is of an earlier boot.
+    pub(super) fn tidy(&mut self) {
+        let mut files = 0_usize;
+        let entries = Dir::read_from(&self.directory).into_iter().flatten();
+        for entry in entries.filter_map(Result::ok) {
+            let name = entry.file_name().to_bytes();
+            if !name.starts_with(PREFIX) {
+                continue;
+            }
+            let name = OsStr::from_bytes(name);
+            if name.as_bytes().starts_with(TEMPORARY) {
+                self.remove_if_old(name);
+            } else if self.read(name, None).is_some() {
+                files = files.saturating_add(1);
+            }
+        }
+        self.is_full = files >= MAX_FILES;
+    }
+
+    /// A temporary file is of a run that is about to rename it, or was killed.
+    fn remove_if_old(&self, name: &OsStr) {
+        let stat = fs::statat(&self.directory, name, AtFlags::SYMLINK_NOFOLLOW);
+        let now = clock_gettime(ClockId::Realtime).tv_sec;
+        if stat.is_ok_and(|stat| now.saturating_sub(stat.st_mtime) > TEMPORARY_AGE) {
+            self.remove(name);
+        }
+    }
+
+    /// A file that counts now, for that provider where one is given. One that does not
+    /// is removed.
+    fn read(&self, name: &OsStr, provider: Option<&Fingerprint>) -> Option<Content> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = fs::openat(&self.directory, name, flags, Mode::empty()).ok()?;
+        let content = self.content(file, provider);
+        if content.is_none() {
+            self.remove(name);
+        }
+        content
+    }
+
+    fn content(&self, file: OwnedFd, provider: Option<&Fingerprint>) -> Option<Content> {
+        let stat = fs::fstat(&file).ok()?;
+        let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        if !is_file || stat.st_uid != geteuid().as_raw() || stat.st_mode & OTHERS != 0 {
+            return None;
+        }
+        let text = read_bounded(File::from(file), MAX_BYTES.saturating_mul(2)).ok()?;
+        let end = text.iter().position(|&byte| byte == b'\n')?;
+        let mut words = str::from_utf8(text.get(..end)?).ok()?.split(' ');
+        let (boot, all, expires) = (words.next()?, words.next()?, words.next()?);
+        let counts = boot == self.boot
+            && provider.is_none_or(|provider| provider.all == all)
+            && expires.parse::<u64>().is_ok_and(|expires| now() < expires);
+        counts.then(|| Content {
+            start: end.saturating_add(1),
+            text,
+        })
+    }
+
+    fn write(
+        &self,
+        name: &OsStr,
+        provider: &Fingerprint,
+        expires: u64,
+        content: &[u8],
+    ) -> Result<(), CacheError> {
+        let written = self.try_write(name, provider, expires, content);
+        written.map_err(|source| CacheError::Write {
+            path: self.path.clone(),
+            source,
+        })
+    }
+
+    /// Under a temporary name first: a reader sees a whole file, or none.
+    fn try_write(
+        &self,
+        name: &OsStr,
+        provider: &Fingerprint,
+        expires: u64,
+        content: &[u8],
+    ) -> io::Result<()> {
+        let temporary = format!("provider-.{}", getpid());
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let mode = Mode::RUSR | Mode::WUSR;
+        // One of that name was left by a run that was killed.
+        self.remove(OsStr::new(&temporary));
+        let file = fs::openat(&self.directory, &*temporary, flags, mode)?;
+        let mut file = File::from(file);
+        let (boot, all) = (&self.boot, &provider.all);
+        let mut line = format!("{boot} {all} {expires}\n").into_bytes();
+        line.extend_from_slice(content);
+        let line = Wiped::new(line);
+        let written = file.write_all(&line);
+        let renamed = written.and_then(|()| {
+            let directory = &self.directory;
+            Ok(fs::renameat(directory, &*temporary, directory, name)?)
+        });
+        if renamed.is_err() {
+            self.remove(OsStr::new(&temporary));
+        }
+        renamed
+    }
+
+    fn remove(&self, name: &OsStr) {
+        fs::unlinkat(&self.directory, name, AtFlags::empty()).unwrap_or_default();
+    }
+}
+
+impl Habit {
+    /// The byte to be locked while the provider is asked; `None` where waiting for
+    /// another run's answer is of no use.
+    pub(super) fn lock(habit: Option<Self>, provider: &Fingerprint, source: &str) -> Option<i64> {
+        let place = match habit {
+            // Whatever it is kept for, the first answer shows.
+            None => digest([&provider.path, b"habit"]),
+            Some(Self::NotKept) => return None,
+            Some(Self::Kept(kind)) => place(provider, kind, source),
+        };
+        let first = place.iter().take(size_of::<i64>());
+        let number = first.fold(0_u64, |number, &byte| (number << 8) | u64::from(byte));
+        // The last byte of a file has the number i64::MAX - 1.
+        i64::try_from(number >> 2).ok()
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Kept(CacheKeyType::Image) => "Image",
+            Self::Kept(CacheKeyType::Registry) => "Registry",
+            Self::Kept(CacheKeyType::Global) => "Global",
+            Self::NotKept => "NotKept",
+        }
+    }
+
+    fn parse(text: &[u8]) -> Option<Self> {
+        let all = [
+            Self::Kept(CacheKeyType::Image),
+            Self::Kept(CacheKeyType::Registry),
+            Self::Kept(CacheKeyType::Global),
+            Self::NotKept,
+        ];
+        let mut all = all.into_iter();
+        all.find(|habit| habit.as_str().as_bytes() == text)
+    }
+}
+
+/// What follows the first line of a file.
+struct Content {
+    text: Wiped<Vec<u8>>,
+    start: usize,
+}
+
+impl Content {
+    fn get(&self) -> Option<&[u8]> {
+        self.text.get(self.start..)
+    }
+}
+
+fn file_name(place: &[u8; 32]) -> OsString {
+    let mut name = String::from("provider-");
+    for byte in place {
+        write!(name, "{byte:02x}").unwrap_or_default();
+    }
+    name.into()
+}
+
+fn habit_name(provider: &Fingerprint) -> OsString {
+    file_name(&digest([&provider.path, b"habit"]))
+}
+
+/// The time since the boot, in nanoseconds: nobody sets that clock.
+fn now() -> u64 {
+    let now = clock_gettime(ClockId::Boottime);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
+    let rest = u64::try_from(now.tv_nsec).unwrap_or_default();
+    seconds.saturating_mul(NANOSECONDS).saturating_add(rest)
+}

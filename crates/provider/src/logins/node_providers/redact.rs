@@ -1,0 +1,89 @@
+//! What a provider writes to stderr, as it may be logged.
+
+/// From this length on a word may be a token.
+const MAX_WORD: usize = 16;
+const REDACTED: &str = "[redacted]";
+/// What comes after one of these may be a secret of any length.
+const ANNOUNCING: [&str; 7] = [
+    "password", "passwd", "secret", "token", "auth", "bearer", "key",
+];
+
+/// The text without what may be a secret: `secrets`, long words, and what follows a word
+/// such as "password". Where the beginning is missing, the first word is the end of one,
+/// and is left out.
+pub(super) fn redacted(text: &[u8], is_cut: bool, secrets: &[&[u8]]) -> String {
+    let mut text = String::from_utf8_lossy(text).into_owned();
+    if is_cut {
+        let rest = text.split_once(|c: char| c.is_whitespace());
+        text = rest.map_or_else(String::new, |(_, rest)| rest.to_owned());
+    }
+    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+        text = text.replace(&*String::from_utf8_lossy(secret), REDACTED);
+    }
+    let mut shown = String::new();
+    let mut is_announced = false;
+    for part in text.split_inclusive(|c| !is_of_word(c)) {
+        let word = part.trim_end_matches(|c| !is_of_word(c));
+        let after = part.strip_prefix(word).unwrap_or_default();
+        let is_secret = word.len() >= MAX_WORD || is_announced && !word.is_empty();
+        shown.push_str(if is_secret { REDACTED } else { word });
+        shown.push_str(after);
+        let lower = word.to_lowercase();
+        let announces = ANNOUNCING.iter().any(|name| lower.contains(name));
+        is_announced = announces || (is_announced && (word.is_empty() || is_scheme(&lower)));
+    }
+    shown.trim_end().to_owned()
+}
+
+/// A word of letters and digits, or of base64.
+fn is_of_word(c: char) -> bool {
+    c.is_alphanumeric() || "+/_-".contains(c)
+}
+
+/// What stands between `Authorization:` and the login.
+fn is_scheme(word: &str) -> bool {
+    word == "basic" || word == "is"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_a_secret_is_not_shown() {
+        for (text, is_cut, expected) in [
+            (
+                "cannot reach ecr: no route\n",
+                false,
+                "cannot reach ecr: no route",
+            ),
+            (
+                "got eyJhbGciOiJSUzI1NiJ9.e30.x\n",
+                false,
+                "got [redacted].e30.x",
+            ),
+            ("user known here", false, "user [redacted] here"),
+            (
+                "password=hunter2 user=u",
+                false,
+                "password=[redacted] user=u",
+            ),
+            (
+                "\"Password\": \"hunter2\"",
+                false,
+                "\"Password\": \"[redacted]\"",
+            ),
+            (
+                "Authorization: Basic dTpw",
+                false,
+                "Authorization: [redacted] [redacted]",
+            ),
+            ("end-of-a-token then more", true, "then more"),
+            ("end-of-a-token", true, ""),
+        ] {
+            let shown = redacted(text.as_bytes(), is_cut, &[b"known", b""]);
+            assert_eq!(shown, expected, "{text}");
+        }
+        assert_eq!(redacted(b"a\xff", false, &[]), "a\u{fffd}");
+    }
+}

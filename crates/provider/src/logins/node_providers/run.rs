@@ -1,0 +1,349 @@
+//! One run of a provider, as kubelet runs it (`execPlugin.ExecPlugin`), but for two
+//! things: it has less time, and a process that it leaves behind does not hold us.
+
+use std::fmt;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_setfl};
+use rustix::io::Errno;
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_process_group, pidfd_open,
+    waitid,
+};
+
+use secret::Wiped;
+
+/// The largest answer that is read. A token has a few KiB.
+const MAX_ANSWER: usize = 1024 * 1024;
+/// How much of what it writes to stderr is kept.
+const MAX_STDERR: usize = 4 * 1024;
+/// How often to look whether it has ended, where the kernel cannot notify us: before
+/// Linux 5.3.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// A provider that has been started, with all that it starts in turn: a process group,
+/// which is killed when this is dropped.
+pub(super) struct Run {
+    child: Child,
+    group: Option<Pid>,
+    /// Readable once the process has ended.
+    ended: Option<OwnedFd>,
+    stdout: Option<ChildStdout>,
+    stderr: Option<ChildStderr>,
+    answer: Wiped<Vec<u8>>,
+    stderr_tail: Wiped<Vec<u8>>,
+    is_tail_cut: bool,
+    limit: Duration,
+    until: Instant,
+}
+
+/// Why a provider has not answered.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RunError {
+    /// It cannot be started.
+    #[error("start it")]
+    Start(#[source] io::Error),
+    /// It cannot be watched.
+    #[error("wait for it")]
+    Watch(#[source] io::Error),
+    /// It has failed.
+    #[error("it ended with exit code {0}")]
+    Failed(i32),
+    /// It was killed.
+    #[error("it was ended by a signal")]
+    Killed,
+    /// It takes too long.
+    #[error("it has not answered within {0:?}")]
+    Late(Duration),
+    /// It writes too much.
+    #[error("its answer is larger than {MAX_ANSWER} bytes")]
+    TooLarge,
+}
+
+impl Run {
+    /// Starts `command`, and writes the request to its stdin.
+    pub(super) fn start(
+        mut command: Command,
+        request: &[u8],
+        limit: Duration,
+    ) -> Result<Self, RunError> {
+        command.stdin(Stdio::piped());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        // A group of its own, so that it can be ended with all that it has started.
+        let mut child = command.process_group(0).spawn().map_err(RunError::Start)?;
+        let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        let now = Instant::now();
+        let mut run = Self {
+            group,
+            ended: group.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()),
+            stdout: child.stdout.take(),
+            stderr: child.stderr.take(),
+            child,
+            answer: Wiped::new(Vec::new()),
+            stderr_tail: Wiped::new(Vec::new()),
+            is_tail_cut: false,
+            limit,
+            until: now.checked_add(limit).unwrap_or(now),
+        };
+        run.send(request).map_err(RunError::Start)?;
+        Ok(run)
+    }
+
+    /// A request fits into an empty pipe, so that nothing waits. A provider that does
+    /// not read it may have ended already.
+    fn send(&mut self, request: &[u8]) -> io::Result<()> {
+        if let Some(mut stdin) = self.child.stdin.take() {
+            do_not_wait(&stdin)?;
+            match stdin.write_all(request) {
+                Err(error) if error.kind() != ErrorKind::BrokenPipe => return Err(error),
+                _ => {}
+            }
+        }
+        if let Some(stdout) = &self.stdout {
+            do_not_wait(stdout)?;
+        }
+        if let Some(stderr) = &self.stderr {
+            do_not_wait(stderr)?;
+        }
+        Ok(())
+    }
+
+    /// Waits until it has ended, and returns what it has written to stdout.
+    ///
+    /// # Errors
+    /// [`RunError`].
+    pub(super) fn finish(&mut self) -> Result<&[u8], RunError> {
+        loop {
+            // What it wrote before its end is there once the end is seen.
+            let status = self.status().map_err(RunError::Watch)?;
+            self.read_stdout()?;
+            self.read_stderr();
+            match status.as_ref().map(WaitIdStatus::exit_status) {
+                Some(Some(0)) => return Ok(&self.answer),
+                Some(Some(code)) => return Err(RunError::Failed(code)),
+                Some(None) => return Err(RunError::Killed),
+                None => {}
+            }
+            let left = self.until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(RunError::Late(self.limit));
+            }
+            self.wait(left).map_err(RunError::Watch)?;
+        }
+    }
+
+    /// The end of what it has written to stderr, and whether something is missing before
+    /// that.
+    pub(super) fn stderr_tail(&self) -> (&[u8], bool) {
+        (&self.stderr_tail, self.is_tail_cut)
+    }
+
+    /// How it has ended. It stays a zombie, so that the number of its group is not given
+    /// to another one.
+    fn status(&self) -> io::Result<Option<WaitIdStatus>> {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        match self.group {
+            Some(pid) => Ok(waitid(WaitId::Pid(pid), options)?),
+            None => Err(Errno::SRCH.into()),
+        }
+    }
+
+    fn wait(&self, left: Duration) -> io::Result<()> {
+        let stdout = self.stdout.as_ref().map(AsFd::as_fd);
+        let stderr = self.stderr.as_ref().map(AsFd::as_fd);
+        let ended = self.ended.as_ref().map(AsFd::as_fd);
+        let left = if ended.is_some() {
+            left
+        } else {
+            left.min(PAUSE)
+        };
+        let watched = [stdout, stderr, ended].into_iter().flatten();
+        let mut watched: Vec<_> = watched
+            .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
+            .collect();
+        let left = Timespec::try_from(left).ok();
+        match poll(&mut watched, left.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    fn read_stdout(&mut self) -> Result<(), RunError> {
+        let answer = &mut self.answer;
+        let is_open = read_available(self.stdout.as_mut(), |bytes| {
+            append(answer, bytes);
+            answer.len() <= MAX_ANSWER
+        });
+        if self.answer.len() > MAX_ANSWER {
+            return Err(RunError::TooLarge);
+        }
+        if !is_open {
+            self.stdout = None;
+        }
+        Ok(())
+    }
+
+    fn read_stderr(&mut self) {
+        let (tail, is_cut) = (&mut self.stderr_tail, &mut self.is_tail_cut);
+        let is_open = read_available(self.stderr.as_mut(), |bytes| {
+            append(tail, bytes);
+            if let Some(surplus @ 1..) = tail.len().checked_sub(MAX_STDERR) {
+                tail.drain(..surplus);
+                *is_cut = true;
+            }
+            true
+        });
+        if !is_open {
+            self.stderr = None;
+        }
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        if let Some(group) = self.group {
+            // Nothing may be left of it.
+            kill_process_group(group, Signal::KILL).unwrap_or_default();
+        }
+        self.child.try_wait().map(drop).unwrap_or_default();
+    }
+}
+
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run")
+            .field("group", &self.group)
+            .finish_non_exhaustive()
+    }
+}
+
+fn do_not_wait(pipe: impl AsFd) -> io::Result<()> {
+    fcntl_setfl(pipe, OFlags::NONBLOCK)?;
+    Ok(())
+}
+
+/// Hands on what can be read without waiting, until `take` has enough. Returns whether
+/// more may come.
+fn read_available(pipe: Option<&mut impl Read>, mut take: impl FnMut(&[u8]) -> bool) -> bool {
+    let Some(pipe) = pipe else { return false };
+    let mut buffer = Wiped::new(vec![0; 16 * 1024]);
+    loop {
+        match pipe.read(&mut buffer) {
+            Ok(0) => return false,
+            Ok(read) => {
+                if !take(buffer.get(..read).unwrap_or_default()) {
+                    return true;
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return error.kind() == ErrorKind::WouldBlock,
+        }
+    }
+}
+
+/// Appends without leaving an outgrown buffer behind.
+fn append(buffer: &mut Wiped<Vec<u8>>, bytes: &[u8]) {
+    let length = buffer.len().saturating_add(bytes.len());
+    if length > buffer.capacity() {
+        let mut larger = Wiped::new(Vec::with_capacity(length.saturating_mul(2)));
+        larger.extend_from_slice(buffer);
+        *buffer = larger;
+    }
+    buffer.extend_from_slice(bytes);
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::disallowed_methods, reason = "looks at a process")]
+
+    use std::fs;
+    use std::path::Path;
+    use std::thread::sleep;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    fn run(script: &str, limit: Duration) -> Result<Vec<u8>, String> {
+        let mut run = Run::start(shell(script), b"request\n", limit).unwrap();
+        let answer = run.finish().map(<[u8]>::to_vec);
+        answer.map_err(|error| error.to_string())
+    }
+
+    fn is_running(id: &str) -> bool {
+        let stat = fs::read(Path::new("/proc").join(id).join("stat"));
+        stat.is_ok_and(|stat| !String::from_utf8_lossy(&stat).contains(") Z "))
+    }
+
+    #[test]
+    fn the_answer_of_one_that_ends_well_is_what_it_wrote() {
+        for (script, expected) in [
+            ("cat", Ok("request\n")),
+            ("echo answer", Ok("answer\n")),
+            ("exec 0<&-; sleep 0.05; echo late", Ok("late\n")),
+            ("true", Ok("")),
+            ("echo answer; exit 3", Err("it ended with exit code 3")),
+            ("echo answer; kill -9 $$", Err("it was ended by a signal")),
+            (
+                "head -c 1048577 /dev/zero",
+                Err("its answer is larger than 1048576 bytes"),
+            ),
+            ("head -c 1000000 /dev/zero >&2; echo answer", Ok("answer\n")),
+        ] {
+            let answer = run(script, LONG);
+            let expected = expected.map(|text| text.as_bytes().to_vec());
+            assert_eq!(answer, expected.map_err(str::to_owned), "{script}");
+        }
+    }
+
+    #[test]
+    fn one_that_takes_too_long_is_left() {
+        let started = Instant::now();
+        let error = run("echo answer; sleep 20", Duration::from_millis(100)).unwrap_err();
+        assert_eq!(error, "it has not answered within 100ms");
+        assert!(started.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn a_process_that_holds_stdout_does_not_hold_us_and_is_ended() {
+        let started = Instant::now();
+        let script = "sleep 1000 & echo $!";
+        let mut run = Run::start(shell(script), b"", LONG).unwrap();
+        let answer = run.finish().unwrap().to_vec();
+        assert!(started.elapsed() < Duration::from_secs(10));
+        let id = String::from_utf8(answer).unwrap().trim().to_owned();
+        assert!(is_running(&id));
+        drop(run);
+        while is_running(&id) {
+            assert!(started.elapsed() < LONG, "{id} is still there");
+            sleep(Duration::from_millis(5));
+        }
+    }
+
+    #[test]
+    fn the_end_of_stderr_is_kept() {
+        let script = "head -c 10000 /dev/zero >&2; echo end >&2";
+        let mut run = Run::start(shell(script), b"", LONG).unwrap();
+        run.finish().unwrap();
+        let (tail, is_cut) = run.stderr_tail();
+        assert_eq!(tail.len(), MAX_STDERR);
+        assert!(tail.ends_with(b"\0end\n") && is_cut);
+    }
+
+    #[test]
+    fn what_cannot_be_started_says_so() {
+        let error = Run::start(Command::new("/nonexistent"), b"", LONG).unwrap_err();
+        assert!(matches!(error, RunError::Start(_)), "{error}");
+    }
+}

@@ -1,0 +1,299 @@
+//! Which of kubelet's providers serve which pull sources.
+
+use std::collections::BTreeSet;
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use kubelet_credential_provider::provider_config::{
+    CredentialProvider, EnvVar, LoadError, Problem, load,
+};
+use kubelet_credential_provider::{ApiVersion, GoDuration};
+use registries_conf::ImageName;
+use sha2::{Digest, Sha256};
+
+use super::cache::Fingerprint;
+use super::loophole_of;
+use super::{Settings, Wanted};
+
+use crate::ownership::Loophole;
+
+const OURSELVES: &str = "/proc/self/exe";
+
+/// kubelet's providers, in the order in which it asks them.
+#[derive(Debug)]
+pub struct Configured {
+    providers: Vec<Provider>,
+    /// Changes whenever the files do.
+    stamp: Sha256,
+}
+
+/// One of kubelet's providers.
+#[derive(Debug)]
+pub struct Provider {
+    /// Its place among all of them, from 0.
+    pub index: usize,
+    /// Its entry.
+    pub entry: CredentialProvider,
+    /// Its executable.
+    pub path: PathBuf,
+}
+
+/// Why kubelet's configuration cannot be used. No node provider is run then.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Neither the settings nor kubelet's command line say where it is.
+    #[error("kubelet's --image-credential-provider-{0} is not known: set --{1} for the plugin")]
+    Unknown(&'static str, &'static str),
+    /// Another user could change it.
+    #[error("kubelet's configuration of providers: {0}: {remedy}", remedy = .0.remedy())]
+    Loophole(Loophole),
+    /// Who could change it cannot be found out.
+    #[error("inspect {path:?}")]
+    Inspect {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It cannot be read.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// kubelet does not start with it.
+    #[error("{path:?} {problem}: kubelet does not start with it")]
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// The first thing that is wrong with it.
+        problem: Problem,
+    },
+}
+
+/// Why a provider whose `matchImages` match a pull source is not run.
+#[derive(Debug, thiserror::Error)]
+pub enum NotRun {
+    /// Others are named.
+    #[error("--node-providers does not name it")]
+    NotNamed,
+    /// It is this program, by whatever name.
+    #[error("it is this program")]
+    Ourselves,
+    /// What it answers is for a workload. Without its token it may fall back to the
+    /// node's identity.
+    #[error("it takes service account tokens (tokenAttributes)")]
+    TakesTokens,
+    /// Another user could change it.
+    #[error("{0}: {remedy}", remedy = .0.remedy())]
+    Loophole(Loophole),
+    /// It is not there, or cannot be inspected.
+    #[error("inspect {path:?}")]
+    Inspect {
+        /// The executable.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl NotRun {
+    /// Whether the administrator has to mend something.
+    pub fn is_defect(&self) -> bool {
+        match self {
+            Self::NotNamed | Self::Ourselves | Self::TakesTokens => false,
+            Self::Loophole(_) | Self::Inspect { .. } => true,
+        }
+    }
+}
+
+impl Configured {
+    /// Reads kubelet's configuration of its providers, as kubelet does.
+    ///
+    /// # Errors
+    /// [`ConfigError`]: also where another user could change it.
+    pub fn load(settings: &Settings) -> Result<Self, ConfigError> {
+        let config = settings.config.as_deref();
+        let config = config.ok_or(ConfigError::Unknown("config", "kubelet-provider-config"))?;
+        let bin_dir = settings.bin_dir.clone();
+        let bin_dir = bin_dir.ok_or(ConfigError::Unknown("bin-dir", "kubelet-bin-dir"))?;
+        let mut stamp = Sha256::new();
+        inspect(config, &mut stamp)?;
+        let files = load(config)?;
+        let mut entries = Vec::new();
+        for file in files {
+            if file.path != config {
+                inspect(&file.path, &mut stamp)?;
+            }
+            if let Some(problem) = file.document.problems.into_iter().next() {
+                let path = file.path;
+                return Err(ConfigError::Refused { path, problem });
+            }
+            entries.extend(file.document.config.providers);
+        }
+        let provider = |(index, entry): (usize, CredentialProvider)| Provider {
+            path: bin_dir.join(&entry.name),
+            index,
+            entry,
+        };
+        Ok(Self {
+            providers: entries.into_iter().enumerate().map(provider).collect(),
+            stamp,
+        })
+    }
+
+    /// The providers that kubelet would run for an image of that name, in its order.
+    pub fn serving(&self, source: &ImageName) -> impl Iterator<Item = &Provider> {
+        let providers = self.providers.iter();
+        providers.filter(|provider| provider.entry.is_for(source.as_str()))
+    }
+
+    /// Which of these names are no provider's.
+    pub(super) fn unknown<'n>(&self, wanted: &'n Wanted) -> Vec<&'n str> {
+        let is_known = |name: &&str| self.providers.iter().any(|one| one.entry.name == **name);
+        let names = match wanted {
+            Wanted::Named(names) => &names[..],
+            Wanted::Off | Wanted::All => &[],
+        };
+        let names = names.iter().map(String::as_str);
+        names.filter(|name| !is_known(name)).collect()
+    }
+
+    /// The variables that kubelet's configuration sets for this program, which are not
+    /// meant for others.
+    pub(super) fn our_variables(&self) -> Vec<&EnvVar> {
+        let own = self.providers.iter().filter(|provider| {
+            // The directory is looked at once, not a file for each provider.
+            fs::metadata(&provider.path).is_ok_and(|metadata| is_ourselves(&metadata))
+        });
+        own.flat_map(|provider| &provider.entry.env).collect()
+    }
+
+    /// Whether the provider may be run. What its answers depend on, if so.
+    ///
+    /// # Errors
+    /// [`NotRun`].
+    pub(super) fn examine(
+        &self,
+        provider: &Provider,
+        wanted: &Wanted,
+    ) -> Result<Fingerprint, NotRun> {
+        let metadata = provider.may_run(wanted)?;
+        let CredentialProvider {
+            name,
+            match_images: _,
+            default_cache_duration,
+            api_version,
+            args,
+            env,
+            token_attributes: _,
+            line: _,
+        } = &provider.entry;
+        let mut all = self.stamp.clone();
+        stamp(&metadata, &mut all);
+        let mut add = |part: &[u8]| {
+            all.update(part.len().to_le_bytes());
+            all.update(part);
+        };
+        add(name.as_bytes());
+        add(default_cache_duration
+            .as_deref()
+            .unwrap_or_default()
+            .as_bytes());
+        add(api_version.as_bytes());
+        for argument in args {
+            add(argument.as_bytes());
+        }
+        for EnvVar { name, value } in env {
+            add(name.as_bytes());
+            add(value.expose());
+        }
+        Ok(Fingerprint::new(&provider.path, all))
+    }
+}
+
+impl Provider {
+    /// Whether the provider may be run.
+    ///
+    /// # Errors
+    /// [`NotRun`].
+    pub fn may_run(&self, wanted: &Wanted) -> Result<Metadata, NotRun> {
+        let is_wanted = match wanted {
+            Wanted::Off => false,
+            Wanted::All => true,
+            Wanted::Named(names) => names.contains(&self.entry.name),
+        };
+        if !is_wanted {
+            return Err(NotRun::NotNamed);
+        }
+        let failed = |source| NotRun::Inspect {
+            path: self.path.clone(),
+            source,
+        };
+        let metadata = fs::metadata(&self.path).map_err(failed)?;
+        if is_ourselves(&metadata) {
+            return Err(NotRun::Ourselves);
+        }
+        if self.entry.token_attributes.is_some() {
+            return Err(NotRun::TakesTokens);
+        }
+        match loophole_of(&self.path).map_err(failed)? {
+            Some(loophole) => Err(NotRun::Loophole(loophole)),
+            None => Ok(metadata),
+        }
+    }
+
+    /// The version of its requests.
+    pub(super) fn api_version(&self) -> ApiVersion {
+        // kubelet does not start with another one.
+        self.entry.api_version.parse().unwrap_or_default()
+    }
+
+    /// How long its answers are kept that do not say it.
+    pub(super) fn default_cache_duration(&self) -> GoDuration {
+        let text = self.entry.default_cache_duration.as_deref();
+        let duration = text.and_then(|text| text.parse().ok());
+        duration.unwrap_or(GoDuration::ZERO)
+    }
+}
+
+fn is_ourselves(file: &Metadata) -> bool {
+    let ourselves = fs::metadata(OURSELVES);
+    ourselves.is_ok_and(|own| (own.dev(), own.ino()) == (file.dev(), file.ino()))
+}
+
+/// Adds what tells a file from others and from itself after a change.
+fn stamp(file: &Metadata, digest: &mut Sha256) {
+    for number in [file.dev(), file.ino(), file.size()] {
+        digest.update(number.to_le_bytes());
+    }
+    for number in [
+        file.mtime(),
+        file.mtime_nsec(),
+        file.ctime(),
+        file.ctime_nsec(),
+    ] {
+        digest.update(number.to_le_bytes());
+    }
+}
+
+fn inspect(path: &Path, digest: &mut Sha256) -> Result<(), ConfigError> {
+    let failed = |source| ConfigError::Inspect {
+        path: path.to_owned(),
+        source,
+    };
+    if let Some(loophole) = loophole_of(path).map_err(failed)? {
+        return Err(ConfigError::Loophole(loophole));
+    }
+    stamp(&fs::metadata(path).map_err(failed)?, digest);
+    Ok(())
+}
+
+/// The sources without those that are there before.
+pub(super) fn distinct<'s>(
+    sources: impl Iterator<Item = &'s ImageName>,
+) -> impl Iterator<Item = &'s ImageName> {
+    let mut seen = BTreeSet::new();
+    sources.filter(move |source| seen.insert(source.as_str()))
+}

@@ -1,0 +1,153 @@
+//! kubelet's own credential providers on a node: shell scripts that stand in for those
+//! of clouds, and the configuration that names them.
+
+use std::fmt::Write;
+
+use serde_json::json;
+
+use super::{Node, Provider};
+
+pub(crate) const CONFIG: &str = "etc/kubernetes/providers.yaml";
+pub(crate) const BIN_DIR: &str = "usr/libexec/providers";
+/// Where answers are kept.
+pub(crate) const CACHE: &str = "run/cache";
+/// A line for each run of a stand-in: the image that it was asked for.
+const ASKED: &str = "asked";
+
+/// The entry of one provider, and its script.
+pub(crate) struct StandIn {
+    name: String,
+    match_images: Vec<String>,
+    api_version: &'static str,
+    default_cache_duration: &'static str,
+    rest: String,
+    script: String,
+}
+
+impl StandIn {
+    /// A provider that is asked for images that match, and answers as the script does.
+    pub(crate) fn new(name: &str, match_images: &[&str], script: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            match_images: match_images.iter().map(|&text| text.to_owned()).collect(),
+            api_version: "credentialprovider.kubelet.k8s.io/v1",
+            default_cache_duration: "0s",
+            rest: String::new(),
+            script: script.to_owned(),
+        }
+    }
+
+    /// A provider with one login, `user:password`, under a key.
+    pub(crate) fn with_login(name: &str, match_image: &str, key: &str, login: &str) -> Self {
+        Self::new(name, &[match_image], &print(&answer(&[(key, login)])))
+    }
+
+    pub(crate) fn api_version(mut self, version: &'static str) -> Self {
+        self.api_version = version;
+        self
+    }
+
+    pub(crate) fn default_cache_duration(mut self, duration: &'static str) -> Self {
+        self.default_cache_duration = duration;
+        self
+    }
+
+    /// Adds lines to its entry, in YAML.
+    pub(crate) fn entry(mut self, yaml: &str) -> Self {
+        self.rest += yaml;
+        self
+    }
+}
+
+/// An answer with these logins, `user:password` by key, that is not kept.
+pub(crate) fn answer(logins: &[(&str, &str)]) -> String {
+    kept_answer("Image", Some("0s"), logins)
+}
+
+/// An answer with these logins that is kept for images of one kind.
+pub(crate) fn kept_answer(kind: &str, duration: Option<&str>, logins: &[(&str, &str)]) -> String {
+    let auth: serde_json::Map<_, _> = logins
+        .iter()
+        .map(|&(key, login)| {
+            let (username, password) = login.split_once(':').unwrap();
+            (
+                key.to_owned(),
+                json!({"username": username, "password": password}),
+            )
+        })
+        .collect();
+    let mut answer = json!({
+        "kind": "CredentialProviderResponse",
+        "apiVersion": "credentialprovider.kubelet.k8s.io/v1",
+        "cacheKeyType": kind,
+        "auth": auth,
+    });
+    if let Some(duration) = duration {
+        answer["cacheDuration"] = duration.into();
+    }
+    answer.to_string()
+}
+
+/// A script that prints a text.
+pub(crate) fn print(text: &str) -> String {
+    format!("cat <<'ANSWER'\n{text}\nANSWER\n")
+}
+
+impl Node {
+    /// Configures kubelet with these providers.
+    pub(crate) fn configure_providers(&self, providers: &[StandIn]) {
+        let mut config =
+            "apiVersion: kubelet.config.k8s.io/v1\nkind: CredentialProviderConfig\nproviders:\n"
+                .to_owned();
+        for provider in providers {
+            let StandIn {
+                name,
+                match_images,
+                api_version,
+                default_cache_duration,
+                rest,
+                script,
+            } = provider;
+            writeln!(config, "- name: {name}\n  matchImages: {match_images:?}").unwrap();
+            writeln!(config, "  apiVersion: {api_version}").unwrap();
+            writeln!(config, "  defaultCacheDuration: {default_cache_duration}").unwrap();
+            config += rest;
+            let asked = self.path(ASKED);
+            let program = format!(
+                "#!/bin/sh\nread -r request\necho \"$0 $* $request\" >> {asked:?}\n{script}\n"
+            );
+            self.write(format!("{BIN_DIR}/{name}"), program);
+            self.set_mode(format!("{BIN_DIR}/{name}"), 0o755);
+        }
+        self.write(CONFIG, config);
+        for path in [
+            CONFIG,
+            "etc",
+            "etc/kubernetes",
+            "usr",
+            "usr/libexec",
+            BIN_DIR,
+        ] {
+            self.set_mode(path, if path == CONFIG { 0o644 } else { 0o755 });
+        }
+    }
+
+    /// What the providers were asked, a line for each run: the program, its arguments
+    /// and its request.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        if !self.path(ASKED).exists() {
+            return Vec::new();
+        }
+        self.read(ASKED).lines().map(str::to_owned).collect()
+    }
+}
+
+impl Provider {
+    /// Sets the flags for the providers of that node.
+    pub(crate) fn with_node_providers(self, node: &Node, which: &str) -> Self {
+        self.flag("--node-providers", which)
+            .flag("--kubelet-provider-config", node.path(CONFIG))
+            .flag("--kubelet-bin-dir", node.path(BIN_DIR))
+            .flag("--provider-cache-dir", node.path(CACHE))
+    }
+}
