@@ -105,11 +105,11 @@ impl Parsed {
         shortened(&self.0.tbs_certificate().issuer().to_string())
     }
 
-    /// Whether Go accepts it as the root of a chain.
+    /// Whether Go accepts it as the issuer of another certificate.
     ///
     /// # Errors
     /// The reason of Go's `CheckSignatureFrom` and `Verify` to refuse it.
-    pub(super) fn may_be_root(&self, now: UnixTime) -> Result<(), CertificateProblem> {
+    pub(super) fn may_be_issuer(&self, now: UnixTime) -> Result<(), CertificateProblem> {
         let tbs = self.0.tbs_certificate();
         let constraints = self.extension::<BasicConstraints>()?;
         let is_ca = match constraints {

@@ -1,8 +1,9 @@
 //! Verifies the API server's certificate as Go's `crypto/x509` does.
 //!
-//! webpki builds and checks the chain. Alone it would decide differently in two cases: it
-//! checks only the name and key of a root, and it refuses a CA's certificate as a
-//! server's, even if that certificate is trusted itself, as `openssl req -x509` makes it.
+//! webpki builds and checks the chain. Alone it would decide differently in three cases: it
+//! checks only the name and key of a root, and not the key usage of an intermediate, and
+//! it refuses a CA's certificate as a server's, even if that certificate is trusted itself,
+//! as `openssl req -x509` makes it.
 
 use std::error::Error as StdError;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +14,7 @@ use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_t
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, OtherError, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime};
-use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
+use webpki::{EndEntityCert, KeyUsage, VerifiedPath, anchor_from_trusted_cert};
 
 use crate::api_server::tls::certificate::{CertificateProblem, Parsed};
 
@@ -100,21 +101,13 @@ impl Verifier {
             let judged = server.may_be_used(now).and_then(|()| server.is_supported());
             return judged.map_err(|problem| Refused::new("server's", &server, problem));
         }
-        // Why the matching roots were refused; like Go, tries each of them.
+        // Why the matching paths were refused; like Go, tries each of them.
         let refused = Mutex::new(None);
-        let accept = |anchor: &TrustAnchor<'_>| {
-            let mut last = None;
-            for (certificate, known) in self.certificates.iter().zip(&self.anchors) {
-                if known != anchor {
-                    continue;
-                }
-                match judge_root(certificate, now) {
-                    Ok(()) => return Ok(()),
-                    Err(error) => last = Some(error),
-                }
-            }
-            *refused.lock().unwrap_or_else(PoisonError::into_inner) = last;
-            Err(webpki::Error::UnknownIssuer)
+        let accept = |path: &VerifiedPath<'_>| {
+            self.judge_path(path, now).map_err(|error| {
+                *refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                webpki::Error::UnknownIssuer
+            })
         };
         let verified = EndEntityCert::try_from(server).and_then(|server| {
             let path = server.verify_for_usage(
@@ -124,7 +117,7 @@ impl Verifier {
                 now,
                 KeyUsage::server_auth(),
                 None,
-                Some(&|path| accept(path.anchor())),
+                Some(&accept),
             );
             path.map(|_path| ())
         });
@@ -136,6 +129,21 @@ impl Verifier {
             Some(refused) => refused,
             None => self.explain(&error, server, intermediates, now),
         })
+    }
+
+    /// Checks what webpki does not look at: whether the intermediates may sign
+    /// certificates, and all of the root but its name and key.
+    fn judge_path(&self, path: &VerifiedPath<'_>, now: UnixTime) -> Result<(), Refused> {
+        for intermediate in path.intermediate_certificates() {
+            judge_issuer("intermediate", &intermediate.der(), now)?;
+        }
+        let mut judged = Err(malformed());
+        for (certificate, anchor) in self.certificates.iter().zip(&self.anchors) {
+            if anchor == path.anchor() && judged.is_err() {
+                judged = judge_issuer("CA's", certificate, now);
+            }
+        }
+        judged
     }
 
     /// Returns the certificate that webpki's error is about, and the reason.
@@ -205,10 +213,15 @@ impl Verifier {
     }
 }
 
-fn judge_root(root: &CertificateDer<'_>, now: UnixTime) -> Result<(), Refused> {
-    let root = parsed(root)?;
-    root.may_be_root(now)
-        .map_err(|problem| Refused::new("CA's", &root, problem))
+fn judge_issuer(
+    whose: &'static str,
+    issuer: &CertificateDer<'_>,
+    now: UnixTime,
+) -> Result<(), Refused> {
+    let issuer = parsed(issuer)?;
+    issuer
+        .may_be_issuer(now)
+        .map_err(|problem| Refused::new(whose, &issuer, problem))
 }
 
 fn parsed(der: &CertificateDer<'_>) -> Result<Parsed, Refused> {

@@ -41,10 +41,14 @@ fn chain(root: &CertificateParams, server: &CertificateParams) -> (Der, Der) {
 }
 
 fn verify(roots: &[Der], server: &Der) -> Result<(), String> {
+    verify_chain(roots, &[], server)
+}
+
+fn verify_chain(roots: &[Der], intermediates: &[Der], server: &Der) -> Result<(), String> {
     let algorithms = ring::default_provider().signature_verification_algorithms;
     let verifier = Verifier::new(roots.iter().cloned(), algorithms);
     let name = ServerName::try_from("localhost").unwrap();
-    let outcome = verifier.verify_server_cert(server, &[], &name, &[], UnixTime::now());
+    let outcome = verifier.verify_server_cert(server, intermediates, &name, &[], UnixTime::now());
     outcome
         .map(|_| ())
         .map_err(|error| match Refused::of(&error) {
@@ -126,6 +130,38 @@ fn a_root_that_go_refuses_is_refused_and_the_message_says_why() {
             error.starts_with(expected) && error.contains(said),
             "{name}: {error}"
         );
+    }
+}
+
+#[test]
+fn an_intermediate_that_may_not_sign_certificates_is_refused() {
+    let (params, key) = (authority(), KeyPair::generate().unwrap());
+    let root = params.self_signed(&key).unwrap().der().clone();
+    let root_issuer = Issuer::from_params(&params, &key);
+    for (usages, expected) in [
+        (vec![KeyUsagePurpose::KeyCertSign], Ok(())),
+        (vec![], Ok(())),
+        (vec![KeyUsagePurpose::DigitalSignature], Err("keyCertSign")),
+    ] {
+        let key = KeyPair::generate().unwrap();
+        let mut params = authority();
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "between");
+        params.key_usages = usages;
+        let intermediate = params.signed_by(&key, &root_issuer).unwrap();
+        let issuer = Issuer::from_params(&params, &key);
+        let server = server().signed_by(&KeyPair::generate().unwrap(), &issuer);
+        let (server, chain) = (server.unwrap().der().clone(), [intermediate.der().clone()]);
+        let verified = verify_chain(from_ref(&root), &chain, &server);
+        match expected {
+            Ok(()) => assert_eq!(verified, Ok(())),
+            Err(said) => {
+                let error = verified.unwrap_err();
+                let whose = "the intermediate certificate \"CN=between";
+                assert!(error.starts_with(whose) && error.contains(said), "{error}");
+            }
+        }
     }
 }
 
