@@ -54,7 +54,7 @@ pub fn main() -> ExitCode {
         }
         Err(UsageError::Clap(error)) => {
             // Ignore a closed pipe: nobody reads the help text.
-            error.print().unwrap_or_default();
+            let _ignored = error.print();
             ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(FAILURE))
         }
         Err(UsageError::Settings(error)) => {
@@ -78,8 +78,9 @@ fn report(result: anyhow::Result<()>) -> ExitCode {
 /// others: one line, and exit code 1.
 #[expect(clippy::exit, reason = "there is no way back from a panic")]
 fn guarded(settings: &Settings, action: &Action) -> anyhow::Result<()> {
-    // The process holds tokens and passwords: no core file, no reading from outside.
-    set_dumpable_behavior(DumpableBehavior::NotDumpable).unwrap_or_default();
+    // The process holds tokens and passwords: no core file, no reading from outside. This
+    // fails only for an invalid argument.
+    let _ignored = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     panic::set_hook(Box::new(|panicked| {
         let place = panicked.location().map(ToString::to_string);
         let place = place.unwrap_or_default();

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use crate::support::{Cluster, EMPTY, NGINX, Node, base64, docker_config, login, owned};
+use crate::support::{Cluster, EMPTY, NGINX, Node, base64, docker_config, owned};
 
 const AUTH_DIR: &str = "etc/crio/auth";
 const MINUTE: Duration = Duration::from_secs(60);
@@ -17,11 +17,7 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 /// An auth file's name for some other image.
 const OTHER: &str = "team-b-0000000000000000000000000000000000000000000000000000000000000000.json";
 
-pub(crate) fn cluster() -> Cluster {
-    Cluster::with([login("pull", "mirror.example", "user:hunter2")])
-}
-
-/// The entry that [`cluster`] gives for the mirror.
+/// The entry that [`Cluster::with_login`] has for the mirror.
 pub(crate) fn ours() -> Value {
     json!({"auth": base64("user:hunter2")})
 }
@@ -31,7 +27,7 @@ fn the_modes_are_the_same_whatever_the_umask() {
     for umask in ["000", "022", "077"] {
         let node = Node::with_mirror();
         let script = format!("umask {umask}; \"$PROVIDER\"; exit $?");
-        let cluster = cluster();
+        let cluster = Cluster::with_login();
 
         let outcome = node.provider(&cluster).pull_in_script(&script, &[], NGINX);
 
@@ -48,7 +44,7 @@ fn the_parents_of_the_directory_are_open_to_all_whatever_the_umask() {
         fs::create_dir_all(node.path("exists")).unwrap();
         node.set_mode("exists", 0o711);
         let script = format!("umask {umask}; \"$PROVIDER\"; exit $?");
-        let cluster = cluster();
+        let cluster = Cluster::with_login();
         let provider = node.provider(&cluster);
         let provider = provider.flag("--auth-dir", node.path("exists/a/b/auth"));
 
@@ -66,7 +62,7 @@ fn the_parents_of_the_directory_are_open_to_all_whatever_the_umask() {
 #[test]
 fn nothing_but_the_file_is_left_in_the_directory() {
     let node = Node::with_mirror();
-    let cluster = cluster();
+    let cluster = Cluster::with_login();
     let provider = node.provider(&cluster);
     for _ in 0..3 {
         provider.pull(NGINX);
@@ -82,7 +78,7 @@ fn an_earlier_file_is_replaced_and_not_written_over() {
     let link = node.path("in-use-by-a-reader");
     fs::hard_link(node.auth_path(NGINX), &link).unwrap();
     let before = node.read(&link);
-    let cluster = cluster();
+    let cluster = Cluster::with_login();
 
     node.provider(&cluster).pull(NGINX).answers(&owned(NGINX));
 
@@ -95,7 +91,7 @@ fn an_earlier_file_is_replaced_and_not_written_over() {
 #[test]
 fn a_reader_sees_whole_files_alone_however_many_write() {
     let node = Node::with_mirror();
-    let cluster = cluster();
+    let cluster = Cluster::with_login();
     let provider = node.provider(&cluster);
     provider.pull(NGINX).answers(&owned(NGINX));
     let writing = AtomicUsize::new(8);
@@ -124,7 +120,9 @@ fn a_symbolic_link_at_the_target_is_replaced_and_not_followed() {
         fs::remove_file(&path).unwrap();
         symlink(node.path(target), &path).unwrap();
 
-        node.provider(&cluster()).pull(NGINX).answers(&owned(NGINX));
+        node.provider(&Cluster::with_login())
+            .pull(NGINX)
+            .answers(&owned(NGINX));
 
         assert!(fs::symlink_metadata(&path).unwrap().is_file(), "{target}");
         assert_eq!(node.mode(&path), 0o600);
@@ -155,7 +153,7 @@ fn a_directory_at_the_target_is_an_error() {
     fs::create_dir_all(path.join("inside")).unwrap();
     node.set_mode(AUTH_DIR, 0o700);
 
-    let outcome = node.provider(&cluster()).pull(NGINX);
+    let outcome = node.provider(&Cluster::with_login()).pull(NGINX);
 
     outcome.fails_with(&["auth file", path.to_str().unwrap()]);
     assert!(path.join("inside").exists());
@@ -167,7 +165,7 @@ fn a_file_in_place_of_the_directory_is_an_error() {
     for file in ["etc/crio/auth", "etc/crio"] {
         let node = Node::with_mirror();
         node.write(file, "");
-        let outcome = node.provider(&cluster()).pull(NGINX);
+        let outcome = node.provider(&Cluster::with_login()).pull(NGINX);
         outcome.fails_with(&["auth directory", "etc/crio/auth"]);
         assert_eq!(node.read(file), "");
     }
@@ -179,7 +177,7 @@ fn a_directory_that_others_may_write_to_is_not_trusted_as_it_is() {
     fs::create_dir_all(node.path(AUTH_DIR)).unwrap();
     node.set_mode(AUTH_DIR, 0o777);
 
-    let outcome = node.provider(&cluster()).pull(NGINX);
+    let outcome = node.provider(&Cluster::with_login()).pull(NGINX);
 
     outcome.answers(&owned(NGINX));
     outcome.warns_with(&["etc/crio/auth"]);
@@ -192,7 +190,7 @@ fn a_shared_directory_is_refused() {
     fs::create_dir_all(node.path(AUTH_DIR)).unwrap();
     node.set_mode(AUTH_DIR, 0o1777);
 
-    let outcome = node.provider(&cluster()).pull(NGINX);
+    let outcome = node.provider(&Cluster::with_login()).pull(NGINX);
 
     outcome.fails_with(&["etc/crio/auth", "0700"]);
     assert_eq!(node.auth_dir_names(), [""; 0]);
@@ -204,7 +202,9 @@ fn a_directory_that_exists_keeps_its_mode() {
         let node = Node::with_mirror();
         fs::create_dir_all(node.path(AUTH_DIR)).unwrap();
         node.set_mode(AUTH_DIR, mode);
-        node.provider(&cluster()).pull(NGINX).answers(&owned(NGINX));
+        node.provider(&Cluster::with_login())
+            .pull(NGINX)
+            .answers(&owned(NGINX));
         assert_eq!(node.mode(AUTH_DIR), mode);
     }
 }
@@ -231,7 +231,9 @@ fn what_was_left_over_is_swept() {
         file.set_modified(modified).unwrap();
     }
 
-    node.provider(&cluster()).pull(NGINX).answers(&owned(NGINX));
+    node.provider(&Cluster::with_login())
+        .pull(NGINX)
+        .answers(&owned(NGINX));
 
     let own = node.auth_path(NGINX);
     let own = own.file_name().unwrap().to_str().unwrap().to_owned();
@@ -258,7 +260,7 @@ fn leave_many(node: &Node, files: usize) {
 #[test]
 fn a_run_sweeps_some_of_many_files_and_leaves_the_rest_to_the_next_one() {
     const FILES: usize = 20_000;
-    let (node, cluster) = (Node::with_mirror(), cluster());
+    let (node, cluster) = (Node::with_mirror(), Cluster::with_login());
     leave_many(&node, FILES);
 
     node.provider(&cluster).pull(NGINX).answers(&owned(NGINX));
@@ -270,7 +272,7 @@ fn a_run_sweeps_some_of_many_files_and_leaves_the_rest_to_the_next_one() {
 
 #[test]
 fn all_is_swept_in_the_end() {
-    let (node, cluster) = (Node::with_mirror(), cluster());
+    let (node, cluster) = (Node::with_mirror(), Cluster::with_login());
     leave_many(&node, 3000);
     let provider = node.provider(&cluster);
     for _ in 0..200 {
@@ -308,7 +310,7 @@ fn what_is_not_ours_is_never_swept() {
     let socket = node.path(format!("{AUTH_DIR}/socket"));
     let _listener = UnixListener::bind(&socket).unwrap();
 
-    let cluster = cluster();
+    let cluster = Cluster::with_login();
     let provider = node.provider(&cluster).flag("--stale-after", "1s");
     provider.pull(NGINX).answers(&owned(NGINX));
 
@@ -329,7 +331,7 @@ fn the_age_is_a_flag_and_zero_sweeps_nothing() {
         node.set_mode(AUTH_DIR, 0o700);
         node.age(&path, 2 * HOUR);
 
-        let cluster = cluster();
+        let cluster = Cluster::with_login();
         let provider = node.provider(&cluster).flag("--stale-after", stale_after);
         provider.pull(NGINX).answers(&owned(NGINX));
 
@@ -356,7 +358,9 @@ fn an_old_file_of_the_same_image_is_replaced_and_not_swept() {
     node.leave_auth_file(NGINX);
     node.age(node.auth_path(NGINX), 1000 * HOUR);
 
-    node.provider(&cluster()).pull(NGINX).answers(&owned(NGINX));
+    node.provider(&Cluster::with_login())
+        .pull(NGINX)
+        .answers(&owned(NGINX));
 
     let expected = json!({"auths": {"mirror.example/library/nginx": ours()}});
     assert_eq!(node.auth_file(NGINX), Some(expected));
@@ -380,7 +384,9 @@ fn links_to_the_directory_and_to_the_nodes_logins_are_followed() {
         symlink(node.path(from), link).unwrap();
     }
 
-    node.provider(&cluster()).pull(NGINX).answers(&owned(NGINX));
+    node.provider(&Cluster::with_login())
+        .pull(NGINX)
+        .answers(&owned(NGINX));
 
     let expected = json!({"auths": {
         "mirror.example/library/nginx": ours(),
@@ -392,7 +398,7 @@ fn links_to_the_directory_and_to_the_nodes_logins_are_followed() {
 #[test]
 fn the_same_file_is_written_without_the_sandbox() {
     let node = Node::with_mirror().and_global_auth(&docker_config(&[("quay.io", "u:p")]));
-    let cluster = cluster();
+    let cluster = Cluster::with_login();
     let provider = node.provider(&cluster);
     provider.pull(NGINX).answers(&owned(NGINX));
     let inside = node.auth_file(NGINX);
@@ -412,6 +418,6 @@ fn a_directory_that_may_not_be_written_to_is_an_error() {
         // Root may write everywhere, so there is nothing to test.
         return;
     }
-    let outcome = node.provider(&cluster()).pull(NGINX);
+    let outcome = node.provider(&Cluster::with_login()).pull(NGINX);
     outcome.fails_with(&["auth file", AUTH_DIR]);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 use test_cluster::{ConnectionFault, Fault};
 
-use crate::support::{Cluster, EMPTY, NGINX, Node, Outcome, Provider, docker_config, login, owned};
+use crate::support::{Cluster, EMPTY, NGINX, Node, Outcome, Provider, docker_config, owned};
 
 const VALUES: [&str; 17] = [
     "--registries-conf",
@@ -27,10 +27,6 @@ const VALUES: [&str; 17] = [
     "--log-level",
 ];
 
-fn cluster() -> Cluster {
-    Cluster::with([login("pull", "mirror.example", "user:hunter2")])
-}
-
 /// Runs without any environment and stdin.
 fn run(arguments: &[&str]) -> Outcome {
     Node::new().provider_without_cluster().run_with(arguments)
@@ -46,7 +42,7 @@ fn the_environment_serves_as_well_as_flags() {
     );
     node.write("first.json", docker_config(&[("a.example", "u:p")]));
     node.write("second.json", docker_config(&[("b.example", "u:p")]));
-    let cluster = cluster();
+    let cluster = Cluster::with_login();
     let by_flags = node
         .provider(&cluster)
         .flag("--registries-conf-dir", node.path("another.d"))
@@ -79,11 +75,11 @@ fn the_environment_serves_as_well_as_flags() {
 fn switches_have_variables_too() {
     let node = Node::with_mirror();
     let provider = node
-        .provider(&cluster())
+        .provider(&Cluster::with_login())
         .switch("--no-empty-login")
         .switch("--insecure-skip-tls-verify")
         .in_environment();
-    let cluster = cluster();
+    let cluster = Cluster::with_login();
 
     let outcome = provider
         .token(&cluster.token)
@@ -98,7 +94,7 @@ fn switches_have_variables_too() {
 fn a_flag_counts_more_than_its_variable() {
     let node = Node::with_mirror();
     let outcome = node
-        .provider(&cluster())
+        .provider(&Cluster::with_login())
         .env("CRIO_CREDENTIAL_PROVIDER_API_SERVER", "https://127.0.0.1:9")
         .env("CRIO_CREDENTIAL_PROVIDER_AUTH_DIR", node.path("elsewhere"))
         .pull(NGINX);
@@ -111,7 +107,7 @@ fn a_flag_counts_more_than_its_variable() {
 fn relative_paths_are_meant_from_the_working_directory() {
     let node = Node::with_mirror();
     let outcome = node
-        .provider(&cluster())
+        .provider(&Cluster::with_login())
         .flag("--registries-conf", "etc/containers/registries.conf")
         .flag("--auth-dir", "etc/crio/auth")
         .flag("--certificate-authority", "etc/kubernetes/pki/ca.crt")
@@ -125,7 +121,7 @@ fn relative_paths_are_meant_from_the_working_directory() {
 fn an_empty_value_switches_a_list_off() {
     let node = Node::with_mirror().and_global_auth(&docker_config(&[("quay.io", "u:p")]));
     let outcome = node
-        .provider(&cluster())
+        .provider(&Cluster::with_login())
         .flag("--global-auth-file", "")
         .pull(NGINX);
 
@@ -137,7 +133,7 @@ fn an_empty_value_switches_a_list_off() {
 #[test]
 fn durations_are_written_as_in_go() {
     let node = Node::with_mirror();
-    let cluster = cluster();
+    let cluster = Cluster::with_login();
     let hangs = Fault::from(ConnectionFault::HangAtAccept);
     cluster.server.fault(hangs.forever());
     for timeout in ["500ms", ".5s", "+0.5s", "500000us", "500000µs", "0.0001h"] {
@@ -183,7 +179,7 @@ fn wrong_usage_exits_with_two() {
 fn a_wrong_value_in_the_environment_is_wrong_usage_too() {
     let node = Node::with_mirror();
     let outcome = node
-        .provider(&cluster())
+        .provider(&Cluster::with_login())
         .env("CRIO_CREDENTIAL_PROVIDER_STALE_AFTER", "soon")
         .pull(NGINX);
     assert_eq!(outcome.code, Some(2), "{outcome}");
@@ -274,7 +270,7 @@ fn a_path_that_must_be_given_and_is_empty_is_wrong_usage() {
 fn a_working_directory_that_is_gone_matters_to_relative_paths_alone() {
     let node = Node::with_mirror();
     let script = r#"mkdir gone && cd gone && rmdir ../gone && exec "$PROVIDER""#;
-    let cluster = cluster();
+    let cluster = Cluster::with_login();
     let provider = node.provider(&cluster);
     let outcome = provider.pull_in_script(script, &[], NGINX);
     outcome.answers(&owned(NGINX));

@@ -7,9 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use serde_json::json;
 
 use crate::check::{entry, report, troubles};
-use crate::support::{
-    Cluster, EMPTY, NGINX, Node, Provider, ReadyNode, docker_config, login, owned,
-};
+use crate::support::{Cluster, EMPTY, NGINX, Node, Provider, ReadyNode, docker_config, owned};
 
 const FILE: &str = "etc/crio/credential-provider.toml";
 
@@ -36,13 +34,9 @@ fn configured(node: &Node, cluster: &Cluster, more: &str) -> Provider {
         .flag("--config-file", node.path(FILE))
 }
 
-fn cluster() -> Cluster {
-    Cluster::with([login("pull", "mirror.example", "user:hunter2")])
-}
-
 #[test]
 fn the_file_serves_as_well_as_flags() {
-    let (node, cluster) = (Node::with_mirror(), cluster());
+    let (node, cluster) = (Node::with_mirror(), Cluster::with_login());
     for (more, expected) in [
         ("", owned(NGINX)),
         ("no-empty-login = true\n", EMPTY.to_owned()),
@@ -60,7 +54,7 @@ fn the_file_serves_as_well_as_flags() {
 
 #[test]
 fn flags_and_environment_count_before_the_file() {
-    let (node, cluster) = (Node::with_mirror(), cluster());
+    let (node, cluster) = (Node::with_mirror(), Cluster::with_login());
     let provider = configured(&node, &cluster, "timeout = \"never\"\n");
     let by_flag = provider.clone().flag("--timeout", "30s");
     let by_variable = provider
@@ -76,7 +70,7 @@ fn flags_and_environment_count_before_the_file() {
 
 #[test]
 fn a_bad_file_is_a_failure_that_names_the_line() {
-    let (node, cluster) = (Node::with_mirror(), cluster());
+    let (node, cluster) = (Node::with_mirror(), Cluster::with_login());
     for (name, more, line) in [
         ("not TOML", "timeout = \n", "line 7"),
         ("a number", "timeout = 30\n", "line 7"),
@@ -109,7 +103,7 @@ fn a_bad_file_is_a_failure_that_names_the_line() {
 
 #[test]
 fn an_unknown_key_is_a_warning_and_the_rest_counts() {
-    let (node, cluster) = (Node::with_mirror(), cluster());
+    let (node, cluster) = (Node::with_mirror(), Cluster::with_login());
     let provider = configured(&node, &cluster, "timeout_ = \"1s\"\n");
 
     let outcome = provider.pull(NGINX);
@@ -126,7 +120,7 @@ fn an_unknown_key_is_a_warning_and_the_rest_counts() {
 
 #[test]
 fn a_file_that_others_can_change_is_refused() {
-    let (node, cluster) = (Node::with_mirror(), cluster());
+    let (node, cluster) = (Node::with_mirror(), Cluster::with_login());
     let provider = configured(&node, &cluster, "");
     for path in [FILE, "etc/crio", "etc"] {
         let mode = |mode| fs::set_permissions(node.path(path), Permissions::from_mode(mode));
@@ -145,7 +139,7 @@ fn a_file_that_others_can_change_is_refused() {
 
 #[test]
 fn a_file_that_is_named_must_exist() {
-    let (node, cluster) = (Node::with_mirror(), cluster());
+    let (node, cluster) = (Node::with_mirror(), Cluster::with_login());
     let outcome = node
         .provider(&cluster)
         .flag("--config-file", node.path("missing.toml"))

@@ -9,7 +9,7 @@ use crate::support::{
 #[test]
 fn mirror_credentials_are_written_for_the_image() {
     let node = Node::with_mirror();
-    let cluster = Cluster::with([login("pull", "mirror.example", "user:hunter2")]);
+    let cluster = Cluster::with_login();
 
     let outcome = node.provider(&cluster).pull(NGINX);
 
@@ -62,7 +62,7 @@ fn a_namespaces_credential_that_loses_everywhere_owns_nothing() {
 #[test]
 fn the_empty_login_can_be_turned_off() {
     let node = Node::with_mirror();
-    let cluster = Cluster::with([login("pull", "mirror.example", "user:hunter2")]);
+    let cluster = Cluster::with_login();
     let provider = node.provider(&cluster);
     let variable = "CRIO_CREDENTIAL_PROVIDER_NO_EMPTY_LOGIN";
     for (name, provider, auth) in [
@@ -99,7 +99,7 @@ fn the_empty_login_can_be_turned_off() {
 #[test]
 fn an_image_is_found_by_every_name_it_has() {
     let node = Node::with_mirror();
-    let cluster = Cluster::with([login("pull", "mirror.example", "user:hunter2")]);
+    let cluster = Cluster::with_login();
     let digest = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
     for name in [
         "docker.io/library/nginx",
@@ -119,7 +119,7 @@ fn an_image_is_found_by_every_name_it_has() {
 #[test]
 fn every_image_and_namespace_has_a_file_of_its_own() {
     let node = Node::with_mirror();
-    let cluster = Cluster::with([login("pull", "mirror.example", "user:hunter2")]);
+    let cluster = Cluster::with_login();
     let provider = node.provider(&cluster);
     provider.pull("docker.io/library/nginx");
     provider.pull("docker.io/library/redis");
@@ -139,7 +139,7 @@ fn every_image_and_namespace_has_a_file_of_its_own() {
 #[test]
 fn without_a_token_there_is_a_warning_and_an_empty_response() {
     let node = Node::with_mirror().and_global_auth(&docker_config(&[("mirror.example", "u:p")]));
-    let cluster = Cluster::with([login("pull", "mirror.example", "user:hunter2")]);
+    let cluster = Cluster::with_login();
     let provider = node.provider(&cluster);
     let request = Request::new(NGINX);
     for request in [
@@ -158,7 +158,7 @@ fn without_a_token_there_is_a_warning_and_an_empty_response() {
 #[test]
 fn revoked_credentials_are_withdrawn() {
     let node = Node::with_mirror();
-    let cluster = Cluster::with([login("pull", "mirror.example", "user:hunter2")]);
+    let cluster = Cluster::with_login();
     let provider = node.provider(&cluster);
     provider.pull(NGINX).answers(&owned(NGINX));
     cluster.server.delete_secret(NAMESPACE, "pull");
@@ -171,7 +171,7 @@ fn revoked_credentials_are_withdrawn() {
 #[test]
 fn changed_credentials_replace_the_earlier_ones() {
     let node = Node::with_mirror();
-    let cluster = Cluster::with([login("pull", "mirror.example", "user:hunter2")]);
+    let cluster = Cluster::with_login();
     let provider = node.provider(&cluster);
     provider.pull(NGINX);
     cluster.put(login("pull", "mirror.example", "user:hunter3"));
@@ -196,7 +196,7 @@ fn where_no_credential_fits_there_is_no_file_and_no_directory() {
 #[test]
 fn the_annotations_of_the_service_account_do_no_harm() {
     let node = Node::with_mirror();
-    let cluster = Cluster::with([login("pull", "mirror.example", "user:hunter2")]);
+    let cluster = Cluster::with_login();
     let request = Request::new(NGINX).token(&cluster.token).field(
         "serviceAccountAnnotations",
         json!({"a": "b", "domain.io/c": ""}),

@@ -9,13 +9,9 @@ use rustix::io::ioctl_fionbio;
 use rustix::process::Signal;
 use test_cluster::{AnswerFault, Fault};
 
-use crate::support::{Cluster, NAMESPACE, NGINX, Node, Provider, login};
+use crate::support::{Cluster, NAMESPACE, NGINX, Node, Provider};
 
 const SECOND: Duration = Duration::from_secs(1);
-
-fn cluster() -> Cluster {
-    Cluster::with([login("pull", "mirror.example", "user:hunter2")])
-}
 
 /// A pipe that is full.
 fn full_pipe() -> (impl Sized, PipeWriter) {
@@ -30,7 +26,7 @@ fn full_pipe() -> (impl Sized, PipeWriter) {
 /// left one.
 fn with_and_without_an_earlier_file(check: impl Fn(&Node, &Provider)) {
     for earlier in [false, true] {
-        let (node, cluster) = (Node::with_mirror(), cluster());
+        let (node, cluster) = (Node::with_mirror(), Cluster::with_login());
         if earlier {
             node.leave_auth_file(NGINX);
         }
@@ -86,7 +82,7 @@ fn a_stdout_that_is_not_read_until_the_deadline_leaves_no_login() {
 
 #[test]
 fn a_signal_before_the_response_leaves_no_login() {
-    let (node, cluster) = (Node::with_mirror(), cluster());
+    let (node, cluster) = (Node::with_mirror(), Cluster::with_login());
     let provider = node.provider(&cluster).flag("--timeout", "3s");
     let (_reader, writer) = full_pipe();
     let mut run = provider.begin_into(NGINX, writer);
@@ -103,7 +99,7 @@ fn a_signal_before_the_response_leaves_no_login() {
 #[test]
 fn a_refusal_removes_what_another_run_has_left() {
     for status in [401, 403] {
-        let (node, cluster) = (Node::with_mirror(), cluster());
+        let (node, cluster) = (Node::with_mirror(), Cluster::with_login());
         node.leave_auth_file(NGINX);
         cluster.server.fault(Fault::status(status).forever());
         let outcome = node.provider(&cluster).pull(NGINX);
@@ -120,7 +116,7 @@ fn any_other_failure_removes_what_waits_for_no_pull() {
     ];
     for broken in broken {
         for (age, stays) in [(119 * SECOND, true), (121 * SECOND, false)] {
-            let (node, cluster) = (Node::with_mirror(), cluster());
+            let (node, cluster) = (Node::with_mirror(), Cluster::with_login());
             node.leave_auth_file(NGINX);
             node.age(node.auth_path(NGINX), age);
             broken(&node, &cluster);

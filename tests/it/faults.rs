@@ -18,7 +18,7 @@ const MUCH_LATER: Duration = Duration::from_secs(20);
 /// A node and a cluster with a login for its mirror.
 fn ready() -> (Node, Cluster, Provider) {
     let node = Node::with_mirror();
-    let cluster = Cluster::with([login("pull", "mirror.example", "user:hunter2")]);
+    let cluster = Cluster::with_login();
     let provider = node.provider(&cluster);
     (node, cluster, provider)
 }

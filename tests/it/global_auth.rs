@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::auth_file::{cluster, ours};
+use crate::auth_file::ours;
 use crate::support::{Cluster, EMPTY, NGINX, Node, base64, docker_config, owned};
 
 /// The auth file on a node with that global auth file.
 fn merged_with(global: &Value) -> Value {
     let node = Node::with_mirror().and_global_auth(&global.to_string());
-    let outcome = node.provider(&cluster()).pull(NGINX);
+    let outcome = node.provider(&Cluster::with_login()).pull(NGINX);
     outcome.answers(&owned(NGINX));
     node.auth_file(NGINX).unwrap()
 }
@@ -62,7 +62,7 @@ fn of_several_global_files_the_first_wins() {
     node.write("first.json", first.to_string());
     node.write("second.json", second.to_string());
 
-    node.provider(&cluster())
+    node.provider(&Cluster::with_login())
         .flag("--global-auth-file", node.path("first.json"))
         .another("--global-auth-file", node.path("missing.json"))
         .another("--global-auth-file", node.path("second.json"))
@@ -189,7 +189,7 @@ fn a_global_login_is_what_containers_image_makes_of_it() {
 #[test]
 fn a_missing_global_file_is_normal() {
     let node = Node::with_mirror();
-    let outcome = node.provider(&cluster()).pull(NGINX);
+    let outcome = node.provider(&Cluster::with_login()).pull(NGINX);
     outcome.answers(&owned(NGINX));
     outcome.is_quiet();
 }
@@ -206,7 +206,7 @@ fn a_broken_global_file_is_a_warning_without_its_content() {
         "{\"auths\":{},\"credHelpers\":\"hunter3\"}",
     ] {
         let node = Node::with_mirror().and_global_auth(text);
-        let outcome = node.provider(&cluster()).pull(NGINX);
+        let outcome = node.provider(&Cluster::with_login()).pull(NGINX);
 
         outcome.answers(&owned(NGINX));
         outcome.warns_with(&["config.json"]);
@@ -220,7 +220,7 @@ fn a_broken_global_file_is_a_warning_without_its_content() {
 fn a_global_file_that_is_a_directory_is_a_warning() {
     let node = Node::with_mirror();
     node.write("var/lib/kubelet/config.json/file", "");
-    let outcome = node.provider(&cluster()).pull(NGINX);
+    let outcome = node.provider(&Cluster::with_login()).pull(NGINX);
     outcome.answers(&owned(NGINX));
     outcome.warns_with(&["config.json"]);
 }

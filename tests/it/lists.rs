@@ -149,7 +149,7 @@ fn a_list_that_expires_for_ever_is_an_error_in_the_end() {
 
 #[test]
 fn a_secret_that_is_larger_than_any_is_an_error() {
-    let cluster = Cluster::with([login("pull", "mirror.example", "user:hunter2")]);
+    let cluster = Cluster::with_login();
     let padding = "x".repeat(9 * 1024 * 1024);
     let huge = json!({"kind": "SecretList", "items": [{"metadata": {"name": padding}}]});
     cluster.server.fault(AnswerFault::Custom {
@@ -167,7 +167,7 @@ fn a_secret_that_is_larger_than_any_is_an_error() {
 
 #[test]
 fn a_page_that_is_too_large_is_asked_for_in_smaller_ones() {
-    let cluster = Cluster::with([login("pull", "mirror.example", "user:hunter2")]);
+    let cluster = Cluster::with_login();
     let item = json!({"type": "example.com/release", "data": {"x": "x".repeat(1_000_000)}});
     let huge = json!({"kind": "SecretList", "items": vec![item; 40]});
     cluster.server.fault(AnswerFault::Custom {
@@ -188,7 +188,7 @@ fn a_page_that_is_too_large_is_asked_for_in_smaller_ones() {
 #[test]
 fn secrets_of_foreign_types_take_neither_memory_nor_many_requests() {
     let content = "x".repeat(10 * 1024);
-    let cluster = Cluster::with([login("pull", "mirror.example", "user:hunter2")]);
+    let cluster = Cluster::with_login();
     for number in 0..5000 {
         let data = BTreeMap::from([("content".to_owned(), content.clone().into_bytes())]);
         let name = format!("release-{number:04}");
@@ -223,7 +223,7 @@ fn a_namespace_of_a_thousand_secrets_is_read_to_the_end() {
 
 #[test]
 fn a_service_account_that_may_only_get_needs_list() {
-    let cluster = Cluster::with([login("pull", "mirror.example", "user:hunter2")]);
+    let cluster = Cluster::with_login();
     cluster.server.revoke(NAMESPACE, ACCOUNT);
     cluster.server.grant_get(NAMESPACE, ACCOUNT, &["pull"]);
 

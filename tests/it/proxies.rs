@@ -2,16 +2,10 @@
 
 use test_cluster::ApiServer;
 
-use crate::support::{
-    Cluster, NGINX, Node, Provider, RecordingProxy, all_at_once, base64, login, owned,
-};
+use crate::support::{Cluster, NGINX, Node, Provider, RecordingProxy, all_at_once, base64, owned};
 
 const SERVER: &str = "https://api.example.test:6443";
 const TARGET: &str = "api.example.test:6443";
-
-fn cluster() -> Cluster {
-    Cluster::with([login("pull", "mirror.example", "user:hunter2")])
-}
 
 /// A provider whose API server has a name that only the proxy can lead to.
 fn provider(node: &Node, cluster: &Cluster) -> Provider {
@@ -39,7 +33,7 @@ fn pull_with_kubeconfig(node: &Node, cluster: &Cluster, text: &str) -> Provider 
 #[test]
 fn a_proxy_of_the_environment_leads_to_the_server() {
     for variable in ["HTTPS_PROXY", "https_proxy"] {
-        let (node, cluster) = (Node::with_mirror(), cluster());
+        let (node, cluster) = (Node::with_mirror(), Cluster::with_login());
         let proxy = RecordingProxy::to(cluster.server.address());
 
         let outcome = provider(&node, &cluster)
@@ -55,7 +49,7 @@ fn a_proxy_of_the_environment_leads_to_the_server() {
 
 #[test]
 fn the_upper_case_variable_counts_more() {
-    let (node, cluster) = (Node::with_mirror(), cluster());
+    let (node, cluster) = (Node::with_mirror(), Cluster::with_login());
     let proxy = RecordingProxy::to(cluster.server.address());
     let other = RecordingProxy::to(cluster.server.address());
 
@@ -70,7 +64,7 @@ fn the_upper_case_variable_counts_more() {
 
 #[test]
 fn proxies_for_other_schemes_are_not_for_us() {
-    let (node, cluster) = (Node::with_mirror(), cluster());
+    let (node, cluster) = (Node::with_mirror(), Cluster::with_login());
     let proxy = RecordingProxy::to(cluster.server.address());
     let mut provider = provider(&node, &cluster).flag("--timeout", "600ms");
     for variable in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
@@ -106,7 +100,7 @@ fn no_proxy_is_read_as_go_reads_it() {
     all_at_once(
         &cases.concat(),
         |&(variable, (no_proxy, server, proxied))| {
-            let (node, cluster) = (Node::with_mirror(), cluster());
+            let (node, cluster) = (Node::with_mirror(), Cluster::with_login());
             let proxy = RecordingProxy::to(cluster.server.address());
             let timeout = if proxied { "1m" } else { "500ms" };
             let provider = provider(&node, &cluster)
@@ -128,7 +122,7 @@ fn no_proxy_is_read_as_go_reads_it() {
 
 #[test]
 fn this_machine_is_never_reached_through_a_proxy_of_the_environment() {
-    let (node, cluster) = (Node::with_mirror(), cluster());
+    let (node, cluster) = (Node::with_mirror(), Cluster::with_login());
     let proxy = RecordingProxy::to(cluster.server.address());
     let port = cluster.port();
     for host in ["127.0.0.1", "localhost"] {
@@ -144,7 +138,7 @@ fn this_machine_is_never_reached_through_a_proxy_of_the_environment() {
 
 #[test]
 fn the_kubeconfigs_proxy_counts_more_than_the_environment() {
-    let (node, cluster) = (Node::with_mirror(), cluster());
+    let (node, cluster) = (Node::with_mirror(), Cluster::with_login());
     let proxy = RecordingProxy::to(cluster.server.address());
     let other = RecordingProxy::to(cluster.server.address());
     let text = kubeconfig(&cluster, &proxy.url());
@@ -161,7 +155,7 @@ fn the_kubeconfigs_proxy_counts_more_than_the_environment() {
 
 #[test]
 fn a_proxys_login_goes_to_the_proxy_and_into_no_log() {
-    let (node, cluster) = (Node::with_mirror(), cluster());
+    let (node, cluster) = (Node::with_mirror(), Cluster::with_login());
     let proxy = RecordingProxy::to(cluster.server.address());
 
     let outcome = provider(&node, &cluster)
@@ -181,7 +175,7 @@ fn a_proxys_login_goes_to_the_proxy_and_into_no_log() {
 
 #[test]
 fn a_proxy_does_not_weaken_the_verification() {
-    let (node, cluster) = (Node::with_mirror(), cluster());
+    let (node, cluster) = (Node::with_mirror(), Cluster::with_login());
     let other = ApiServer::start();
     let proxy = RecordingProxy::to(other.address());
 
@@ -195,7 +189,7 @@ fn a_proxy_does_not_weaken_the_verification() {
 
 #[test]
 fn a_dead_proxy_is_not_gone_around() {
-    let (node, cluster) = (Node::with_mirror(), cluster());
+    let (node, cluster) = (Node::with_mirror(), Cluster::with_login());
     let text = kubeconfig(&cluster, "http://127.0.0.1:9");
 
     let provider = pull_with_kubeconfig(&node, &cluster, &text).flag("--timeout", "1s");
@@ -209,7 +203,7 @@ fn a_dead_proxy_is_not_gone_around() {
 
 #[test]
 fn what_fails_through_a_proxy_names_it_and_its_origin() {
-    let (node, cluster) = (Node::with_mirror(), cluster());
+    let (node, cluster) = (Node::with_mirror(), Cluster::with_login());
     let provider = provider(&node, &cluster)
         .flag("--api-server", "https://10.96.0.1:443")
         .flag("--timeout", "500ms");
@@ -239,7 +233,7 @@ fn what_fails_through_a_proxy_names_it_and_its_origin() {
 
 #[test]
 fn a_proxy_that_is_not_a_url_is_an_error_that_does_not_quote_it() {
-    let (node, cluster) = (Node::with_mirror(), cluster());
+    let (node, cluster) = (Node::with_mirror(), Cluster::with_login());
     for url in [
         "http://",
         "ftp://u:pr0xy-pass@x:1",

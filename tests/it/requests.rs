@@ -13,7 +13,7 @@ const SECRET: &str = "sEcReT-tOkEn";
 /// A node on which a good request would be served.
 fn ready() -> (Node, Cluster, Provider) {
     let node = Node::with_mirror();
-    let cluster = Cluster::with([login("pull", "mirror.example", "user:hunter2")]);
+    let cluster = Cluster::with_login();
     let provider = node.provider(&cluster);
     (node, cluster, provider)
 }

@@ -69,9 +69,10 @@ impl Deadline {
     /// with SIGKILL where that signal is ignored. Holds until the result is dropped.
     #[must_use]
     pub fn enforce(&self) -> Option<Timer> {
-        // A blocked signal, as a parent may leave it, would never arrive.
+        // A blocked signal, as a parent may leave it, would never arrive. Unblocking fails
+        // only for an invalid argument.
         let alarm = SigSet::from(Signal::SIGALRM);
-        alarm.thread_unblock().unwrap_or_default();
+        let _ignored = alarm.thread_unblock();
         let moment_after = self.timeout.as_secs().saturating_add(2);
         alarm::set(u32::try_from(moment_after).unwrap_or(u32::MAX));
 

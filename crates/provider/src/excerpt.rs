@@ -1,6 +1,6 @@
-//! The beginning of a text from a tenant or a server, for messages.
+//! The beginning of a long text or list, for messages.
 
-use std::fmt;
+use std::fmt::{self, Display};
 
 /// The most characters of such a text in a message.
 const MAX_CHARS: usize = 256;
@@ -23,6 +23,21 @@ impl fmt::Debug for Excerpt<'_> {
     }
 }
 
+/// The first `most` items with commas between them, and how many more there are.
+pub fn listed(most: usize, items: impl IntoIterator<Item = impl Display>) -> String {
+    let mut items = items.into_iter();
+    let shown: Vec<_> = items
+        .by_ref()
+        .take(most)
+        .map(|item| item.to_string())
+        .collect();
+    let shown = shown.join(", ");
+    match items.count() {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -40,5 +55,13 @@ mod tests {
         ] {
             assert_eq!(format!("{:?}", Excerpt(&text)), expected);
         }
+    }
+
+    #[test]
+    fn a_long_list_is_cut_and_the_rest_is_counted() {
+        for (most, expected) in [(2, "a, b and 1 more"), (3, "a, b, c"), (9, "a, b, c")] {
+            assert_eq!(listed(most, ["a", "b", "c"]), expected);
+        }
+        assert_eq!(listed(2, [""; 0]), "");
     }
 }

@@ -9,9 +9,8 @@ use std::collections::BTreeMap;
 use registries_conf::ImageName;
 use tracing::{debug, info, warn};
 
-use crate::excerpt::Excerpt;
-use crate::logins::Logins;
-use crate::logins::{Candidate, Comparison, Observer, Origin, Skipped};
+use crate::excerpt::{Excerpt, listed};
+use crate::logins::{Candidate, Comparison, Logins, Observer, Origin, Skipped};
 use crate::service_account::Namespace;
 
 /// The number of different reasons that are listed for one Secret or file.
@@ -113,11 +112,7 @@ pub fn log_outcome(namespace: &Namespace, image: &ImageName, logins: &Logins<'_>
     }
     for (login, sources) in by_login(logins) {
         let Candidate { origin, key, .. } = login;
-        let names: Vec<&str> = sources.iter().copied().take(MAX_SOURCES).collect();
-        let mut names = names.join(", ");
-        if let Some(more @ 1..) = sources.len().checked_sub(MAX_SOURCES) {
-            names = format!("{names} and {more} more");
-        }
+        let names = listed(MAX_SOURCES, sources);
         info!(%image, %namespace, registry, outcome = "login written", sources = names, %origin, key = ?Excerpt(key), "login for pull sources");
     }
 }

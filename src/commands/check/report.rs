@@ -1,11 +1,13 @@
 //! What the checks found, for people and for programs.
 
 use std::error::Error as StdError;
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::iter;
 use std::mem;
 
 use clap::ValueEnum;
+use provider::excerpt;
 use serde::Serialize;
 
 use crate::cli::CheckName;
@@ -154,18 +156,8 @@ pub(super) fn chain(error: &dyn StdError) -> String {
 }
 
 /// The first items, and how many more there are.
-pub(super) fn listed(items: impl IntoIterator<Item = impl ToString>) -> String {
-    let mut items = items.into_iter();
-    let shown: Vec<_> = items
-        .by_ref()
-        .take(SHOWN)
-        .map(|item| item.to_string())
-        .collect();
-    let shown = shown.join(", ");
-    match items.count() {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
+pub(super) fn listed(items: impl IntoIterator<Item = impl Display>) -> String {
+    excerpt::listed(SHOWN, items)
 }
 
 impl Report {

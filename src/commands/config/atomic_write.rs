@@ -159,7 +159,8 @@ fn replace(path: &Path, content: &str, like: Option<&Like>) -> io::Result<()> {
         .open(&temporary)?;
     let written = fill(&file, content, like).and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
-        fs::remove_file(&temporary).unwrap_or_default();
+        // The first error is the one to report.
+        let _ignored = fs::remove_file(&temporary);
     }
     written
 }

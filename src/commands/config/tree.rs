@@ -78,7 +78,7 @@ impl Tree {
         match self {
             Self::Word(word) => text.push_str(&quoted(word)),
             Self::Text(own) => text.push_str(&quoted(own)),
-            Self::Bool(value) => write!(text, "{value}").unwrap_or_default(),
+            Self::Bool(value) => text.push_str(if *value { "true" } else { "false" }),
             Self::List(items) => {
                 let items = items.iter().map(|item| (None, item));
                 enclosed(text, lines, ['[', ']'], items);
@@ -135,7 +135,8 @@ pub(super) fn quoted(text: &str) -> String {
         if c.is_ascii_graphic() || c == ' ' || c.is_alphanumeric() || c > '\u{ffff}' {
             quoted.push(c);
         } else {
-            write!(quoted, "\\u{:04x}", u32::from(c)).unwrap_or_default();
+            // Writing to a String cannot fail.
+            let _ignored = write!(quoted, "\\u{:04x}", u32::from(c));
         }
     }
     quoted

@@ -40,6 +40,12 @@ impl Cluster {
         cluster
     }
 
+    /// A cluster with the login `user:hunter2` for the mirror of
+    /// [`Node::with_mirror`](super::Node::with_mirror).
+    pub(crate) fn with_login() -> Self {
+        Self::with([login("pull", "mirror.example", "user:hunter2")])
+    }
+
     /// Puts a Secret into the pod's namespace.
     pub(crate) fn put(&self, secret: Secret) {
         self.server.put_secret(NAMESPACE, secret);

@@ -82,7 +82,7 @@ impl Locks {
 impl Drop for Lock<'_> {
     fn drop(&mut self) {
         // If this is refused, the lock is released at the end of the process.
-        set_lock(self.file, libc::F_UNLCK, self.byte).unwrap_or_default();
+        let _ignored = set_lock(self.file, libc::F_UNLCK, self.byte);
     }
 }
 

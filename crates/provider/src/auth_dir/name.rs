@@ -21,7 +21,7 @@ impl FileName {
         let mut name = format!("{namespace}-");
         for byte in Sha256::digest(image.as_str().as_bytes()) {
             // Writing to a String cannot fail.
-            write!(name, "{byte:02x}").unwrap_or_default();
+            let _ignored = write!(name, "{byte:02x}");
         }
         name.push_str(SUFFIX);
         Self(name)

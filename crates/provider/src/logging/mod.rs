@@ -91,14 +91,13 @@ pub fn start(level: Level, format: Format) -> Log {
     let registry = registry.with(Journal::connect(Arc::clone(&journal)).ok());
     let writer = Stderr(Arc::clone(&stderr));
     let text = layer().with_writer(writer).with_target(false);
-    let started = match format {
+    // Only a second start fails; the log of the first one is used.
+    let _ignored = match format {
         Format::Text => registry
             .with(text.without_time().with_ansi(false))
             .try_init(),
         Format::Json => registry.with(text.json().without_time()).try_init(),
     };
-    // Only a second start fails; the log of the first one is used.
-    started.unwrap_or_default();
     Log { stderr, journal }
 }
 
@@ -145,7 +144,7 @@ impl Write for Line<'_> {
         if self.budget.spend(self.level, line.len()) {
             // Ignore a failure: the layer would report it on stderr, and panic if that
             // fails too.
-            stderr().write_all(line).unwrap_or_default();
+            let _ignored = stderr().write_all(line);
         }
         Ok(line.len())
     }
