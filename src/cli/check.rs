@@ -53,7 +53,7 @@ pub struct Check {
     pub annotations: Vec<(String, String)>,
     /// File with a token of the service account, with which the API server is asked for
     /// its rights.
-    #[arg(long, value_name = "FILE", value_parser = parse_file(), conflicts_with = "kubeconfig_for_review")]
+    #[arg(long, value_name = "FILE", value_parser = parse_file())]
     pub token_file: Option<PathBuf>,
     /// kubeconfig of a user who may review the rights of others, such as an
     /// administrator. The user's token or client certificate is used for nothing else.

@@ -40,6 +40,7 @@ pub enum CheckName {
     Binary,
     ApiServer,
     Audience,
+    TokenRequests,
     Access,
 }
 
@@ -73,7 +74,7 @@ impl CheckName {
             Self::ProviderEntry => &[Self::ProviderConfig],
             Self::ProviderArgs => &[Self::ProviderEntry],
             Self::MatchImages => &[Self::RegistriesConf, Self::ProviderEntry],
-            Self::Audience => &[Self::ProviderEntry, Self::ApiServer],
+            Self::Audience | Self::TokenRequests => &[Self::ProviderEntry, Self::ApiServer],
             Self::Access => &[Self::ApiServer],
         }
     }
@@ -122,6 +123,7 @@ mod tests {
             CheckName::ProviderArgs,
             CheckName::MatchImages,
             CheckName::Audience,
+            CheckName::TokenRequests,
         ];
         assert_eq!(skipped, expected);
     }

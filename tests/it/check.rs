@@ -31,7 +31,7 @@ pub(crate) fn troubles(report: &Value) -> Vec<(String, String)> {
     let text = |check: &Value, key: &str| check[key].as_str().unwrap().to_owned();
     let is_about_another = |check: &&Value| {
         let message = check["message"].as_str().unwrap();
-        ["it builds on", "whose rights"]
+        ["it builds on", "no service account to", "no login to"]
             .iter()
             .any(|why| message.starts_with(&format!("not checked: {why}")))
     };
@@ -175,6 +175,7 @@ fn a_check_is_skipped_with_those_that_need_it() {
         "node-logins",
         "api-server",
         "audience",
+        "token-requests",
         "access",
     ];
     assert_eq!(report["skipped"], json!(skipped), "{outcome}");
@@ -202,7 +203,7 @@ fn a_strict_check_fails_for_warnings_and_a_quiet_one_prints_problems_alone() {
     let outcome = ready.check(&["--strict"]);
     assert_eq!(outcome.code, Some(1), "{outcome}");
     assert!(outcome.stderr.contains("warned"), "{outcome}");
-    let usual = ["kubelet-version", "audience", "access"];
+    let usual = ["kubelet-version", "audience", "token-requests", "access"];
     let skip = usual.map(|name| format!("--skip={name}"));
     let skip: Vec<_> = skip.iter().map(String::as_str).collect();
     let outcome = ready.check(&[&["--strict", "--quiet"], &skip[..]].concat());
@@ -315,7 +316,7 @@ fn people_read_one_line_a_check_and_a_summary() {
     let lines: Vec<_> = outcome.stdout.lines().collect();
     let (last, checks) = lines.split_last().unwrap();
     assert!(checks.iter().all(|line| starts(line)), "{outcome}");
-    assert!(last.contains("3 warned, 0 failed"), "{outcome}");
+    assert!(last.contains("4 warned, 0 failed"), "{outcome}");
 
     ready.node.set_mode(BINARY, 0o644);
     let outcome = ready.check(&[]);

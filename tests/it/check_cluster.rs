@@ -1,6 +1,8 @@
 //! `check`, as far as the API server is asked: is it the right one, does it take the
 //! tokens that kubelet asks for, and may a service account list its Secrets?
 
+use std::process::Command;
+
 use serde_json::{Value, json};
 use test_cluster::{AnswerFault, ConnectionFault, Fault, TokenOptions};
 
@@ -65,6 +67,68 @@ fn an_administrator_asks_what_a_service_account_may_do() {
             .all(|request| !request.path.contains("/secrets")),
         "nothing is listed"
     );
+}
+
+#[test]
+fn nodes_may_request_tokens_for_the_audience() {
+    const AUDIENCE: &str = "https://kubernetes.default.svc";
+    let ready = ReadyNode::new();
+    let server = &ready.cluster.server;
+    let file = administrator(&ready, &server.token("kube-system", "admin"));
+    let status = || {
+        let arguments = ["-o", "json", "-n", NAMESPACE, "--service-account", ACCOUNT];
+        let outcome = ready.check(&[&arguments[..], &["--kubeconfig-for-review", &file]].concat());
+        let report = report(&outcome);
+        let checks = report["checks"].as_array().unwrap();
+        let check = checks
+            .iter()
+            .find(|check| check["name"] == "token-requests");
+        let text = |key: &str| check.unwrap()[key].as_str().unwrap_or_default().to_owned();
+        (text("status"), text("message"), text("remedy"))
+    };
+    let (warned, message, remedy) = status();
+    assert_eq!(warned, "WARN", "{message}");
+    assert!(
+        message.contains("403") && remedy.contains("cluster-admin"),
+        "{message}"
+    );
+
+    server.grant_review("kube-system", "admin");
+    let (failed, message, remedy) = status();
+    assert_eq!(failed, "FAIL", "{message}");
+    assert!(message.contains("node \"worker-1\" may not"), "{message}");
+    // The remedy runs as printed, and creates what deploy/ has.
+    ready.write(
+        "/programs/kubectl",
+        "#!/bin/sh\necho \"$@\"\n[ \"$1\" != apply ] || cat\n",
+    );
+    ready.node.set_mode("programs/kubectl", 0o755);
+    let shell = Command::new("/bin/sh")
+        .args(["-c", &remedy])
+        .env(
+            "PATH",
+            format!("{}:/bin:/usr/bin", ready.node.path("programs").display()),
+        )
+        .output()
+        .unwrap();
+    let printed = String::from_utf8(shell.stdout).unwrap();
+    let mut lines = printed.lines();
+    assert_eq!(lines.next(), Some("apply -f -"), "{printed}");
+    let role: Value = serde_json::from_str(lines.next().unwrap()).unwrap();
+    let expected = json!([{
+        "apiGroups": [""],
+        "resources": [AUDIENCE],
+        "verbs": ["request-serviceaccounts-token-audience"],
+    }]);
+    assert_eq!(
+        (&role["kind"], &role["rules"]),
+        (&json!("ClusterRole"), &expected)
+    );
+    let binding = "create clusterrolebinding crio-credential-provider --clusterrole=crio-credential-provider --group=system:nodes";
+    assert_eq!(lines.next(), Some(binding), "{printed}");
+
+    server.grant_audience(AUDIENCE);
+    assert_eq!(status().0, "PASS");
 }
 
 #[test]

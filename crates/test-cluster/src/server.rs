@@ -146,6 +146,11 @@ impl ApiServer {
         locked(&self.shared.state).grants.grant_review(account);
     }
 
+    /// Lets nodes request tokens of service accounts for that audience.
+    pub fn grant_audience(&self, audience: &str) {
+        locked(&self.shared.state).grants.grant_audience(audience);
+    }
+
     /// Takes back all that was granted to a service account.
     pub fn revoke(&self, namespace: &str, service_account: &str) {
         let account = ServiceAccount::new(namespace, service_account);

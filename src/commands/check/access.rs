@@ -6,11 +6,12 @@ use std::path::Path;
 
 use super::kubelet::{Entry, rewrite};
 use super::report::{Finding, chain};
+use super::reviewer::{REMEDY, Reviewer};
 use crate::cli::{Check, CheckName};
 use crate::commands::read_token;
 use crate::commands::root::Root;
 use provider::api_server::{
-    self, Access, Client, ClientError, Endpoint, ReviewError, User, grant, may_account, may_i,
+    self, Access, Client, ClientError, Endpoint, ReviewError, grant, may_account, may_i,
 };
 use provider::deadline::Deadline;
 use provider::secret_names::SecretNames;
@@ -80,7 +81,7 @@ pub(super) fn check(
     }
     let (Some(namespace), Some(account)) = (&command.namespace, &command.service_account) else {
         let remedy = "give -n NAMESPACE --service-account NAME --kubeconfig-for-review FILE, or --token-file FILE with a token of the service account";
-        let why = "whose rights, and with which login, is not known";
+        let why = "no service account to ask about, and no login to ask with";
         return (Finding::not_checked(NAME, why, remedy), None);
     };
     let namespace = namespace.as_str();
@@ -100,11 +101,7 @@ pub(super) fn check(
                 )
             ),
         ),
-        Err(message) => Finding::warn(
-            NAME,
-            message,
-            "ask with somebody who may create subjectaccessreviews, such as cluster-admin, or give --token-file",
-        ),
+        Err(message) => Finding::warn(NAME, message, format!("{REMEDY}, or give --token-file")),
     };
     (finding, None)
 }
@@ -237,23 +234,13 @@ fn foreign(
     let Some(path) = &command.kubeconfig_for_review else {
         return Ok(None);
     };
-    let user = User::read(path).map_err(|error| chain(&error))?;
-    // Its login is for its own server alone, whatever the node's settings say.
-    let settings = api_server::Settings {
-        api_server: None,
-        kubeconfig: Some(path.clone()),
-        certificate_authority: None,
-        tls_server_name: None,
-        ..by_hand.clone()
+    let reviewer = Reviewer::of(path, by_hand, deadline)?;
+    let may = |client: &Client| {
+        all(namespace, names, |access| {
+            may_account(client, account, access)
+        })
     };
-    let endpoint = api_server::discover(&settings).map_err(|error| chain(&error))?;
-    let client = Client::of_user(&endpoint, user, deadline).map_err(|error| chain(&error))?;
-    let client = client.once();
-    all(namespace, names, |access| {
-        may_account(&client, account, access)
-    })
-    .map(Some)
-    .map_err(|error| format!("ask {endpoint}: {}", chain(&error)))
+    reviewer.ask(may).map(Some)
 }
 
 fn all(

@@ -16,6 +16,8 @@ mod node_logins;
 mod pull_intents;
 mod binary;
 mod api_server;
+mod reviewer;
+mod token_requests;
 mod access;
 
 use std::ffi::OsString;
@@ -162,4 +164,8 @@ fn cluster(
     let accepted = accepted.as_deref();
     let audience = |entry| api_server::audience(entry, &endpoint, accepted, deadline);
     report.add(entry.and_then(audience));
+    let node = kubelet.node_name(root);
+    let requests =
+        |entry| token_requests::check(command, entry, node.as_deref(), by_hand, deadline);
+    report.add(entry.and_then(requests));
 }

@@ -143,6 +143,7 @@ impl ReadyNode {
             arguments: Vec::new(),
         };
         ready.put_links();
+        ready.write("/etc/hostname", "Worker-1\n");
         ready.put_crio();
         ready.put_cluster(distribution);
         ready.put_provider(distribution);

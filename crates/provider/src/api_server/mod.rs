@@ -20,7 +20,7 @@ pub use client::{ATTEMPT, Client, ClientError, Refusal};
 pub use discover::{DiscoverError, Endpoint, EnvFileError, Settings, discover};
 pub use kubeconfig::{Kubeconfig, KubeconfigError, KubeconfigProblem};
 pub use proxy::{ProxyError, ProxySettings, Through};
-pub use review::{Access, ReviewError, may_account, may_i};
+pub use review::{Access, REQUEST_AUDIENCE, ReviewError, may_account, may_i, may_node_request};
 pub use secrets::{
     Listed, PageEnd, SECRET_TYPES, SecretDoc, SecretProblem, SecretType, SecretsError,
     UnusableSecret, data_key, for_each_secret, grant, read_named, read_page, read_secret,

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 use super::client::{Client, ClientError};
 
 const GROUP: &str = "authorization.k8s.io/v1";
+/// The verb by which nodes may request tokens for an audience.
+pub const REQUEST_AUDIENCE: &str = "request-serviceaccounts-token-audience";
 /// The largest answer that is read: 64 KiB.
 const MAX_BYTES: usize = 64 * 1024;
 
@@ -65,6 +67,32 @@ pub fn may_account(
         ]);
         fields.insert("groups".to_owned(), groups);
     }
+    ask(client, "SubjectAccessReview", &spec)
+}
+
+/// Whether a node may request tokens of a service account for an audience that no volume
+/// of its pods names: since Kubernetes 1.33, the audience is a resource for that, and the
+/// service account a name (kubernetes: `ServiceAccountNodeAudienceRestriction`). The client
+/// must have the right to review.
+///
+/// # Errors
+/// [`ReviewError`].
+pub fn may_node_request(
+    client: &Client,
+    node: &str,
+    (namespace, account): (&str, &str),
+    audience: &str,
+) -> Result<bool, ReviewError> {
+    let spec = json!({
+        "user": format!("system:node:{node}"),
+        "groups": ["system:nodes", "system:authenticated"],
+        "resourceAttributes": {
+            "namespace": namespace,
+            "verb": REQUEST_AUDIENCE,
+            "resource": audience,
+            "name": account,
+        },
+    });
     ask(client, "SubjectAccessReview", &spec)
 }
 

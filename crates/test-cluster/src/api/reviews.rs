@@ -91,8 +91,15 @@ fn answer(state: &Mutex<State>, kind: &'static str, user: Option<&User>, body: &
         namespace: asked.namespace.clone(),
         name: asked.name.clone(),
     });
-    let user = user.cloned().unwrap_or_else(|| User::named(&spec.user));
-    let allowed = access.is_some_and(|access| locked(state).grants.allow(&user, &access));
+    // Who asks about itself has the groups of its login, not those that it names.
+    let (asked_about, groups) = match user {
+        Some(user) => (user.clone(), &[][..]),
+        None => (User::named(&spec.user), &spec.groups[..]),
+    };
+    let allowed = access.is_some_and(|access| {
+        let grants = &locked(state).grants;
+        grants.allow(&asked_about, &access) || grants.allow_groups(groups, &access)
+    });
     let review = Review {
         kind,
         api_version: "authorization.k8s.io/v1",
@@ -100,7 +107,7 @@ fn answer(state: &Mutex<State>, kind: &'static str, user: Option<&User>, body: &
         spec: &spec,
         status: Answer {
             allowed,
-            reason: allowed.then(|| format!("RBAC: allowed to {user} by the test")),
+            reason: allowed.then(|| format!("RBAC: allowed to {asked_about} by the test")),
         },
     };
     json::json(201, &review)

@@ -11,6 +11,8 @@ pub(crate) struct Grants {
     bindings: BTreeMap<ServiceAccount, Role>,
     /// Secrets by namespace and name that an account of another namespace may get.
     elsewhere: BTreeSet<(ServiceAccount, String, String)>,
+    /// The audiences for which nodes may request tokens of service accounts.
+    audiences: BTreeSet<String>,
 }
 
 /// What a request wants to do, in RBAC's words.
@@ -53,6 +55,21 @@ impl Grants {
     /// Lets the account ask what others may do.
     pub(crate) fn grant_review(&mut self, account: ServiceAccount) {
         self.bindings.entry(account).or_default().review_others = true;
+    }
+
+    /// Lets all nodes request tokens of service accounts for that audience, as a
+    /// `ClusterRole` that is bound to the group `system:nodes` does.
+    pub(crate) fn grant_audience(&mut self, audience: &str) {
+        self.audiences.insert(audience.to_owned());
+    }
+
+    /// Whether the groups of a user may do that: nodes have one.
+    pub(crate) fn allow_groups(&self, groups: &[String], access: &Access) -> bool {
+        groups.iter().any(|group| group == "system:nodes")
+            && access.verb == "request-serviceaccounts-token-audience"
+            && access.group.is_empty()
+            && access.subresource.is_empty()
+            && self.audiences.contains(&access.resource)
     }
 
     /// Takes back all that was granted to the account.

@@ -101,6 +101,53 @@ fn a_review_tells_what_is_granted() {
 }
 
 #[test]
+fn nodes_may_request_tokens_for_the_audiences_that_are_granted() {
+    let (server, mut client) = cluster();
+    server.grant_review("default", "default");
+    server.grant_audience("https://kubernetes.default.svc");
+    let mut ask = |path: &str, groups: Value, audience: &str, verb: &str| {
+        let review = json!({"spec": {
+            "user": "system:node:one",
+            "groups": groups,
+            "resourceAttributes": {
+                "namespace": "other", "verb": verb, "resource": audience, "name": "app",
+            },
+        }});
+        client.send("POST", path, &review.to_string());
+        client.read_answer().unwrap().json()["status"]["allowed"].clone()
+    };
+    let verb = "request-serviceaccounts-token-audience";
+    let others = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
+    let audience = "https://kubernetes.default.svc";
+    for (path, groups, audience, verb, allowed) in [
+        (others, json!(["system:nodes"]), audience, verb, true),
+        (
+            others,
+            json!(["system:authenticated"]),
+            audience,
+            verb,
+            false,
+        ),
+        (
+            others,
+            json!(["system:nodes"]),
+            "https://other",
+            verb,
+            false,
+        ),
+        (others, json!(["system:nodes"]), audience, "get", false),
+        // Its own groups count, and not those that it names.
+        (REVIEW, json!(["system:nodes"]), audience, verb, false),
+    ] {
+        assert_eq!(
+            ask(path, groups, audience, verb),
+            allowed,
+            "{path} {audience} {verb}"
+        );
+    }
+}
+
+#[test]
 fn a_reviewer_learns_what_others_may_do() {
     const REVIEW: &str = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
     let (server, mut client) = cluster();

@@ -13,6 +13,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use registries_conf::{Config as Registries, Environment};
+use secret::read_file;
 
 use self::entry::Loaded;
 pub(super) use self::entry::{Entry, rewrite};
@@ -28,6 +29,8 @@ const NAME: CheckName = CheckName::Kubelet;
 const CONFIG_FLAG: &str = "image-credential-provider-config";
 /// The default of kubelet's `--root-dir`.
 const ROOT_DIR: &str = "/var/lib/kubelet";
+/// The longest name of a host that is read.
+const MAX_NAME: usize = 4096;
 const BIN_DIR_FLAG: &str = "image-credential-provider-bin-dir";
 
 /// What kubelet was told, as far as it can be seen; all paths are the node's.
@@ -96,6 +99,25 @@ impl Kubelet {
             };
             in_entry.or_else(kubelets).map(OsString::from_vec)
         })
+    }
+
+    /// The name of its node: `--hostname-override`, else the host's name in lower case.
+    /// Clouds may have others.
+    pub(super) fn node_name(&self, root: &Root) -> Option<String> {
+        let found = self.found.as_ref();
+        let flag = found.and_then(|found| found.flag("hostname-override"));
+        let file = if root.is_here() {
+            "/proc/sys/kernel/hostname"
+        } else {
+            "/etc/hostname"
+        };
+        let read = || {
+            let name = read_file(&root.path(Path::new(file)), MAX_NAME).ok()?;
+            Some(String::from_utf8_lossy(&name).into_owned())
+        };
+        let name = flag.map(str::to_owned).or_else(read)?;
+        let name = name.trim().to_lowercase();
+        Some(name).filter(|name| !name.is_empty())
     }
 
     /// Its `--root-dir`.

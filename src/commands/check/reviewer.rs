@@ -1,0 +1,58 @@
+//! Somebody who may ask what others may do, such as an administrator: the user of the
+//! kubeconfig that was handed over for this.
+
+use std::path::Path;
+
+use provider::api_server::{self, Client, Endpoint, ReviewError, Settings, User};
+use provider::deadline::Deadline;
+
+use super::report::chain;
+
+/// What to do where the user may not.
+pub(super) const REMEDY: &str =
+    "ask with somebody who may create subjectaccessreviews, such as cluster-admin";
+
+/// The user, and the server of the kubeconfig.
+#[derive(Debug)]
+pub(super) struct Reviewer {
+    endpoint: Endpoint,
+    client: Client,
+}
+
+impl Reviewer {
+    /// The user of that kubeconfig; its login is for the server in it alone, whatever the
+    /// node's settings say. `by_hand` are the settings of our own command line.
+    ///
+    /// # Errors
+    /// What is wrong with the kubeconfig, in one line.
+    pub(super) fn of(
+        kubeconfig: &Path,
+        by_hand: &Settings,
+        deadline: Deadline,
+    ) -> Result<Self, String> {
+        let user = User::read(kubeconfig).map_err(|error| chain(&error))?;
+        let settings = Settings {
+            api_server: None,
+            kubeconfig: Some(kubeconfig.to_owned()),
+            certificate_authority: None,
+            tls_server_name: None,
+            ..by_hand.clone()
+        };
+        let endpoint = api_server::discover(&settings).map_err(|error| chain(&error))?;
+        let client = Client::of_user(&endpoint, user, deadline).map_err(|error| chain(&error))?;
+        let client = client.once();
+        Ok(Self { endpoint, client })
+    }
+
+    /// Asks something.
+    ///
+    /// # Errors
+    /// Why there is no answer, in one line.
+    pub(super) fn ask(
+        &self,
+        question: impl FnOnce(&Client) -> Result<bool, ReviewError>,
+    ) -> Result<bool, String> {
+        let failed = |error| format!("ask {}: {}", self.endpoint, chain(&error));
+        question(&self.client).map_err(failed)
+    }
+}
