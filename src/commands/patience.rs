@@ -1,4 +1,4 @@
-//! By hand, an API server is asked once, and a line says what is waited for.
+//! By hand, an API server gets one request, and a line shows what the program waits for.
 
 use tracing::info;
 

@@ -75,8 +75,8 @@ pub enum EncodeError {
 
 impl<'a> AuthFileBuilder<'a> {
     /// Adds a login under the exact name of an image, where containers/image looks first.
-    /// No credential helper of the image's host is carried over, since containers/image
-    /// would ask it before it looks at the login.
+    /// A credential helper for the image's host is left out: containers/image would use
+    /// it before the login.
     pub fn login(&mut self, image: &'a ImageName, credential: &'a Credential) {
         self.helper_hosts.insert(image.host());
         let login = Login {

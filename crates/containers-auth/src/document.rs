@@ -37,7 +37,7 @@ pub type RawFields<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
 
 /// The entries of a Secret. Borrows from the text; redacted in `Debug`.
 pub struct DockerConfig<'a> {
-    /// Its entries; `None` where there is no `auths` at all.
+    /// Its entries; `None` if there is no `auths`.
     pub auths: Option<Entries<'a>>,
 }
 
@@ -112,8 +112,8 @@ impl<'a> AuthFile<'a> {
         })
     }
 
-    /// The hosts that have a credential helper, which containers/image asks before it
-    /// looks at the entries.
+    /// The hosts with a credential helper, which containers/image uses before the
+    /// entries.
     pub fn helper_hosts(&self) -> impl Iterator<Item = &str> {
         let helpers = self.cred_helpers.iter().flatten();
         let named = helpers.filter(|(_, helper)| is_helper(helper));

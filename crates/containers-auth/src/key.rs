@@ -1,10 +1,10 @@
-//! The key of a docker config's entry: which pull sources it serves, and how
-//! specific it is.
+//! The key of a docker config's entry: the images that it matches, and how specific it
+//! is.
 //!
 //! Agrees with kubelet's keyring (`pkg/credentialprovider/keyring.go`,
-//! `BasicDockerKeyring.Add` and `URLsMatch`), but for: a path matches whole
-//! components only; Docker Hub's names are one host; its login goes to that host
-//! alone; a trailing slash does not matter.
+//! `BasicDockerKeyring.Add` and `URLsMatch`), with four differences: a path matches whole
+//! components only; Docker Hub's names are one host; its login is only for that host; a
+//! trailing slash is ignored.
 
 use std::borrow::Cow;
 
@@ -114,8 +114,8 @@ impl<'a> Key<'a> {
         }
     }
 
-    /// The key as it is in kubelet's keyring, but for slashes at its end. Of the keys that
-    /// match an image, kubelet takes the one first that sorts last
+    /// The key as in kubelet's keyring, without slashes at its end. Of the keys that
+    /// match an image, kubelet uses the one first that sorts last
     /// (`BasicDockerKeyring.Lookup`).
     pub fn in_keyring(&self) -> Vec<u8> {
         let slash: &[u8] = if self.path.is_empty() { b"" } else { b"/" };

@@ -2,9 +2,9 @@
 //!
 //! # The modules, in reading order
 //!
-//! [`document`] reads the two layouts of a document into entries, [`entry`] decodes one
-//! of them into a login, [`key`] says which images it is for, and [`lookup`] which of
-//! several counts; [`builder`] writes auth files. Below them are [`schemeless_url`] and [`go_json`].
+//! [`document`] reads the two layouts of a document into entries, [`entry`] decodes an
+//! entry into a login, [`key`] matches images, and [`lookup`] chooses among several keys;
+//! [`builder`] writes auth files. Below them are [`schemeless_url`] and [`go_json`].
 
 mod document;
 mod entry;

@@ -76,8 +76,8 @@ pub(crate) fn find<'d>(
     usable.find_map(|(_, key, entry)| Some((key, entry.credential().ok()?)))
 }
 
-/// The registry for which containers/image takes a key that is none of a source's
-/// parents (`pkg/docker/config`, `normalizeAuthFileKey`).
+/// The registry that containers/image reads from a key that is not a parent of a source
+/// (`pkg/docker/config`, `normalizeAuthFileKey`).
 fn registry_of(raw_key: &str) -> &str {
     let rest = raw_key.strip_prefix("http://").unwrap_or(raw_key);
     let rest = rest.strip_prefix("https://").unwrap_or(rest);

@@ -94,7 +94,7 @@ fn serve(
 
     let node_providers = NodeProviders::start(&config.node_providers, &sources, deadline);
     if config.node_providers.is_on() {
-        // The sandbox forbids programs, but for those that run already.
+        // The sandbox forbids starting programs; those that run already go on.
         sandbox::enter(config, &node_providers.needs());
     }
     let logins = if sources.no_login().is_some() {

@@ -1,5 +1,5 @@
-//! Whether a service account may read the Secrets of its namespace, asked with its own
-//! token, or with the login of somebody who may ask about others.
+//! Whether a service account may read the Secrets of its namespace, by an access review
+//! with its own token, or with the login of a user who may review others.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -23,10 +23,10 @@ const NAME: CheckName = CheckName::Access;
 /// What was found, and the audiences of the token that the API server took.
 pub(super) type Reviewed = (Finding, Option<Vec<String>>);
 
-/// The Secrets that the account is to get; none where it lists all of them.
+/// The Secrets that the account reads by name; none if it lists all of them.
 ///
 /// # Errors
-/// What keeps the provider from reading these Secrets, or that there is none to read.
+/// What keeps the provider from reading these Secrets, or that there are none to read.
 pub(super) fn named(
     config: &Settings,
     command: &Check,
@@ -62,12 +62,12 @@ pub(super) fn named(
     }
 }
 
-/// Asks, if there is anything to ask with: whether the account may get the Secrets of
-/// these `names`, or list all where there are none.
+/// Asks for an access review, if there is a login for it: whether the account may get the
+/// Secrets of these `names`, or list all if there are none.
 ///
-/// `by_hand` are the settings of our own command line. They alone choose where a login
-/// goes that is given there, and how the server is verified: what a process or the
-/// provider's entry says is for the provider, whose `endpoint` this is.
+/// `by_hand` are the settings of our own command line. Only they choose the server for a
+/// login that is given there, and how it is verified: settings of a process or of the
+/// provider's entry are for the provider, whose `endpoint` this is.
 pub(super) fn check(
     root: &Root,
     command: &Check,
@@ -194,8 +194,8 @@ fn own(
     }
 }
 
-/// The provider's API server, verified as our own command line has it; an error where
-/// that leads to another server, which says nothing of the provider's.
+/// The provider's API server, verified as set on our own command line. An error if that
+/// leads to another server, whose answer would not be about the provider's.
 fn chosen_by_hand(
     root: &Root,
     by_hand: &api_server::Settings,

@@ -1,5 +1,4 @@
-//! The directory of auth files: nobody but root may write there, and nothing is
-//! left over in it.
+//! The directory of auth files: only root may write to it, and no file is left over.
 
 use std::fs::{self, DirEntry, Metadata};
 use std::io;
@@ -15,17 +14,16 @@ use provider::ownership::Loophole;
 use provider::settings::Settings;
 
 const NAME: CheckName = CheckName::AuthDir;
-/// Group and others may look into it.
+/// Group and others may read it.
 const OPEN_TO_OTHERS: u32 = 0o077;
 /// Where CRI-O keeps the files of pulls that are under way.
 const IN_USE: &str = "in-use";
-/// How old a file may be where `--stale-after 0` says that none is ever removed.
+/// The age of a left-over file where `--stale-after 0` removes none.
 const OLD: Duration = Duration::from_secs(24 * 60 * 60);
 /// The most files that are looked at.
 const MAX_FILES: usize = 100_000;
 
-/// Checks the directory, and what is in it; `named` is its path as the node has it,
-/// with links.
+/// Checks the directory and its content; `named` is its path on the node, with links.
 pub(super) fn check(root: &Root, config: &Settings, named: &Path) -> Vec<Finding> {
     let path = config.auth_dir.as_path();
     let shown = root.shown(path);
@@ -64,7 +62,7 @@ pub(super) fn check(root: &Root, config: &Settings, named: &Path) -> Vec<Finding
     vec![directory, left_over(root, config)]
 }
 
-/// A link that leads nowhere, on the way or at the end: nothing can be created there.
+/// A link without a target, on the way or at the end: nothing can be created there.
 fn dangling(root: &Root, named: &Path) -> Option<Finding> {
     let target = |path: &Path| {
         let holder = root.path(path.parent()?);
@@ -83,7 +81,7 @@ fn dangling(root: &Root, named: &Path) -> Option<Finding> {
     ))
 }
 
-/// The first pull creates it; somebody else must not be able to do that before.
+/// The first pull creates it; no other user may be able to create it before.
 fn missing(root: &Root, path: &Path) -> Finding {
     let shown = root.shown(path);
     let shown = shown.display();
@@ -194,7 +192,7 @@ impl Files {
     }
 }
 
-/// The regular files in a directory; none where there is no such directory.
+/// The regular files in a directory; empty if it does not exist.
 fn in_directory(path: &Path) -> io::Result<Vec<(String, Metadata)>> {
     let entries = match fs::read_dir(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

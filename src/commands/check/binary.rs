@@ -13,7 +13,7 @@ use crate::commands::root::Root;
 const NAME: CheckName = CheckName::Binary;
 const EXECUTABLE: u32 = 0o111;
 
-/// Checks the executable in the directory that kubelet was told.
+/// Checks the executable in kubelet's plugin directory.
 pub(super) fn check(root: &Root, bin_dir: &Path) -> Finding {
     let path = bin_dir.join(PROVIDER);
     let shown = path.display();

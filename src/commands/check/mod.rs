@@ -1,8 +1,8 @@
 //! `check`: a preflight on a node, for every cause that makes pulls fail without a
-//! word. It writes nothing, and asks the API server without a login,
-//! unless it is given one.
+//! message. It writes nothing, and sends a login to the API server only if it is given
+//! one.
 //!
-//! Each room checks one thing and gives its findings; here is their order.
+//! Each module checks one thing and returns its findings; this one has their order.
 
 mod report;
 mod process;
@@ -35,10 +35,10 @@ use provider::deadline::Deadline;
 use provider::sandbox;
 use provider::settings::Settings;
 
-/// Prints what is wrong with this node; `arguments` is our own command line.
+/// Prints the problems of this node; `arguments` is our own command line.
 ///
 /// # Errors
-/// A check that failed, or with `--strict` warned, once all are printed.
+/// A check has failed, or with `--strict` warned; all are printed before.
 pub fn check(
     config: &Settings,
     deadline: Deadline,
@@ -132,8 +132,8 @@ fn processes(root: &Root) -> (Finding, Vec<Process>) {
     }
 }
 
-/// The API server, and what only it knows. `by_hand` says where a login goes that our
-/// own command line names: no process and no entry chooses whom it is sent to.
+/// The checks that need the API server. `by_hand` chooses the server for a login on our
+/// own command line: no process and no entry does.
 fn cluster(
     config: &Settings,
     by_hand: &provider::api_server::Settings,

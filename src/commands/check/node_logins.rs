@@ -1,7 +1,7 @@
-//! kubelet's own logins: an image that it can pull with one of them is recorded as
+//! kubelet's own logins: an image that kubelet can pull with one of them is recorded as
 //! pulled with the node's credentials, and every pod of the node may then run it,
-//! whatever the provider says (kubelet: `pkg/credentialprovider`, `ReadDockerConfigJSONFile`;
-//! `KubeletEnsureSecretPulledImages`).
+//! whatever the provider's response (kubelet: `pkg/credentialprovider`,
+//! `ReadDockerConfigJSONFile`; `KubeletEnsureSecretPulledImages`).
 
 use std::path::{Path, PathBuf};
 

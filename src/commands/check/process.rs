@@ -103,9 +103,9 @@ pub(super) fn flag<'a>(arguments: &'a [String], name: &str) -> Option<&'a str> {
     last.filter(|value| !value.is_empty())
 }
 
-/// The programs of the node itself, in the order of their numbers. What runs in a
-/// container is left out, and what is not root's, whatever it calls itself. In a copy
-/// of a node `/proc` has files like any others.
+/// The programs of the node itself, in the order of their IDs. Processes in containers and
+/// those that are not root's are left out, whatever their names. In a copy of a node `/proc`
+/// has ordinary files.
 ///
 /// # Errors
 /// `/proc` cannot be listed.
@@ -124,7 +124,7 @@ pub(super) fn all(root: &Root) -> io::Result<Vec<Process>> {
             continue;
         };
         let folder = entry.path();
-        // It may have ended, or be none of our business.
+        // It may have ended, or be unreadable for this user.
         let Ok(command_line) = File::open(folder.join("cmdline")) else {
             continue;
         };
@@ -153,10 +153,10 @@ pub(super) fn all(root: &Root) -> io::Result<Vec<Process>> {
     Ok(processes)
 }
 
-/// Whether nobody but root decides what the process does: it runs as root, and only
-/// root can change its executable. Any user can call a program `kubelet`; one that is
-/// set-user-ID keeps the real ID of its caller. The owner of the folder does not
-/// count: it is root for every process that is not dumpable.
+/// Whether only root controls the process: it runs as root, and only root can change its
+/// executable. Any user can call a program `kubelet`; one that is set-user-ID keeps the
+/// real ID of its caller. The owner of the folder is not used: it is root for every
+/// process that is not dumpable.
 ///
 /// <https://man7.org/linux/man-pages/man5/proc_pid_status.5.html>
 fn is_roots(root: &Root, folder: &Path) -> bool {

@@ -33,7 +33,8 @@ fn run(program: &Path, arguments: &[&str]) -> io::Result<Option<String>> {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    // Not /dev/null for what it says beside: the sandbox does not let us open that.
+    // A pipe instead of /dev/null for its stderr: the sandbox does not allow opening
+    // that.
     let mut child = command.spawn()?;
     let started = Instant::now();
     let status = loop {

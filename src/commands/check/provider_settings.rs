@@ -1,5 +1,5 @@
-//! The settings that the provider has when kubelet runs it: those of its entry and of its
-//! configuration file, unless our own command line says otherwise.
+//! The provider's settings when kubelet runs it: those of its entry and of its
+//! configuration file, unless our own command line overrides them.
 
 use std::ffi::OsString;
 use std::path::Path;

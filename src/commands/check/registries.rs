@@ -1,5 +1,5 @@
-//! registries.conf: does CRI-O take it, does it send anybody to a mirror, and will
-//! containers/image look into our file at all?
+//! registries.conf: whether CRI-O accepts it, whether it has mirrors, and whether
+//! containers/image reads our auth file at all.
 
 use registries_conf::{Config as Registries, UnusableSource};
 
@@ -9,7 +9,7 @@ use crate::commands::match_images;
 use provider::settings::Settings;
 use provider::sources::{every, image_below};
 
-/// What stands in `credential-helpers` for auth files.
+/// The value of `credential-helpers` that means auth files.
 const AUTH_FILES: &str = "containers-auth.json";
 
 /// Checks the files; the configuration where there is one.
@@ -69,8 +69,8 @@ fn mirrors(registries: &Registries) -> Vec<Finding> {
     findings
 }
 
-/// Locations that give no image name: CRI-O then refuses the whole pull, from
-/// whatever mirror.
+/// Locations that give no image name: CRI-O then refuses the whole pull, from all
+/// mirrors.
 fn unusable(registries: &Registries) -> Finding {
     const NAME: CheckName = CheckName::Locations;
     let mut messages = Vec::new();

@@ -26,7 +26,7 @@ const SHOWN: usize = 5;
 pub(super) enum Status {
     /// As it should be.
     Pass,
-    /// Works, or could not be looked at; worth a look.
+    /// Works, or could not be checked.
     Warn,
     /// Pulls that need a login will fail, or logins are not safe.
     Fail,
@@ -119,7 +119,7 @@ impl Finding {
         }
     }
 
-    /// It was not looked at; the remedy says what to give for that.
+    /// It was not checked; the remedy is what to give for that.
     pub(super) fn not_checked(name: CheckName, why: &str, remedy: impl Into<String>) -> Self {
         Self::warn(name, format!("not checked: {why}"), remedy)
     }
@@ -211,7 +211,7 @@ impl Report {
         )
     }
 
-    /// Changes what is told, such as the paths in it.
+    /// Changes the texts, such as the paths in them.
     pub(super) fn retell(&mut self, told: impl Fn(String) -> String) {
         for finding in &mut self.checks {
             finding.message = told(mem::take(&mut finding.message));
@@ -238,11 +238,10 @@ impl Report {
         checks.filter(move |finding| !quiet || finding.status != Status::Pass)
     }
 
-    /// One line a check, the remedy below it, and the summary; `quiet` are the problems
-    /// alone.
+    /// One line a check, the remedy below it, and the summary; with `quiet` only the problems.
     ///
     /// # Errors
-    /// As the output says.
+    /// Those of the output.
     pub(super) fn print(&self, quiet: bool, mut printer: Printer<impl Write>) -> io::Result<()> {
         let names = self.shown(quiet).map(|finding| finding.name.to_string());
         let width = names.map(|name| name.len()).max().unwrap_or_default();
@@ -275,7 +274,7 @@ impl Report {
     /// `{"version": 1, "checks": [..], "skipped": [..], "summary": {..}}`.
     ///
     /// # Errors
-    /// As the output says.
+    /// Those of the output.
     pub(super) fn print_json(&self, quiet: bool, out: impl Write) -> io::Result<()> {
         let checks = self.shown(quiet).map(|finding| WireCheck {
             finding,

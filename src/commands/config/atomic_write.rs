@@ -35,10 +35,10 @@ pub(super) struct Written {
     pub(super) unsynced: Option<io::Error>,
 }
 
-/// The file that is written, links followed; it need not exist.
+/// The file that is written, with links followed; it need not exist.
 ///
 /// # Errors
-/// As the system says.
+/// The system's error.
 pub(super) fn target(path: &Path) -> io::Result<PathBuf> {
     match fs::canonicalize(path) {
         Err(error)
@@ -114,7 +114,7 @@ impl Like {
     }
 }
 
-/// The extended attributes of a file; none where its file system has none.
+/// The extended attributes of a file; empty if its file system has none.
 fn attributes(file: &File) -> io::Result<Vec<(OsString, Vec<u8>)>> {
     let mut names = vec![0; MAX_XATTR_BYTES];
     let length = match flistxattr(file, &mut names[..]) {

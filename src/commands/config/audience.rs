@@ -1,6 +1,6 @@
-//! The audience of the tokens that kubelet hands to the provider: one of the API
-//! server. Its issuer is one, which is in its discovery document, for everybody where
-//! anonymous requests are allowed that; and the tokens of pods have one.
+//! The audience of the provider's tokens, which must be one of the API server's. The
+//! server's issuer is one; it is in the discovery document, which everybody may read if
+//! anonymous requests are allowed to. The tokens of pods have one, too.
 
 use std::fs;
 use std::path::Path;
@@ -31,11 +31,11 @@ const UNKNOWN: &str = "give --audience \"$(kubectl get --raw /.well-known/openid
     which the API server does not tell here; kubeadm's is https://kubernetes.default.svc.cluster.local, \
     OpenShift's https://kubernetes.default.svc";
 
-/// The audience: what was given, else what the entry says, else what the API server
-/// tells anybody, else that of the tokens which the node's pods have for it.
+/// The audience: the given one, else that of the entry, else the issuer that the API server
+/// returns without a login, else that of the tokens of the node's pods.
 ///
 /// # Errors
-/// None of these; the message has the command for each of the usual audiences.
+/// There is none of these; the message has the command for each of the usual audiences.
 pub(super) fn find(
     settings: &Settings,
     given: Option<&str>,
@@ -64,8 +64,8 @@ pub(super) fn find(
     }
 }
 
-/// The audience of the first token below kubelet's directory of pods that is for the
-/// API server. It is nobody's secret; the token itself is only decoded.
+/// The audience of the first token for the API server below kubelet's directory of pods.
+/// The audience is not a secret; the token is only decoded.
 fn of_projected_tokens(pods: &Path) -> Option<String> {
     let entries = |path: &Path| fs::read_dir(path).into_iter().flatten().flatten();
     let pods = entries(pods).take(MAX_PODS);
@@ -87,11 +87,11 @@ fn of_projected_tokens(pods: &Path) -> Option<String> {
     })
 }
 
-/// The issuer of an API server, which is also its audience unless it was started
-/// with others. Asked without any credential, and not for long.
+/// The issuer of an API server, which is also its audience unless it was started with
+/// others. Requested without a login, and with a short limit.
 ///
 /// # Errors
-/// It does not tell.
+/// It does not return one.
 pub(in crate::commands) fn issuer(
     endpoint: &Endpoint,
     deadline: Deadline,

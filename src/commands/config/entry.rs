@@ -8,11 +8,11 @@ use super::tree::Tree;
 
 /// The name of the provider, which kubelet also takes for that of the executable.
 pub(in crate::commands) const NAME: &str = "crio-credential-provider";
-/// Nothing is to be cached, as every pull needs an auth file of its own; the
-/// provider answers the same.
+/// Nothing must be cached, since every pull needs an auth file of its own; the provider's
+/// response has the same duration.
 const CACHE_DURATION: &str = "0s";
 
-/// What the entry says, whoever wrote the rest of the file.
+/// The content of the entry.
 #[derive(Debug)]
 pub(super) struct Wanted<'a> {
     /// The patterns, none covered by another.
@@ -21,7 +21,7 @@ pub(super) struct Wanted<'a> {
     pub(super) registries: &'a [&'a Registry],
     /// Whom the token is for.
     pub(super) audience: &'a str,
-    /// The annotation that kubelet is to hand over.
+    /// The annotation that kubelet passes.
     pub(super) annotation: Option<&'a str>,
     /// The plugin's flags.
     pub(super) args: &'a [String],
@@ -71,7 +71,7 @@ pub(super) fn cache_duration() -> Tree {
     Tree::Text(CACHE_DURATION.to_owned())
 }
 
-/// Annotations that kubelet hands over where a service account has them.
+/// Annotations that kubelet passes if a service account has them.
 pub(super) const OPTIONAL_KEYS: &str = "optionalServiceAccountAnnotationKeys";
 
 /// `tokenAttributes`: kubelet need not run the plugin for static pods, which have no

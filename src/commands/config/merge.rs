@@ -26,7 +26,7 @@ pub(super) struct Merged {
     pub(super) dropped: Vec<String>,
 }
 
-/// Where our entry is in a file, and what it says.
+/// The index of our entry in a file, and the entry.
 pub(in crate::commands) fn ours(document: &Document) -> Option<(usize, &CredentialProvider)> {
     let mut providers = document.config.providers.iter().enumerate();
     providers.find(|(_, provider)| provider.name == NAME)
@@ -35,7 +35,7 @@ pub(in crate::commands) fn ours(document: &Document) -> Option<(usize, &Credenti
 /// Merges.
 ///
 /// # Errors
-/// A part of the file that cannot be edited where it stands.
+/// A part of the file cannot be edited.
 pub(super) fn merge(document: &Document, wanted: &Wanted<'_>) -> Result<Merged, Unsupported> {
     let root = &document.root;
     let mut editor = Editor::new(document);
@@ -70,8 +70,8 @@ pub(super) fn merge(document: &Document, wanted: &Wanted<'_>) -> Result<Merged, 
     })
 }
 
-/// Whether a merged file says what it should: the providers of others exactly what
-/// they said, ours what is wanted.
+/// Whether a merged file is right: the providers of others are unchanged, and ours is
+/// what is wanted.
 pub(super) fn is_merged(before: &Document, after: &Document, wanted: &Wanted<'_>) -> bool {
     let others = |document: &Document| -> Vec<Node> {
         let own = ours(document).map(|(index, _)| index);
@@ -294,7 +294,7 @@ fn field<'n>(node: &'n Node, key: &str) -> Option<&'n Entry> {
     node.entries().iter().find(|entry| entry.key == key)
 }
 
-/// A node by what it says alone.
+/// The content of a node, without its places.
 fn without_places(node: &Node) -> Node {
     let value = match &node.value {
         Value::Sequence(items) => Value::Sequence(items.iter().map(without_places).collect()),

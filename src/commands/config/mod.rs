@@ -146,7 +146,7 @@ fn said(document: &Document) -> Option<String> {
     Some(token.service_account_token_audience.clone())
 }
 
-/// A file with our entry in it.
+/// A file with our entry.
 fn merged(path: &Path, before: &Document, wanted: &Wanted<'_>) -> anyhow::Result<String> {
     let own = ours(before);
     let is_blank = before.is_blank();

@@ -67,7 +67,7 @@ impl Tree {
         text
     }
 
-    /// JSON over several lines, all but the first one indented by so much.
+    /// JSON over several lines, all but the first one with this indentation.
     pub(super) fn pretty(&self, indent: usize, line_end: &str) -> String {
         let mut text = String::new();
         self.json(&mut text, Some((indent, line_end)));

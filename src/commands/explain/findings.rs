@@ -8,8 +8,8 @@ use registries_conf::ImageName;
 
 use provider::logins::{Candidate, Comparison, Observer, Origin, Skipped, Verdict};
 
-/// What happened on the way to the logins, each thing once: a list that had to
-/// start again tells some of it twice.
+/// The events on the way to the logins, each once: a list that was started again reports
+/// some of them twice.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     /// What cannot be used: where it is, and why.

@@ -49,7 +49,7 @@ struct WireSkipped<'a> {
 /// Prints one object.
 pub(super) fn print(explained: &Explained<'_>, stdout: impl Write) -> io::Result<()> {
     let skipped = &explained.findings.skipped;
-    // Those of short names are not in it: it says what an image is by its name in full.
+    // Those of short names are left out: the JSON is about the full name.
     let sources = explained.logins.sources.own.sources.iter();
     let wire = Wire {
         image: explained.logins.sources.image.as_str(),

@@ -7,13 +7,12 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-/// Stands for whatever is or may be a secret.
+/// Replaces everything that is or may be a secret.
 const MASK: &str = "***";
 
-/// The file as text of several lines, in its own order. Shown are keys, the names
-/// of fields, user names, mail addresses and the names of credential helpers; every
-/// other value is masked, since a global auth file may hold fields that nobody here
-/// knows.
+/// The file as text of several lines, in its own order. Keys, names of fields, user
+/// names, mail addresses and names of credential helpers are shown; all other values are
+/// masked, since a global auth file may have unknown fields.
 pub(super) fn masked(content: &[u8]) -> String {
     AuthFile::parse(&Text::of_json(content))
         .ok()

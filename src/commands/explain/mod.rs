@@ -41,7 +41,7 @@ use provider::sources::Sources;
 /// The largest token that is read: 1 MiB, as in a request.
 const MAX_TOKEN_BYTES: usize = 1024 * 1024;
 
-/// What there is to tell.
+/// The result to print.
 struct Explained<'a> {
     namespace: &'a Namespace,
     /// Where CRI-O looks for the auth file, be there one or not.
@@ -155,7 +155,7 @@ fn find<'a>(
     Logins::choose(sources, places, &globals, findings)
 }
 
-/// The API server, which is asked once: a line says what is waited for.
+/// The API server, with one attempt; a line shows what it waits for.
 fn server(
     config: &Settings,
     root: &Root,

@@ -72,11 +72,10 @@ struct Meta<'a> {
     namespace: Option<Cow<'a, str>>,
 }
 
-/// Reads the Secrets of a namespace; the others are noted as skipped.
+/// Reads the Secrets of a namespace; the others are recorded as skipped.
 ///
 /// # Errors
-/// A file that cannot be read, or is not what kubectl prints. Never quotes what is
-/// in it.
+/// A file cannot be read, or is not kubectl's output. Its content is never quoted.
 pub(super) fn read(
     files: &[PathBuf],
     namespace: &Namespace,
@@ -199,7 +198,7 @@ fn documents(text: &str) -> Result<Vec<&RawValue>, DecodeError> {
         .collect()
 }
 
-/// The items of lists, and objects that stand alone.
+/// The items of lists, and single objects.
 fn split(text: &str) -> anyhow::Result<Vec<&RawValue>> {
     let documents = documents(text)?;
     let is_expected = "is this what \"kubectl get secrets -o yaml\" prints?";
@@ -236,7 +235,8 @@ fn given(items: Vec<&RawValue>, namespace: &Namespace, findings: &mut Findings) 
             Err((name, reason)) => findings.skip(Origin::Secret(name).to_string(), reason),
         }
     }
-    // What wins is the same in any order, but a broken entry is only met on the way.
+    // The winner is the same in any order, but a broken entry is only found if it is
+    // decoded.
     found.sort_by(|one, other| one.name.cmp(&other.name));
     Given(found)
 }

@@ -13,8 +13,8 @@ use provider::logins::Logins;
 use provider::logins::{Candidate, Origin};
 use provider::settings::Settings;
 
-/// Prints pull sources with their entries, what is not used, the auth file and
-/// what kubelet is told.
+/// Prints the pull sources with their entries, what is not used, the auth file and the
+/// response to kubelet.
 pub(super) fn print(
     explained: &Explained<'_>,
     config: &Settings,

@@ -41,7 +41,7 @@ struct WireSource<'a> {
     blocked: WireBlocked<'a>,
 }
 
-/// Whether a source is blocked, and the registry that says so.
+/// Whether a source is blocked, and by which registry.
 #[derive(Serialize)]
 pub(in crate::commands) struct WireBlocked<'a> {
     blocked: bool,

@@ -1,5 +1,5 @@
-//! `resolve IMAGE...`: the registry and the pull sources of images, as CRI-O
-//! will see them, and which rule of which file says so.
+//! `resolve IMAGE...`: the registry and the pull sources of images in CRI-O, and the
+//! entry and file that they come from.
 
 pub(super) mod json;
 
@@ -82,8 +82,7 @@ fn text(
     Ok(())
 }
 
-/// What else CRI-O may try. Not in the JSON, which says what an image is by its name
-/// in full.
+/// What else CRI-O may try. Not in the JSON, which is about the full name.
 fn print_candidates(sources: &Sources<'_>, printer: &mut Printer<impl Write>) -> io::Result<()> {
     for one in &sources.candidates {
         printer.line(2, &of_candidate(&one.candidate))?;
@@ -105,7 +104,7 @@ fn print_pull(
     Ok(())
 }
 
-/// Which repository a short name may stand for, and what says so.
+/// The repository that a short name may mean, and where that is set.
 pub(super) fn of_candidate(candidate: &Candidate) -> Vec<Cell> {
     let why = match &candidate.alias {
         Some(origin) => format!("(alias, {origin})"),
@@ -189,7 +188,7 @@ pub(super) fn remark(source: &PullSource<'_>) -> Option<Cell> {
     }
 }
 
-/// Why a location gives no pull source, and where it is.
+/// Why a location gives no pull source, and its place.
 pub(super) fn unusable(source: &UnusableSource) -> Cell {
     Style::Bad.cell(format!("unusable ({}): {}", source.origin, source.error))
 }

@@ -14,7 +14,7 @@ use crate::go_json::{Fields, Text, is_field};
 
 pub use mistake::Mistake;
 
-/// Go's `base64.StdEncoding`, which does not look at the bits after the last byte.
+/// Go's `base64.StdEncoding`, which ignores the bits after the last byte.
 const BASE64: GeneralPurpose = engine(DecodePaddingMode::RequireCanonical);
 /// Go's `base64.RawStdEncoding`.
 const UNPADDED: GeneralPurpose = engine(DecodePaddingMode::RequireNone);
@@ -162,7 +162,7 @@ impl Reader {
 }
 
 impl Credential {
-    /// The user name for people; what is not UTF-8 in it is replaced.
+    /// The user name for messages; bytes that are not UTF-8 are replaced.
     pub fn username_lossy(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.username)
     }
@@ -174,8 +174,8 @@ impl Credential {
     }
 }
 
-/// Decodes base64 as Go's `base64.StdEncoding` does, which passes over line breaks and
-/// does not look at the bits after the last byte.
+/// Decodes base64 as Go's `base64.StdEncoding` does, which skips line breaks and ignores
+/// the bits after the last byte.
 pub fn decode_base64(text: &str) -> Option<Wiped<Vec<u8>>> {
     decode(&BASE64, text)
 }
@@ -207,7 +207,7 @@ enum Field<'a> {
     #[default]
     Absent,
     Text(Text<'a>),
-    /// Of another type, whatever comes before or after.
+    /// The wrong type, in any of its occurrences.
     Wrong,
 }
 

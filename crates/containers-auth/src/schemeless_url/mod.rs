@@ -84,12 +84,12 @@ impl<'a> SchemelessUrl<'a> {
         split_port(&self.host)
     }
 
-    /// The path with its leading slash; empty where there is none.
+    /// The path with its leading slash; empty if there is none.
     pub fn path(&self) -> &[u8] {
         &self.path
     }
 
-    /// Host and path, where both stand in the text as they are.
+    /// Host and path, if the text has both unchanged.
     pub(crate) fn borrowed(&self) -> Option<(&'a str, &'a [u8])> {
         match (&self.host, &self.path) {
             (Cow::Borrowed(host), Cow::Borrowed(path)) => Some((host, path)),

@@ -4,7 +4,7 @@
 /// image's name.
 const MAX_LABEL: usize = 255;
 
-/// Whether some label matches both; yes where their length makes it hard to tell.
+/// Whether some label matches both; true if they are too long to find out.
 pub(super) fn intersect(one: &str, other: &str) -> bool {
     if one.len().max(other.len()) > MAX_LABEL {
         return true;

@@ -56,7 +56,7 @@ impl MatchImage {
         self.0.name_and_port().0.split('.').count()
     }
 
-    /// Its port; empty where it has none.
+    /// Its port; empty if it has none.
     pub fn port(&self) -> &str {
         self.0.name_and_port().1
     }

@@ -107,11 +107,11 @@ impl AuthDir {
         }
     }
 
-    /// Opens the directory. Where it is missing, it is created with mode 0700, and its
-    /// parents with 0755, whatever the umask.
+    /// Opens the directory. If it is missing, creates it with mode 0700, and its parents with
+    /// 0755, whatever the umask.
     ///
     /// # Errors
-    /// As [`open`](Self::open), and where it cannot be created.
+    /// As [`open`](Self::open), and if it cannot be created.
     pub fn create(path: &Path) -> Result<Self, StoreError> {
         if let Some(directory) = Self::open(path)? {
             return Ok(directory);

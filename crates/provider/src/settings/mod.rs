@@ -196,8 +196,8 @@ impl Settings {
         Self::new(flags.or(Given::from_environment(&variable)), variable)
     }
 
-    /// Takes what the kubelet that started us was told, where nothing else says it: its
-    /// kubeconfig, and where its providers are.
+    /// Uses the command line of the kubelet that started this process, where nothing else
+    /// is given: its kubeconfig, and the paths of its providers.
     pub fn ask_parent(&mut self) {
         let Self {
             cluster,

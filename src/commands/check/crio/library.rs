@@ -11,7 +11,7 @@ use crate::commands::check::process::Process;
 use crate::commands::root::Root;
 use provider::node_version::Version;
 
-/// The module's path, and the one that it had up to 5.36.
+/// The module's path, and its path up to 5.36.
 const PATHS: [&str; 2] = ["go.podman.io/image/v5", "github.com/containers/image/v5"];
 /// The first version that looks for files in the new places.
 const FIRST_NEW: Version = Version(5, 40, 0);
@@ -26,10 +26,10 @@ pub(super) struct Library {
 }
 
 impl Library {
-    /// That of the running CRI-O.
+    /// The library of the running CRI-O.
     ///
     /// # Errors
-    /// Its executable cannot be read, or does not say.
+    /// Its executable cannot be read, or has no build information.
     pub(super) fn of(root: &Root, process: &Process) -> Result<Self, BuildInfoError> {
         let path = format!("/proc/{}/exe", process.id);
         let executable = File::open(root.path(Path::new(&path)))?;

@@ -24,7 +24,7 @@ use provider::settings::Settings;
 
 const NAME: CheckName = CheckName::Crio;
 const AUTH_DIR: &str = "/etc/crio/auth";
-/// `version_file_persist` where nothing says otherwise.
+/// `version_file_persist` if no file sets it.
 const PERSISTENT_VERSION_FILE: &str = "/var/lib/crio/version";
 /// The first CRI-O with `namespaced_auth_dir`.
 const FIRST: Version = Version(1, 34, 3);
@@ -51,7 +51,7 @@ impl Crio {
     }
 }
 
-/// Checks what CRI-O was told; `found` is the configuration that the provider reads.
+/// Checks CRI-O's settings; `found` is the configuration that the provider reads.
 pub(super) fn check(
     root: &Root,
     config: &Settings,
@@ -106,7 +106,7 @@ fn refused(error: &ConfigurationError) -> Finding {
     Finding::unreadable(NAME, error, chain(error), remedy)
 }
 
-/// What a flag of CRI-O's says, or its variable.
+/// The value of CRI-O's flag, or of its variable.
 fn told(process: &Process, flag: &str, variable: &str) -> Option<String> {
     let flag = process.flag(flag).map(str::to_owned);
     flag.or_else(|| process.variable(variable))
@@ -189,7 +189,7 @@ fn supported(version: Option<Version>) -> Finding {
     }
 }
 
-/// CRI-O has nobody to ask which of several registries is meant.
+/// CRI-O cannot ask a user which of several registries is meant.
 fn short_names(settings: &Configuration, version: Option<Version>, found: &Registries) -> Finding {
     const NAME: CheckName = CheckName::ShortNames;
     let is_old = version.is_some_and(|version| version < ENFORCING);

@@ -1,5 +1,5 @@
-//! kubelet's `CredentialProviderConfig`: does kubelet take it, and does the entry of
-//! ours say what the provider needs?
+//! kubelet's `CredentialProviderConfig`: whether kubelet accepts it, and whether our
+//! entry has what the provider needs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ const CORRECT: &str = "correct it: kubelet does not start with it";
 /// The file that is suggested where kubelet reads a directory.
 const OWN_FILE: &str = "crio-credential-provider.yaml";
 
-/// The entry that names us, and the file it stands in, as the node has it.
+/// The provider's entry, and its file on the node.
 #[derive(Debug)]
 pub(in crate::commands::check) struct Entry {
     /// The entry.
@@ -32,7 +32,7 @@ pub(in crate::commands::check) struct Entry {
 }
 
 impl Entry {
-    /// Whether kubelet hands over this annotation of service accounts.
+    /// Whether kubelet passes this annotation of service accounts.
     pub(in crate::commands::check) fn hands_over(&self, annotation: &str) -> bool {
         let token = self.provider.token_attributes.iter();
         token.flat_map(handed_over).any(|key| key == annotation)
@@ -46,7 +46,7 @@ fn handed_over(token: &TokenAttributes) -> impl Iterator<Item = &str> {
         .map(String::as_str)
 }
 
-/// The file or directory that kubelet was told to read.
+/// The file or directory in kubelet's flag.
 #[derive(Debug)]
 pub(super) struct Loaded {
     /// Its path, as the node has it.

@@ -1,5 +1,5 @@
-//! What kubelet was told on its command line, whoever started it: a process of its
-//! own on most distributions, a part of another one on k3s and `MicroK8s`.
+//! kubelet's command line: of a process of its own on most distributions, of a part of
+//! another process on k3s and `MicroK8s`.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -24,14 +24,14 @@ const K3S_CONFIG: &str = "/var/lib/rancher/credentialprovider/config.yaml";
 const K3S_KUBECONFIG: &str = "/var/lib/rancher/k3s/agent/kubelet.kubeconfig";
 const K3S_FILE: &str = "/etc/rancher/k3s/config.yaml";
 
-/// A kubelet, and what it was told.
+/// A kubelet, and its arguments.
 #[derive(Debug)]
 pub(super) struct Found {
     /// What it is, for people.
     pub(super) what: String,
     /// Its process.
     pub(super) process: Process,
-    /// Why some arguments may not be seen, and what to do then.
+    /// Why some arguments cannot be read, and the remedy.
     pub(super) hidden: Option<&'static str>,
     arguments: Vec<String>,
 }
@@ -87,7 +87,7 @@ impl Found {
         }
     }
 
-    /// `MicroK8s`: kubelet's flags stand in a file, one a line.
+    /// `MicroK8s`: kubelet's flags are in a file, one a line.
     fn kubelite(root: &Root, process: Process) -> Self {
         let file = process.flag("kubelet-args-file");
         let file = file.map_or_else(
@@ -154,9 +154,9 @@ impl Found {
     }
 }
 
-/// What k3s's configuration file says, and the files of the directory beside it in the
-/// order of their names. A later file replaces what an earlier one says of a flag, or adds
-/// to it where the key ends in `+` (k3s: `configfilearg`).
+/// k3s's configuration file, and the files of the directory next to it in the order of
+/// their names. A later file replaces a flag of an earlier one, or adds to it if the key
+/// ends in `+` (k3s: `configfilearg`).
 fn k3s_configuration(root: &Root) -> BTreeMap<String, Vec<String>> {
     let directory = PathBuf::from(format!("{K3S_FILE}.d"));
     let is_yaml = |path: &Path| {

@@ -56,8 +56,8 @@ fn judged(version: Option<Version>, gate: Option<bool>) -> Finding {
     }
 }
 
-/// kubelet is asked only on its own node, and only where nobody but root could have
-/// put something else in its place.
+/// The version of kubelet, which is run only on its own node, and only if no user but
+/// root could have replaced its executable.
 fn version(root: &Root, found: &Found) -> Option<Version> {
     let program = found.process.program.as_deref()?;
     let is_kubelet = program.file_name().is_some_and(|name| name == "kubelet");
@@ -68,7 +68,7 @@ fn version(root: &Root, found: &Found) -> Option<Version> {
     Version::parse(said.trim().strip_prefix("Kubernetes ")?)
 }
 
-/// What is said of the gate: `--config`, then the drop-ins of `--config-dir`, then
+/// The feature gate in `--config`, then in the drop-ins of `--config-dir`, then in
 /// `--feature-gates`.
 fn gate(root: &Root, found: &Found) -> Option<bool> {
     let mut files: Vec<PathBuf> = found.path("config").into_iter().collect();

@@ -1,7 +1,7 @@
-//! kubelet: does it run us, with a token, for every image that has a mirror?
+//! kubelet: whether it runs the provider, with a token, for every image with a mirror.
 //!
-//! `found` says what it was told on its command line, `gates` what it can, `start` whether it has read its file; `entry`
-//! checks the entry that names us, which is the file that kubelet reads.
+//! `found` reads its command line, `gates` its version and feature gates, `start` whether
+//! it has read its file; `entry` checks the provider's entry in that file.
 
 mod entry;
 mod found;
@@ -33,7 +33,7 @@ const ROOT_DIR: &str = "/var/lib/kubelet";
 const MAX_NAME: usize = 4096;
 const BIN_DIR_FLAG: &str = "image-credential-provider-bin-dir";
 
-/// What kubelet was told, as far as it can be seen; all paths are the node's.
+/// kubelet's settings, as far as they can be read; all paths are the node's.
 #[derive(Debug)]
 pub(super) struct Kubelet {
     /// Its `--kubeconfig`.

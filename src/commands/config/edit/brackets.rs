@@ -83,7 +83,7 @@ impl Editor<'_> {
         }
     }
 
-    /// What stands before a child: a line end and its indentation, or a blank.
+    /// The text before a child: a line end and its indentation, or a blank.
     fn lead(&self, from: usize, to: usize) -> String {
         let between = self.text.get(from..to).unwrap_or_default();
         let lead = between.strip_prefix(',').unwrap_or(between);

@@ -1,4 +1,4 @@
-//! Block YAML: what is added goes on lines of its own.
+//! Block YAML: additions get lines of their own.
 
 use std::ops::Range;
 
@@ -70,8 +70,8 @@ impl Editor<'_> {
         self.change(at..at, text);
     }
 
-    /// Where a line goes that is to follow what ends at a byte: after comments that
-    /// stand deeper, and so belong to it.
+    /// The place of a line after the one that ends at a byte: after comments with a
+    /// deeper indentation, which belong to it.
     pub(super) fn below(&self, end: usize, indent: usize) -> usize {
         let mut at = next_line(self.text, end);
         loop {

@@ -13,14 +13,14 @@ use kubernetes_yaml::{Entry, LINE_BREAKS, Node, Style, Value, line_before};
 
 use super::tree::Tree;
 
-/// A part of the file that cannot be edited where it stands.
+/// A part of the file that cannot be edited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct Unsupported(pub(super) &'static str);
 
 const ODD: Unsupported = Unsupported("its layout is not understood");
 const SHARED: Unsupported = Unsupported("what would change has a YAML anchor, alias or merge key");
-/// How much deeper than its key a value stands that is added.
+/// The indentation of an added value below its key.
 const STEP: usize = 2;
 
 /// The changes to one document.
@@ -60,7 +60,7 @@ impl<'d> Editor<'d> {
         result
     }
 
-    /// Gives a key of a mapping a value that is no collection, or adds the key.
+    /// Sets a key of a mapping to a value that is not a collection, or adds the key.
     pub(super) fn set(
         &mut self,
         mapping: &Node,

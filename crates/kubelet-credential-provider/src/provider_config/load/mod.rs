@@ -21,15 +21,15 @@ const MAX_FILES: usize = 1_000;
 /// What kubelet reads in a directory.
 const EXTENSIONS: [&str; 3] = ["json", "yaml", "yml"];
 
-/// A text that is YAML or JSON, with the configuration in it and all for which
-/// kubelet would refuse it.
+/// A YAML or JSON text, with its configuration and all problems for which kubelet would
+/// refuse it.
 ///
-/// `Debug` leaves the text out, which may hold secrets.
+/// `Debug` leaves the text out, which may contain secrets.
 #[derive(Clone)]
 pub struct Document {
     /// The text that the tree refers to: of JSON, with replacements, see [`parse()`].
     pub text: String,
-    /// Its tree; a null where there is no document.
+    /// Its tree; a null if there is no document.
     pub root: Node,
     /// Whether it is JSON.
     pub is_json: bool,
@@ -44,7 +44,7 @@ pub struct Document {
 pub struct File {
     /// The file.
     pub path: PathBuf,
-    /// What is in it.
+    /// Its content.
     pub document: Document,
 }
 
@@ -110,7 +110,7 @@ impl LoadError {
 }
 
 impl Document {
-    /// Whether it is empty, but for comments.
+    /// Whether it is empty, apart from comments.
     pub fn is_blank(&self) -> bool {
         self.root.value == Value::Null
     }

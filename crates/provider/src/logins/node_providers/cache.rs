@@ -1,15 +1,15 @@
-//! Answers of providers that may be used again, as kubelet keeps them
-//! (`pluginProvider.provide`), in files, since every pull has a process of its own.
+//! Responses of providers that may be used again, as kubelet caches them
+//! (`pluginProvider.provide`). They are in files, since every pull has a process of its
+//! own.
 //!
-//! An answer is kept by the provider and, as its `cacheKeyType` says, for the image, the
-//! registry or all images. It counts until it expires, in this boot alone, and for as
-//! long as the provider's executable and kubelet's configuration are the same files.
-//! Only the node's own logins are among them.
+//! A response is cached by provider and, depending on its `cacheKeyType`, for the image,
+//! the registry or all images. It is valid until it expires, in this boot only, and as
+//! long as the provider's executable and kubelet's configuration are the same files. Only
+//! the node's own logins are cached.
 //!
-//! Each file has a line with what it depends on, then the answer:
-//! `BOOT PROVIDER EXPIRES`. Beside the answers there is a file for each provider that
-//! says how its last answer was kept, so that runs wait for each other where that helps,
-//! and only there.
+//! Each file has a line with what it depends on, `BOOT PROVIDER EXPIRES`, and then the
+//! response. A further file for each provider records how its last response was cached,
+//! so that runs wait for each other only if that helps.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
@@ -71,7 +71,7 @@ pub(super) struct Fingerprint {
 pub(super) enum Habit {
     /// For these images.
     Kept(CacheKeyType),
-    /// Not at all, or there was none.
+    /// Not at all, or there was no response.
     NotKept,
 }
 
@@ -199,7 +199,7 @@ impl Cache {
         })
     }
 
-    /// How the last answer of the provider was kept; `None` where it has not answered
+    /// How the last response of the provider was cached; `None` if it has not answered
     /// yet.
     pub(super) fn habit(&self, provider: &Fingerprint) -> Option<Habit> {
         let habit = self.read(&habit_name(provider), Some(provider))?;
@@ -418,7 +418,7 @@ fn habit_name(provider: &Fingerprint) -> OsString {
     file_name(&digest([&provider.path, b"habit"]))
 }
 
-/// The time since the boot, in nanoseconds: nobody sets that clock.
+/// The time since the boot, in nanoseconds; this clock cannot be set.
 fn now() -> u64 {
     let now = clock_gettime(ClockId::Boottime);
     let seconds = u64::try_from(now.tv_sec).unwrap_or_default();

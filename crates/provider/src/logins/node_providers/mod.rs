@@ -1,15 +1,15 @@
-//! The node's credential providers: the programs with which kubelet itself is configured,
-//! run for pull sources that kubelet does not know of, as it would run them for an image
+//! The node's credential providers: the programs that kubelet itself is configured with,
+//! run for pull sources that kubelet does not know, as kubelet would run them for an image
 //! of that name.
 //!
-//! - `select` says which provider serves which source, and which must not.
-//! - `ask` starts those whose answer was not kept, in turn with other runs.
-//! - `run` is one that has been started, with all that it starts in turn.
-//! - `cache` keeps answers for as long as kubelet would.
-//! - `redact` is for what they write to stderr.
+//! - `select` chooses the provider for each source, and refuses those that must not run.
+//! - `ask` starts those without a cached response, in turn with other runs.
+//! - `run` is a provider that is running, with all processes that it starts.
+//! - `cache` keeps responses for as long as kubelet would.
+//! - `redact` is for their stderr.
 //!
-//! They get nothing of the pod, and no annotation or Secret steers them: what they answer
-//! is the node's, as a global auth file is.
+//! They get nothing of the pod, and no annotation or Secret has an effect on them: their
+//! logins are the node's, as those of a global auth file are.
 //!
 //! They are started before the sandbox closes, which forbids programs, and run while the
 //! API server is asked.
@@ -77,8 +77,8 @@ impl Settings {
 }
 
 impl Wanted {
-    /// Reads the values of the setting, each of which may be several names with commas
-    /// between them; `None` where `off` or `auto` stands beside something else.
+    /// Parses the values of the setting, each of which may be several names with commas
+    /// between them; `None` if `off` or `auto` is combined with another value.
     pub fn parse(values: &[impl AsRef<str>]) -> Option<Self> {
         let values = values.iter().map(AsRef::as_ref);
         let names = values.flat_map(|value| value.split(','));
@@ -94,8 +94,8 @@ impl Wanted {
     }
 }
 
-/// What another user than root, and than the one we run as, could change on the way to a
-/// path.
+/// What a user other than root, and other than the one of this process, could change on
+/// the way to a path.
 fn loophole_of(path: &Path) -> io::Result<Option<Loophole>> {
     loophole(Path::new("/"), path, Some(geteuid().as_raw()))
 }
@@ -110,8 +110,8 @@ pub struct NodeProviders {
 }
 
 impl NodeProviders {
-    /// Starts the providers that serve the sources. One that may not be run is left out,
-    /// with a warning where something is amiss.
+    /// Starts the providers for the sources. One that may not be run is left out, with a
+    /// warning if there is a problem.
     pub fn start(settings: &Settings, sources: &Sources<'_>, deadline: Deadline) -> Self {
         Self {
             errands: Errands::start(settings, sources, deadline),
@@ -186,7 +186,7 @@ fn offer_answer(
 }
 
 /// The logins as a `.dockercfg`, which is read as kubelet reads them. Empty ones, such as
-/// those of ACR's provider for the registries that it knows nothing of, are left out.
+/// those of ACR's provider for other registries, are left out.
 fn docker_config(answer: &Response) -> Wiped<Vec<u8>> {
     #[derive(Serialize)]
     struct Login<'a> {

@@ -40,7 +40,7 @@ fn is_of_word(c: char) -> bool {
     c.is_alphanumeric() || "+/_-".contains(c)
 }
 
-/// What stands between `Authorization:` and the login.
+/// The word between `Authorization:` and the login.
 fn is_scheme(word: &str) -> bool {
     word == "basic" || word == "is"
 }

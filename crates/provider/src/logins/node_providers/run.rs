@@ -1,5 +1,6 @@
-//! One run of a provider, as kubelet runs it (`execPlugin.ExecPlugin`), but for two
-//! things: it has less time, and a process that it leaves behind does not hold us.
+//! One run of a provider, as kubelet runs it (`execPlugin.ExecPlugin`), with two
+//! differences: it has less time, and a process that it leaves behind does not hold up
+//! this one.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};

@@ -43,7 +43,7 @@ pub struct Provider {
 /// Why kubelet's configuration cannot be used. No node provider is run then.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// Neither the settings nor kubelet's command line say where it is.
+    /// Neither the settings nor kubelet's command line have its directory.
     #[error("kubelet's --image-credential-provider-{0} is not known: set --{1} for the plugin")]
     Unknown(&'static str, &'static str),
     /// Another user could change it.
@@ -77,7 +77,7 @@ pub enum NotRun {
     /// Others are named.
     #[error("--node-providers does not name it")]
     NotNamed,
-    /// It is this program, by whatever name.
+    /// It is this program, under any name.
     #[error("it is this program")]
     Ourselves,
     /// What it answers is for a workload. Without its token it may fall back to the
@@ -149,7 +149,7 @@ impl Configured {
         providers.filter(|provider| provider.entry.is_for(source.as_str()))
     }
 
-    /// Which of these names are no provider's.
+    /// The names for which there is no provider.
     pub(super) fn unknown<'n>(&self, wanted: &'n Wanted) -> Vec<&'n str> {
         let is_known = |name: &&str| self.providers.iter().any(|one| one.entry.name == **name);
         let names = match wanted {
@@ -250,7 +250,7 @@ impl Provider {
         self.entry.api_version.parse().unwrap_or_default()
     }
 
-    /// How long its answers are kept that do not say it.
+    /// The cache duration of responses without one.
     pub(super) fn default_cache_duration(&self) -> GoDuration {
         let text = self.entry.default_cache_duration.as_deref();
         let duration = text.and_then(|text| text.parse().ok());
@@ -263,7 +263,7 @@ fn is_ourselves(file: &Metadata) -> bool {
     ourselves.is_ok_and(|own| (own.dev(), own.ino()) == (file.dev(), file.ino()))
 }
 
-/// Adds what tells a file from others and from itself after a change.
+/// Adds what identifies a file and its version.
 fn stamp(file: &Metadata, digest: &mut Sha256) {
     for number in [file.dev(), file.ino(), file.size()] {
         digest.update(number.to_le_bytes());

@@ -1,18 +1,18 @@
-//! The one documented rule by which a pull source gets its credential:
+//! The rule by which a pull source gets its credential:
 //!
 //! 1. entries from the namespace's Secrets, then from shared Secrets, then from global
-//!    auth files;
+//!    auth files, then from the node's providers;
 //! 2. then the more specific key ([`Specificity`]);
 //! 3. then the Secret whose name sorts last, or that is named first where Secrets are
 //!    named ([`SecretNames`](crate::secret_names::SecretNames)), or the global file
-//!    that is named first;
-//!    Of the node's providers it is kubelet's order, in place of both: the key that sorts
-//!    last, then the provider that it asks first ([`Rule::KeyringOrder`]);
-//! 4. within one of them, of several spellings of a key, the one that containers/image
-//!    would take, where that does not pick at random ([`Rule::LiteralKey`] and on).
+//!    that is named first. For the node's providers, kubelet's order replaces 2 and 3: the
+//!    key that sorts last, then the provider that kubelet runs first
+//!    ([`Rule::KeyringOrder`]);
+//! 4. within one document, of several spellings of a key, the one that containers/image
+//!    would use, unless that picks at random ([`Rule::LiteralKey`] and the rules after it).
 //!
 //! Only the best candidate of each source is kept, and shared between sources, so memory
-//! does not grow with what a tenant puts into a namespace.
+//! does not grow with the content of a namespace.
 
 mod index;
 mod rule;
@@ -33,9 +33,8 @@ use crate::logins::observer::Observer;
 
 pub use rule::{Comparison, Rule, Verdict};
 
-/// Where an entry comes from. Prints as `secret "NAME"`, `shared secret "NAMESPACE/NAME"`
-/// or `global auth file "PATH"`,
-/// whatever characters are in there.
+/// The place of an entry. Displays as `secret "NAME"`, `shared secret "NAMESPACE/NAME"`
+/// or `global auth file "PATH"`, with escaped characters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
     /// A Secret of the pod's namespace, by name.
@@ -58,7 +57,7 @@ pub enum Origin {
 pub struct Candidate {
     /// Where it was found.
     pub origin: Origin,
-    /// The key as it stands there.
+    /// The key, unchanged.
     pub key: String,
     /// The login.
     pub credential: Credential,
@@ -236,14 +235,13 @@ impl Selection {
         }
     }
 
-    /// Offers one entry to every source it matches. `served` narrows the sources
-    /// further: not those whose host has a credential helper. The same entry once
-    /// more, from a list that had to start again, replaces itself. `observer` is told
-    /// of every comparison.
+    /// Offers one entry to every source that it matches. `served` narrows the sources further:
+    /// not those whose host has a credential helper. An entry that comes again, from a list
+    /// that was started again, replaces itself. `observer` gets every comparison.
     ///
     /// # Errors
-    /// [`EntryError`] where the entry would win and cannot be used; the selection is
-    /// then as it was.
+    /// [`EntryError`] if the entry would win and cannot be used; the selection does not change
+    /// then.
     pub fn offer(
         &mut self,
         origin: &Origin,

@@ -1,4 +1,4 @@
-//! Which of two entries stands before the other, and by which part of the rule.
+//! The comparison of two entries, and the part of the rule that decides.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -16,7 +16,7 @@ pub enum Rule {
     /// Entries of the namespace's Secrets before those of shared Secrets, these before
     /// those of global auth files, and these before those of node providers.
     LoginSource,
-    /// Of the node's providers, the key that kubelet takes first
+    /// For the node's providers, the key that kubelet uses first
     /// (`BasicDockerKeyring.Lookup`): the one that sorts last.
     KeyringOrder,
     /// Then the provider that kubelet asks first.
@@ -50,7 +50,7 @@ pub struct Comparison<'a> {
     pub source: &'a ImageName,
     /// Where the entry is.
     pub origin: &'a Origin,
-    /// The entry's key as it stands there.
+    /// The entry's key, unchanged.
     pub key: &'a str,
     /// The entry.
     pub entry: RawEntry<'a>,
@@ -61,7 +61,7 @@ pub struct Comparison<'a> {
 /// How an entry fares against the best one so far.
 #[derive(Debug, Clone, Copy)]
 pub enum Verdict<'a> {
-    /// There was none: it is the best now.
+    /// There was none before.
     First,
     /// It is the same entry, listed once more.
     Again,
@@ -147,11 +147,11 @@ pub(super) struct Place<'a> {
     pub(super) specificity: Specificity,
 }
 
-/// How `one` stands to `other`, where both match `source`, and what decides; `None`
-/// where they are the same. The greater one wins.
+/// Compares `one` with `other`, which both match `source`, and returns what decides;
+/// `None` if they are the same. The greater one wins.
 ///
-/// The tie breakers only ever meet their own kind: the first part keeps login
-/// sources apart.
+/// The tie breakers only compare entries of one kind: the first part separates the login
+/// sources.
 pub(super) fn compare(
     one: Place<'_>,
     other: Place<'_>,
@@ -200,7 +200,8 @@ pub(super) fn compare(
     })
 }
 
-/// The order of kubelet's keyring, which has nothing but the node's providers in it here.
+/// The order of kubelet's keyring, which here contains only logins of the node's
+/// providers.
 fn compare_in_keyring(one: Place<'_>, other: Place<'_>) -> Option<Ordering> {
     one.origin
         .provider_index()

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Offers `(origin, key, password)` in this order and says which one each source got.
+/// Offers `(origin, key, password)` in this order and returns what each source got.
 fn choose(sources: &[&str], offers: &[(Origin, &str, &str)]) -> Vec<(String, String)> {
     choose_and_tell(sources, offers, &mut ())
 }
@@ -56,7 +56,7 @@ impl Observer for Lost {
     }
 }
 
-/// The first of two entries wins by that rule, in whatever order they are offered.
+/// The first of two entries wins by that rule, in any order of the offers.
 fn assert_wins(name: &str, rule: Rule, offers: &mut [(Origin, &str, &str)]) {
     for _ in 0..2 {
         let mut lost = Lost::default();
@@ -385,7 +385,8 @@ proptest! {
         seed in any::<prop::sample::Index>(),
     ) {
         let sources: Vec<&str> = sources.iter().map(String::as_str).collect();
-        // The password tells the offers apart; of two with the same place only one can be.
+        // The password distinguishes the offers; of two with the same place only one can
+        // exist.
         let mut unique: Vec<(Origin, &str, &str)> = Vec::new();
         for (origin, key) in &offers {
             if unique.iter().all(|(o, k, _)| (o, *k) != (origin, key.as_str())) {

@@ -28,7 +28,7 @@ const MARK: usize = 16;
 /// The type of a segment that is mapped into memory.
 const PT_LOAD: u64 = 1;
 
-/// Why an executable does not say what it was built of.
+/// Why the modules of an executable cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BuildInfoError {
     /// The file cannot be read, or ends too early.
@@ -59,8 +59,8 @@ pub(super) fn modules(executable: &File) -> Result<Vec<Module>, BuildInfoError> 
     Ok(parse(&elf.module_text(start)?))
 }
 
-/// The lines `dep PATH VERSION SUM`, of which `=> PATH VERSION SUM` replaces the one
-/// before it; tabs stand between the fields.
+/// Parses the lines `dep PATH VERSION SUM`, whose fields are separated by tabs; `=> PATH
+/// VERSION SUM` replaces the line before it.
 fn parse(text: &str) -> Vec<Module> {
     let mut modules: Vec<Module> = Vec::new();
     for line in text.lines() {

@@ -131,8 +131,8 @@ impl Verifier {
         })
     }
 
-    /// Checks what webpki does not look at: whether the intermediates may sign
-    /// certificates, and all of the root but its name and key.
+    /// Checks what webpki does not: whether the intermediates may sign certificates, and
+    /// everything of the root except its name and key.
     fn judge_path(&self, path: &VerifiedPath<'_>, now: UnixTime) -> Result<(), Refused> {
         for intermediate in path.intermediate_certificates() {
             judge_issuer("intermediate", &intermediate.der(), now)?;
