@@ -13,6 +13,10 @@ Examples:
   kubectl -n team-a get secrets -o yaml |
       crio-credential-provider explain nginx -n team-a --secrets -
 
+  # All images of a Deployment, before it is applied:
+  kubectl -n team-a get secrets -o yaml |
+      crio-credential-provider explain --pod app.yaml --secrets -
+
   # What would change if this Secret was applied?
   crio-credential-provider explain nginx -n team-a \\
       --secrets now.yaml --secrets new-secret.yaml
@@ -33,12 +37,17 @@ Exit codes: 0 printed; 1 a failure, told in one line on stderr; 2 wrong usage.";
 #[derive(Debug, Args)]
 #[command(after_help = EXPLAIN_HELP)]
 pub struct Explain {
-    /// Image name as in a pod.
-    #[arg(value_name = "IMAGE")]
-    pub image: String,
-    /// The pod's namespace.
+    /// Image names as in a pod.
+    #[arg(value_name = "IMAGE", required_unless_present = "pod")]
+    pub images: Vec<String>,
+    /// File with a pod or what makes pods, such as a Deployment, in YAML or JSON:
+    /// explains all its images, in its namespace; - is stdin.
+    #[arg(long, value_name = "FILE")]
+    pub pod: Option<PathBuf>,
+    /// The pod's namespace. Without it, that of the pod's manifest, of the token, or of
+    /// the current context of the kubeconfig, else "default".
     #[arg(short, long, value_parser = Namespace::parse)]
-    pub namespace: Namespace,
+    pub namespace: Option<Namespace>,
     /// Annotation of the pod's service account, as kubelet passes it; repeatable. One of
     /// them may name the Secrets to use.
     #[arg(long = "annotation", value_name = "NAME=VALUE", value_parser = parse_annotation)]

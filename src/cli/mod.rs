@@ -236,6 +236,19 @@ fn variable(name: &str) -> Option<OsString> {
     env::var_os(name)
 }
 
+/// The kubeconfigs of whoever runs a subcommand, as kubectl finds them: all of
+/// `KUBECONFIG`, else the one in the home directory.
+pub fn kubeconfigs() -> Vec<PathBuf> {
+    let listed = variable("KUBECONFIG").filter(|list| !list.is_empty());
+    if let Some(list) = listed {
+        let paths = env::split_paths(&list);
+        return paths.filter(|path| !path.as_os_str().is_empty()).collect();
+    }
+    let home = variable("HOME").filter(|home| !home.is_empty());
+    let path = home.map(|home| Path::new(&home).join(".kube/config"));
+    path.into_iter().collect()
+}
+
 /// Whether a subcommand may print colours on a terminal: <https://no-color.org>, and
 /// terminals without colours.
 pub fn colours() -> bool {

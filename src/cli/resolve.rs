@@ -18,7 +18,7 @@ Examples:
 
   # Only the names, in the order in which CRI-O tries them:
   crio-credential-provider resolve -o json nginx |
-      jq -r '.[].sources[].name'
+      jq -r '.images[].sources[].name'
 
 Exit codes: 0 printed; 1 a failure, told in one line on stderr; 2 wrong usage.";
 

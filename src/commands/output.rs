@@ -10,6 +10,10 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::cli;
 
+/// The version of the JSON of `resolve` and `explain`: another one where a field is
+/// removed or changes its meaning.
+pub(super) const JSON_VERSION: u32 = 1;
+
 /// The gap between two columns.
 const GAP: &str = "  ";
 

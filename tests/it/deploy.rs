@@ -266,7 +266,10 @@ fn first_source(node: &Node, image: &str) -> String {
         .provider_without_cluster()
         .run_with(&["resolve", "-o", "json", image]);
     let images: Value = serde_json::from_str(&outcome.stdout).unwrap();
-    images[0]["sources"][0]["name"].as_str().unwrap().to_owned()
+    images["images"][0]["sources"][0]["name"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 #[test]

@@ -57,6 +57,25 @@ pub(crate) fn explained(node: &Node, secrets: &str) -> Value {
     serde_json::from_str(&outcome.stdout).unwrap()
 }
 
+/// An origin of the JSON as the text has it.
+pub(crate) fn origin(origin: &Value) -> String {
+    let text = |field: &str| origin[field].as_str().unwrap_or_default();
+    match text("kind") {
+        "secret" => format!("secret {:?}", text("name")),
+        "globalAuthFile" => format!("global auth file {:?}", text("path")),
+        other => panic!("{other}"),
+    }
+}
+
+/// The reason of a remark of the JSON as the text has it.
+pub(crate) fn reason(remark: &Value) -> String {
+    let reason = remark["reason"].as_str().unwrap();
+    match remark["key"].as_str() {
+        Some(key) => format!("entry {key:?}: {reason}"),
+        None => reason.to_owned(),
+    }
+}
+
 #[test]
 fn the_json_is_exactly_this() {
     let node =
@@ -66,29 +85,94 @@ fn the_json_is_exactly_this() {
     let mut broken = secret("broken", "{\"auths\":{\"third.example\":{\"auth\":1}}}");
     broken["type"] = json!("kubernetes.io/dockerconfigjson");
     let tls = json!({"kind": "Secret", "type": "kubernetes.io/tls", "metadata": {"name": "tls"}});
-    let secrets = list(&[login_secret("pull", "mirror.example", "robot"), broken, tls]);
+    let secrets = list(&[
+        login_secret("pull", "mirror.example", "robot"),
+        login_secret("near", "MIRROR.example:5000", "robot"),
+        login_secret("far", "far.example", "robot"),
+        broken,
+        tls,
+    ]);
     let global = node.path("var/lib/kubelet/config.json");
+    let conf = node.path("etc/containers/registries.conf");
+    let of = |name: &str| json!({"kind": "secret", "namespace": NAMESPACE, "name": name});
+    let of_node = json!({"kind": "globalAuthFile", "path": global});
+    let source = |name: &str, kind: &str, credential: Value, not_used: Value| {
+        json!({
+            "name": format!("{name}/library/nginx"), "kind": kind, "pull": "all", "insecure": false,
+            "blocked": false, "credential": credential, "notUsed": not_used, "notUsedLeftOut": 0,
+        })
+    };
+    let by_glob = json!({"origin": of_node, "key": "*.example", "username": "node"});
+    let loser = |key: &str, reason: &str| json!({"origin": of_node, "key": key, "reason": reason});
+    let counts_less = "is of a source that counts less: the namespace's Secrets come first, then shared Secrets, then the node's own, then node providers";
+    let setting =
+        |name: &str, value: Value| json!({"name": name, "values": [value], "from": "flag"});
+    let mut result = explained(&node, &secrets);
+    let settings = result.as_object_mut().unwrap().remove("settings").unwrap();
+    let settings = settings.as_array().unwrap();
+    assert!(
+        settings.contains(&setting("global-auth-file", json!(global))),
+        "{settings:?}"
+    );
     let expected = json!({
-        "image": NGINX,
+        "version": 1,
         "namespace": NAMESPACE,
-        "authFile": node.auth_path(NGINX).to_str().unwrap(),
-        "sources": [
-            {"name": SOURCE, "kind": "mirror", "blocked": false, "credential":
-                {"origin": "secret \"pull\"", "key": "mirror.example", "username": "robot"}},
-            {"name": "other.example/library/nginx", "kind": "mirror", "blocked": false, "credential":
-                {"origin": format!("global auth file {global:?}"), "key": "*.example", "username": "node"}},
-            {"name": "third.example/library/nginx", "kind": "mirror", "blocked": false, "credential":
-                {"origin": format!("global auth file {global:?}"), "key": "*.example", "username": "node"}},
-            {"name": NGINX, "kind": "primary", "blocked": false, "credential": null},
-        ],
-        "unusable": [],
-        "failingPulls": null,
+        "serviceAccounts": [],
+        "images": [{
+            "image": NGINX,
+            "verdict": {
+                "outcome": "login",
+                "text": format!("pulls from the mirror {SOURCE} with the login of secret \"pull\""),
+            },
+            "registry": {
+                "prefix": "docker.io", "location": "docker.io", "blocked": false,
+                "file": conf, "line": 1,
+            },
+            "sources": [
+                source(
+                    "mirror.example",
+                    "mirror",
+                    json!({"origin": of("pull"), "key": "mirror.example", "username": "robot"}),
+                    json!([loser("*.example", counts_less), loser("mirror.example", counts_less)]),
+                ),
+                source("other.example", "mirror", by_glob.clone(), json!([])),
+                source("third.example", "mirror", by_glob, json!([])),
+                source("docker.io", "primary", json!(null), json!([])),
+            ],
+            "unusable": [],
+            "failingPulls": null,
+            "candidates": [],
+            "authFile": {
+                "path": node.auth_path(NGINX),
+                "content": {"auths": {
+                    "*.example": {"auth": "***"},
+                    "mirror.example": {"auth": "***"},
+                    "mirror.example/library/nginx": {"auth": "***"},
+                    "other.example/library/nginx": {"auth": "***"},
+                    "third.example/library/nginx": {"auth": "***"},
+                }},
+                "reason": null,
+            },
+            "kubelet": {
+                "emptyLogin": true,
+                "reason": "a credential of the pod is used, so other service accounts must prove that they may use the image",
+            },
+        }],
         "skipped": [
-            {"origin": "secret \"broken\"", "reason": "entry \"third.example\": \"auth\" is not a string"},
-            {"origin": "secret \"tls\"", "reason": "of type \"kubernetes.io/tls\", which holds no registry logins"},
+            {"origin": of("broken"), "key": "third.example", "reason": "\"auth\" is not a string"},
+            {"origin": of("tls"), "key": null, "reason": "of type \"kubernetes.io/tls\", which holds no registry logins"},
         ],
+        "mistakes": [],
+        "unmatched": [
+            {
+                "origin": of("near"), "key": "MIRROR.example:5000", "nearly": SOURCE,
+                "reason": "upper and lower case differ; it is for port 5000, the source without a port",
+            },
+            {"origin": of("far"), "key": "far.example", "nearly": null, "reason": null},
+        ],
+        "unmatchedLeftOut": 0,
     });
-    assert_eq!(explained(&node, &secrets), expected);
+    assert_eq!(result, expected);
     assert!(!node.path("etc/crio").exists());
 }
 
@@ -234,15 +318,15 @@ fn a_blocked_source_is_shown_as_blocked_and_its_mirror_gets_its_login() {
     let lines: Vec<_> = text.lines().map(str::trim).collect();
     assert!(lines.contains(&&*blocked), "{text}");
     assert_eq!(text.matches("key \"*.*\"").count(), 1, "{text}");
-    let credential = json!({"origin": "secret \"pull\"", "key": "*.*", "username": "robot"});
-    let expected = json!([
-        {"name": SOURCE, "kind": "mirror", "blocked": false, "credential": credential},
-        {
-            "name": NGINX, "kind": "primary", "credential": null, "blocked": true,
-            "blockedBy": {"prefix": "docker.io", "file": conf, "line": 1},
-        },
-    ]);
-    assert_eq!(explained(&node, &secrets)["sources"], expected);
+    let explained = explained(&node, &secrets);
+    let sources = &explained["images"][0]["sources"];
+    assert_eq!(sources[0]["name"], SOURCE);
+    assert_eq!(sources[0]["blocked"], false);
+    assert_eq!(sources[0]["credential"]["username"], "robot");
+    assert_eq!(sources[1]["name"], NGINX);
+    assert_eq!(sources[1]["credential"], json!(null));
+    let by = json!({"prefix": "docker.io", "file": conf, "line": 1});
+    assert_eq!(sources[1]["blockedBy"], by);
 }
 
 #[test]
@@ -266,8 +350,8 @@ fn pulls_that_fail_are_named_with_file_and_line() {
         assert!(text.contains(expected), "{expected}: {text}");
     }
     let explained = explained(&node, &secrets);
-    assert_eq!(explained["failingPulls"], "all");
-    assert_eq!(explained["unusable"][0]["line"], 6);
+    assert_eq!(explained["images"][0]["failingPulls"], "all");
+    assert_eq!(explained["images"][0]["unusable"][0]["line"], 6);
     assert_eq!(explained["skipped"], json!([]));
 }
 
@@ -306,8 +390,9 @@ fn with_a_token_the_api_server_is_asked_as_the_provider_asks() {
     let outcome = provider.run_with(&[&arguments[..], &["-o", "json"]].concat());
     assert_eq!(outcome.code, Some(0), "{outcome}");
     let explained: Value = serde_json::from_str(&outcome.stdout).unwrap();
-    assert_eq!(explained["sources"][0]["credential"]["username"], "robot");
-    assert_eq!(explained["skipped"][0]["origin"], "secret \"broken\"");
+    let credential = &explained["images"][0]["sources"][0]["credential"];
+    assert_eq!(credential["username"], "robot");
+    assert_eq!(explained["skipped"][0]["origin"]["name"], "broken");
     let text = provider.run_with(&arguments);
     for outcome in [&outcome, &text] {
         outcome.never_says(&[

@@ -27,6 +27,10 @@ mod explain;
 #[cfg(test)]
 mod explain_input;
 #[cfg(test)]
+mod explain_pods;
+#[cfg(test)]
+mod explain_verdict;
+#[cfg(test)]
 mod check;
 #[cfg(test)]
 mod check_files;

@@ -107,37 +107,35 @@ fn node() -> TempDir {
 
 fn run(root: &Path, command: &str) -> (bool, String, String) {
     let at = |path: &str| root.join(path);
+    let below = |subcommand| format!("{NAME} {subcommand} --root {} ", root.display());
     // What must be given on the command line where the API server cannot be asked for it.
     let command = command
         .replace(" /etc/", &format!(" {}/etc/", root.display()))
+        .replace(&format!("{NAME} resolve "), &below("resolve"))
+        .replace(&format!("{NAME} explain "), &below("explain"))
         .replace(
             &format!("{NAME} config"),
             &format!("{NAME} config --audience https://issuer.example"),
         )
         .replace(" --audience AUDIENCE", "");
-    let output = Command::new("/bin/sh")
+    let mut shell = Command::new("/bin/sh");
+    shell
         .args(["-c", &command])
         .env_clear()
         .env("PATH", format!("{}:/usr/bin:/bin", at("bin").display()))
         .env(
             "DATA",
             concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/readme"),
-        )
-        .env(
-            "CRIO_CREDENTIAL_PROVIDER_REGISTRIES_CONF",
-            at("etc/containers/registries.conf"),
-        )
-        .env(
-            "CRIO_CREDENTIAL_PROVIDER_REGISTRIES_CONF_DIR",
+        );
+    if command.contains(&format!("{NAME} config ")) {
+        let registries = "CRIO_CREDENTIAL_PROVIDER_REGISTRIES_CONF";
+        shell.env(registries, at("etc/containers/registries.conf"));
+        shell.env(
+            format!("{registries}_DIR"),
             at("etc/containers/registries.conf.d"),
-        )
-        .env("CRIO_CREDENTIAL_PROVIDER_AUTH_DIR", at("etc/crio/auth"))
-        .env(
-            "CRIO_CREDENTIAL_PROVIDER_GLOBAL_AUTH_FILE",
-            at("var/lib/kubelet/config.json"),
-        )
-        .output()
-        .unwrap();
+        );
+    }
+    let output = shell.output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     let without_root = |text: String| text.replace(&root.display().to_string(), "");
     let stdout = without_root(text(output.stdout));

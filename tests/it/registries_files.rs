@@ -29,7 +29,7 @@ fn first_source(node: &Node, layout: &str, variables: &[(&str, &str)], image: &s
     let outcome = provider.run_with(&["resolve", "-o", "json", image]);
     let resolved: Value =
         serde_json::from_str(&outcome.stdout).unwrap_or_else(|_| panic!("{outcome}"));
-    let name = &resolved[0]["sources"][0]["name"];
+    let name = &resolved["images"][0]["sources"][0]["name"];
     name.as_str().unwrap_or_default().to_owned()
 }
 
@@ -219,13 +219,13 @@ fn below_another_root_the_files_are_those_of_the_node() {
                 let outcome = case.resolve(&node, layout, &found.image);
                 assert_eq!(outcome.code, Some(0), "{context}: {outcome}");
                 let resolved: Value = serde_json::from_str(&outcome.stdout).unwrap();
-                let registry = &resolved[0]["registry"];
+                let registry = &resolved["images"][0]["registry"];
                 assert_eq!(
                     registry["prefix"].as_str(),
                     found.prefix.as_deref(),
                     "{context}"
                 );
-                let sources = resolved[0]["sources"].as_array().unwrap().iter();
+                let sources = resolved["images"][0]["sources"].as_array().unwrap().iter();
                 let by_tag = sources.filter(|source| source["pull"] != "digest-only");
                 let names: Vec<_> = by_tag
                     .map(|source| source["name"].as_str().unwrap())

@@ -24,7 +24,7 @@ fn drop_ins_count_where_the_main_file_is_missing() {
         "name": "m.local/library/nginx", "kind": "mirror", "pull": "all", "insecure": false,
         "blocked": false,
     });
-    assert_eq!(resolved[0]["sources"][0], mirror);
+    assert_eq!(resolved["images"][0]["sources"][0], mirror);
 }
 
 #[test]
@@ -43,20 +43,23 @@ fn the_json_is_exactly_this() {
     let resolved: Value = serde_json::from_str(&outcome.stdout).unwrap();
     let file = node.path("etc/containers/registries.conf");
     let source = |name: &str, kind: &str, pull: &str, insecure: bool| json!({"name": name, "kind": kind, "pull": pull, "insecure": insecure, "blocked": false});
-    let expected = json!([
+    let registry = |prefix: &str, location: &str, blocked: bool, line: usize| json!({"prefix": prefix, "location": location, "blocked": blocked, "file": file, "line": line});
+    let expected = json!({"version": 1, "ignoredKeys": [], "images": [
         {
             "image": "docker.io/library/nginx",
-            "registry": {"prefix": "docker.io/library", "location": "hub.example/lib", "blocked": false},
+            "registry": registry("docker.io/library", "hub.example/lib", false, 1),
             "sources": [
                 source("mirror.example:5000/nginx", "mirror", "digest-only", false),
                 source("hub.example/lib/nginx", "primary", "all", true),
             ],
             "unusable": [],
             "failingPulls": null,
+            "otherRegistries": [],
+            "candidates": [],
         },
         {
             "image": "quay.io/org/app",
-            "registry": {"prefix": "quay.io", "location": "quay.io", "blocked": true},
+            "registry": registry("quay.io", "quay.io", true, 8),
             "sources": [
                 source("mirror.example/quay/org/app", "mirror", "all", false),
                 {
@@ -66,6 +69,8 @@ fn the_json_is_exactly_this() {
             ],
             "unusable": [],
             "failingPulls": null,
+            "otherRegistries": [],
+            "candidates": [],
         },
         {
             "image": "gcr.io/a",
@@ -73,8 +78,10 @@ fn the_json_is_exactly_this() {
             "sources": [],
             "unusable": [],
             "failingPulls": null,
+            "otherRegistries": [],
+            "candidates": [],
         },
-    ]);
+    ]});
     assert_eq!(resolved, expected);
     assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""));
 }
@@ -238,8 +245,11 @@ fn a_location_that_gives_no_name_fails_every_pull_and_is_reported_with_its_line(
 
         let resolved: Value =
             serde_json::from_str(&resolve(&node, "json", &["nginx"]).stdout).unwrap();
-        assert_eq!(resolved[0]["failingPulls"], failing, "{resolved:#}");
-        let unusable = resolved[0]["unusable"].as_array().unwrap();
+        assert_eq!(
+            resolved["images"][0]["failingPulls"], failing,
+            "{resolved:#}"
+        );
+        let unusable = resolved["images"][0]["unusable"].as_array().unwrap();
         let [unusable] = &unusable[..] else {
             panic!("{resolved:#}")
         };
@@ -254,7 +264,7 @@ fn a_location_that_gives_no_name_fails_every_pull_and_is_reported_with_its_line(
         );
         let reason = unusable["reason"].as_str().unwrap();
         assert!(reason.contains("is not an image name"), "{reason}");
-        let sources = resolved[0]["sources"].as_array().unwrap().iter();
+        let sources = resolved["images"][0]["sources"].as_array().unwrap().iter();
         let names: Vec<_> = sources.map(|source| &source["name"]).collect();
         assert_eq!(names, ["good.example/library/nginx", NGINX]);
     }
@@ -273,9 +283,12 @@ fn a_location_with_a_tag_is_for_pulls_by_digest_of_the_prefix_itself() {
         source("m.local/a", "mirror", "digest-only"),
         source("quay.io/org/app", "primary", "all"),
     ]);
-    assert_eq!(resolved[0]["sources"], expected);
-    assert_eq!(resolved[0]["failingPulls"], "tag-only");
-    assert_eq!(resolved[0]["unusable"][0]["location"], "m.local/a:tag");
+    assert_eq!(resolved["images"][0]["sources"], expected);
+    assert_eq!(resolved["images"][0]["failingPulls"], "tag-only");
+    assert_eq!(
+        resolved["images"][0]["unusable"][0]["location"],
+        "m.local/a:tag"
+    );
 }
 
 #[test]

@@ -158,7 +158,7 @@ fn a_blocked_image_may_still_be_meant_by_a_short_name() {
 }
 
 #[test]
-fn resolve_and_explain_show_them_in_text_and_their_json_stays_as_it_is() {
+fn resolve_and_explain_show_them() {
     let alias = "[aliases]\n\"library/ubi9\" = \"registry.example/ubi9/ubi\"";
     let head = "unqualified-search-registries = [\"quay.io\"]";
     let node = node(head, &format!("{MIRROR}{alias}"));
@@ -187,12 +187,32 @@ fn resolve_and_explain_show_them_in_text_and_their_json_stays_as_it_is() {
     assert_eq!(plain(&text), plain(&expected), "{text}");
     let json: Value =
         serde_json::from_str(&provider.run_with(&["resolve", "ubi9", "-ojson"]).stdout).unwrap();
+    let image = &json["images"][0];
     assert_eq!(
-        json,
-        json!([{
-            "image": UBI9, "registry": null, "sources": [], "unusable": [], "failingPulls": null,
-        }])
+        (&image["image"], &image["sources"]),
+        (&json!(UBI9), &json!([]))
     );
+    let candidates = image["candidates"].as_array().unwrap().iter();
+    let candidates: Vec<_> = candidates
+        .map(|one| {
+            [
+                &one["shortName"],
+                &one["name"],
+                &one["alias"]["line"],
+                &one["sources"][0]["name"],
+            ]
+        })
+        .collect();
+    let expected = json!([
+        ["ubi9", "quay.io/ubi9", null, "quay.io/ubi9"],
+        [
+            "library/ubi9",
+            "registry.example/ubi9/ubi",
+            7,
+            "mirror.example/r/ubi9/ubi"
+        ],
+    ]);
+    assert_eq!(json!(candidates), expected);
 
     let secrets = list(&[
         login_secret("a", "mirror.example", "robot"),
@@ -212,6 +232,7 @@ fn resolve_and_explain_show_them_in_text_and_their_json_stays_as_it_is() {
     };
     let text = explain("text");
     for words in [
+        "docker.io/library/ubi9: as \"library/ubi9\" in a pod, pulls from the mirror mirror.example/r/ubi9/ubi with the login of secret \"a\"",
         "as \"ubi9\" in a pod: quay.io/ubi9 (unqualified-search-registries)",
         "used secret \"b\" key \"quay.io\" user \"q\"",
         "as \"library/ubi9\" in a pod: registry.example/ubi9/ubi",
@@ -224,7 +245,10 @@ fn resolve_and_explain_show_them_in_text_and_their_json_stays_as_it_is() {
     }
     text.never_says(&[PASSWORD]);
     let json: Value = serde_json::from_str(&explain("json").stdout).unwrap();
-    assert_eq!(json["sources"], json!([]));
+    let image = &json["images"][0];
+    assert_eq!(image["sources"], json!([]));
+    let login = &image["candidates"][1]["sources"][0]["credential"];
+    assert_eq!(login["username"], "robot");
     let path = node.auth_path(UBI9);
-    assert_eq!(json["authFile"], path.to_str().unwrap());
+    assert_eq!(image["authFile"]["path"], path.to_str().unwrap());
 }

@@ -8,18 +8,37 @@ use registries_conf::ImageName;
 
 use provider::logins::{Candidate, Comparison, Observer, Origin, Skipped, Verdict};
 
+/// How many of the entries that lose are shown for a source.
+const MAX_LOSERS: usize = 20;
+/// The key of an entry that is none: the layout of the newer type of Secrets in a
+/// Secret of the older one, or twice.
+const AUTHS: &str = "auths";
+
 /// The events on the way to the logins, each once: a list that was started again reports
 /// some of them twice.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
-    /// What cannot be used: where it is, and why.
-    pub(super) skipped: BTreeSet<(String, String)>,
+    /// What cannot be used.
+    pub(super) skipped: BTreeSet<Remark>,
+    /// What is used, and probably a mistake.
+    pub(super) mistakes: BTreeSet<Remark>,
     /// Entries that match no pull source: where they are, and their keys.
-    pub(super) unmatched: BTreeSet<(Origin, String)>,
+    pub(super) unmatched: BTreeSet<Entry>,
     /// The entries that match a pull source, by its name.
     matching: BTreeMap<String, BTreeSet<Matching>>,
     /// The entry that was compared last, most often also the next one.
     last: Option<Rc<Entry>>,
+}
+
+/// Something about a login source, or one of its entries.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Remark {
+    /// Where it is.
+    pub(super) origin: Origin,
+    /// The key of the entry, where it is about one.
+    pub(super) key: Option<String>,
+    /// What there is to say.
+    pub(super) text: String,
 }
 
 /// Where an entry is, and its key.
@@ -43,54 +62,77 @@ pub(super) struct Loser<'a> {
 
 impl Findings {
     /// Notes something that is not used.
-    pub(super) fn skip(&mut self, origin: String, reason: String) {
-        self.skipped.insert((origin, reason));
+    pub(super) fn skip(&mut self, origin: Origin, key: Option<String>, text: String) {
+        self.skipped.insert(Remark { origin, key, text });
     }
 
-    /// Every entry but the chosen one that matches a source, Secrets first.
-    pub(super) fn losers<'f>(
-        &'f self,
-        source: &'f ImageName,
-        chosen: Option<&'f Candidate>,
-    ) -> impl Iterator<Item = Loser<'f>> {
+    /// The entries but the chosen one that match a source, Secrets first, and how many
+    /// more there are.
+    pub(super) fn losers(
+        &self,
+        source: &ImageName,
+        chosen: Option<&Candidate>,
+    ) -> (Vec<Loser<'_>>, usize) {
+        let is_chosen = |entry: &Entry| {
+            chosen.is_some_and(|chosen| chosen.origin == entry.0 && chosen.key == entry.1)
+        };
         let of_source = self.matching.get(source.as_str()).into_iter().flatten();
-        of_source.filter_map(move |matching| {
+        let mut others = of_source.filter(|matching| !is_chosen(&matching.entry));
+        let mut losers = Vec::new();
+        for matching in others.by_ref().take(MAX_LOSERS) {
             let (origin, key) = &*matching.entry;
+            let rule = chosen.and_then(|chosen| chosen.beats(origin, key, source));
             let why = if matching.helper {
                 Verdict::Helper.to_string()
             } else {
-                chosen?.beats(origin, key, source)?.to_string()
+                rule.map_or_else(String::new, |rule| rule.to_string())
             };
-            Some(Loser { origin, key, why })
-        })
+            losers.push(Loser { origin, key, why });
+        }
+        (losers, others.count())
     }
 
     /// The entry as it is kept, once for all sources that it matches.
-    fn kept(&mut self, origin: &Origin, key: &str) -> Rc<Entry> {
+    fn kept(&mut self, comparison: &Comparison<'_>) -> Rc<Entry> {
+        let (origin, key) = (comparison.origin, comparison.key);
         let is_it = |entry: &Rc<Entry>| entry.0 == *origin && entry.1 == key;
         let last = self.last.take().filter(is_it);
-        let entry = last.unwrap_or_else(|| Rc::new((origin.clone(), key.to_owned())));
+        let entry = last.unwrap_or_else(|| {
+            for mistake in comparison.entry.mistakes() {
+                self.suspect(origin, key, mistake.to_string());
+            }
+            Rc::new((origin.clone(), key.to_owned()))
+        });
         Rc::clone(self.last.insert(entry))
+    }
+
+    fn suspect(&mut self, origin: &Origin, key: &str, text: String) {
+        self.mistakes.insert(Remark {
+            origin: origin.clone(),
+            key: Some(key.to_owned()),
+            text,
+        });
     }
 }
 
 impl Observer for Findings {
     fn skipped(&mut self, skipped: &Skipped<'_>) {
-        let reason = match skipped.key {
-            Some(key) => format!("entry {key:?}: {}", skipped.reason),
-            None => skipped.reason.clone(),
-        };
-        self.skip(skipped.origin.to_string(), reason);
+        let key = skipped.key.map(str::to_owned);
+        self.skip(skipped.origin.clone(), key, skipped.reason.clone());
     }
 
     fn compared(&mut self, comparison: &Comparison<'_>) {
-        let entry = self.kept(comparison.origin, comparison.key);
+        let entry = self.kept(comparison);
         let helper = matches!(comparison.verdict, Verdict::Helper);
         let of_source = self.matching.entry(comparison.source.to_string());
         of_source.or_default().insert(Matching { entry, helper });
     }
 
     fn unmatched(&mut self, origin: &Origin, key: &str) {
+        if key == AUTHS {
+            let text = "it is taken for the name of a registry: this is the layout of Secrets of type kubernetes.io/dockerconfigjson";
+            self.suspect(origin, key, text.to_owned());
+        }
         self.unmatched.insert((origin.clone(), key.to_owned()));
     }
 }

@@ -1,158 +1,329 @@
-//! `explain IMAGE -n NAMESPACE`: what the provider would do for a pod of that
+//! `explain IMAGE... -n NAMESPACE`: what the provider would do for a pod of that
 //! namespace, and why, without writing anything to the node.
 //!
-//! It runs what the provider runs ([`Logins::choose`]), with Secrets from files or
-//! from the API server, and prints what the provider logs.
+//! It runs what the provider runs ([`Selection::offer`], [`Logins::of`]), with Secrets
+//! from files or from the API server, and prints what the provider logs. Several images
+//! share one look at the Secrets.
 
+mod asked;
 mod findings;
 mod json;
+mod manifest;
 mod masked;
+mod near_miss;
+mod pods;
 mod secrets;
+mod settings;
 mod text;
+mod verdict;
 mod yaml;
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{IsTerminal, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow};
-use registries_conf::PullSource;
+use anyhow::Context;
+use registries_conf::ImageName;
 use secret::{Secret, read_bounded};
 
+use self::asked::Asked;
 use self::findings::Findings;
+use self::near_miss::{NearMiss, NearMisses};
+use self::verdict::{Chosen, Verdict};
 use super::output::{Printer, finish};
 use super::patience::announce;
-use super::resolve::parse_image;
 use super::root::Root;
 use crate::cli::{Explain, Output};
 use provider::api_server::{self, Client};
 use provider::auth_dir::FileName;
-use provider::deadline::Deadline;
-use provider::logins::Candidate;
+use provider::deadline::{Deadline, Elapsed};
+use provider::kubelet::Response;
 use provider::logins::{
-    GlobalFiles, GlobalTexts, LoginSource, Logins, Server, ask_server, asks_server, report_unusable,
+    Candidate, GlobalAuthFile, GlobalFiles, GlobalTexts, LoginSource, Logins, Origin, Selection,
+    Server, ask_server, asks_server, report_unusable, select,
 };
 use provider::sandbox;
 use provider::secret_names::SecretNames;
-use provider::service_account::{Namespace, ServiceAccount};
+use provider::service_account::ServiceAccount;
 use provider::settings::{SecretsPolicy, Settings};
 use provider::sources::Sources;
 
 /// The largest token that is read: 1 MiB, as in a request.
 const MAX_TOKEN_BYTES: usize = 1024 * 1024;
+/// How many of the entries that match no pull source are shown.
+const MAX_UNMATCHED: usize = 100;
 
 /// The result to print.
 struct Explained<'a> {
-    namespace: &'a Namespace,
-    /// Where CRI-O looks for the auth file, be there one or not.
-    auth_file: PathBuf,
-    logins: Logins<'a>,
-    findings: Findings,
+    /// With the node's own paths.
+    settings: &'a Settings,
+    asked: &'a Asked,
+    images: Vec<ExplainedImage<'a>>,
+    findings: &'a Findings,
+    unmatched: Vec<Unmatched<'a>>,
+    deadline: Deadline,
 }
 
-impl Explained<'_> {
-    /// The credential of a pull source.
-    fn chosen(&self, source: &PullSource<'_>) -> Option<&Candidate> {
-        let mut chosen = self.logins.selection.chosen();
-        let found = chosen.find(|(name, _)| **name == source.name);
-        found.map(|(_, candidate)| candidate)
+/// What there is to tell of one image.
+struct ExplainedImage<'a> {
+    logins: Logins<'a>,
+    verdict: Verdict,
+    /// Where CRI-O looks for the auth file, be there one or not.
+    auth_file: PathBuf,
+}
+
+/// An entry that matches no pull source of any image.
+struct Unmatched<'a> {
+    origin: &'a Origin,
+    key: &'a str,
+    near: Option<NearMiss<'a>>,
+}
+
+/// The credential of each pull source that has one.
+type Credentials<'a> = BTreeMap<&'a ImageName, &'a Candidate>;
+
+impl<'a> Explained<'a> {
+    /// An origin with the path that the node has.
+    fn shown(&self, origin: &Origin) -> Origin {
+        shown(self.settings, origin)
+    }
+
+    /// The entries that match no pull source, and how many more there are.
+    fn unmatched(&self) -> (&[Unmatched<'a>], usize) {
+        let shown = self.unmatched.len().min(MAX_UNMATCHED);
+        let (shown, left_out) = self.unmatched.split_at(shown);
+        (shown, left_out.len())
+    }
+
+    /// # Errors
+    /// Where the time is up.
+    fn in_time(&self) -> io::Result<()> {
+        let in_time = self.deadline.check();
+        in_time.map_err(|elapsed| io::Error::new(io::ErrorKind::TimedOut, elapsed))
+    }
+}
+
+impl Unmatched<'_> {
+    /// Why it does not match the source that it nearly matches, or nothing at all.
+    fn why(&self) -> Option<Cow<'_, str>> {
+        match &self.near {
+            Some(near) => Some(Cow::Borrowed(&near.why)),
+            None => near_miss::unparsable(self.key).map(Cow::Owned),
+        }
+    }
+}
+
+/// An origin with the path that the node has.
+fn shown(settings: &Settings, origin: &Origin) -> Origin {
+    let mut origin = origin.clone();
+    if let Origin::GlobalFile(place, path) = &mut origin
+        && let Some(of_node) = settings.global_auth_files.get(*place)
+    {
+        path.clone_from(of_node);
+    }
+    origin
+}
+
+impl ExplainedImage<'_> {
+    /// The credential of each pull source that has one.
+    fn credentials(&self) -> Credentials<'_> {
+        self.logins.selection.chosen().collect()
+    }
+
+    /// Why there is no auth file; `None` where there is one.
+    fn why_no_file(&self) -> Option<String> {
+        if self.logins.content.is_some() {
+            return None;
+        }
+        let why = self.logins.sources.no_login();
+        let none_matches = || "no login matches a pull source".to_owned();
+        Some(why.map_or_else(none_matches, |why| why.to_string()))
+    }
+
+    /// Whether kubelet is told that the image is that of a service account.
+    fn is_owned(&self, settings: &Settings) -> bool {
+        self.logins.response(settings) != Response::empty()
+    }
+
+    /// Why kubelet is told this.
+    fn why_told(&self, settings: &Settings) -> &'static str {
+        if self.is_owned(settings) {
+            "a credential of the pod is used, so other service accounts must prove that they may use the image"
+        } else if self.logins.content.is_none() {
+            "there is no auth file"
+        } else if self.logins.selection.has_pods() {
+            "--no-empty-login is given, so all pods of the node may use the image"
+        } else {
+            "only the node's own logins are used, so all pods of the node may use the image"
+        }
     }
 }
 
 /// Prints what the provider would do, and why.
 ///
 /// # Errors
-/// A registries.conf that CRI-O would refuse, an image, Secrets or a token that
+/// A registries.conf that CRI-O would refuse, an image, Secrets, pods or a token that
 /// cannot be read, an API server that refuses; then nothing is printed.
 pub fn explain(
     config: &Settings,
     deadline: Deadline,
     command: &Explain,
-    stdin: impl Read + IsTerminal,
+    mut stdin: impl Read + IsTerminal,
     stdout: impl Write + IsTerminal,
 ) -> anyhow::Result<()> {
-    let image = parse_image(&command.image)?;
-    let namespace = &command.namespace;
+    let asked = Asked::of(command, &mut stdin)?;
     let root = Root::new(command.root.directory.clone());
     let here = root.apply(config.clone());
     let registries = here.registries.load_by_hand()?;
-    let mut sources = Sources::of(&image, &registries);
-    if config.unmirrored {
-        sources = sources.unmirrored();
-    }
-    let mut findings = Findings::default();
-    let logins = if sources.no_login().is_some() {
-        Logins::none(sources)
-    } else {
-        find(
-            &here,
-            &root,
-            deadline,
-            command,
-            stdin,
-            sources,
-            &mut findings,
-        )?
-    };
-    let name = FileName::new(namespace, &image);
-    let explained = Explained {
-        namespace,
-        auth_file: config.auth_dir.join(name.as_str()),
-        logins,
-        findings,
-    };
-    let written = match command.output {
-        Output::Text => text::print(&explained, config, Printer::new(stdout)),
-        Output::Json => json::print(&explained, stdout),
-    };
-    finish(written)
-}
+    let sources = asked.images.iter().map(|image| {
+        let sources = Sources::of(image, &registries);
+        if config.unmirrored {
+            sources.unmirrored()
+        } else {
+            sources
+        }
+    });
+    let sources: Vec<Sources<'_>> = sources.collect();
+    let wanted = sources
+        .iter()
+        .filter(|sources| sources.no_login().is_none());
+    let names: Vec<ImageName> = wanted.flat_map(Sources::names).collect();
 
-/// Finds the logins as the provider does, with Secrets from files or the API server.
-fn find<'a>(
-    config: &Settings,
-    root: &Root,
-    deadline: Deadline,
-    command: &Explain,
-    stdin: impl Read + IsTerminal,
-    sources: Sources<'a>,
-    findings: &mut Findings,
-) -> anyhow::Result<Logins<'a>> {
-    let annotations = command.annotations.iter().cloned().collect();
-    let names = SecretNames::wanted(
-        config.secrets_annotation.as_deref(),
-        &annotations,
-        &config.secret_names,
-    )?;
-    let names = names.as_ref();
-    report_unusable(names, findings);
-    let texts = GlobalTexts::read(&config.global_auth_files, findings);
-    let globals = texts.decode(findings);
-    let global_files = GlobalFiles {
-        files: &globals,
+    let mut findings = Findings::default();
+    let mut texts = GlobalTexts::default();
+    if !names.is_empty() {
+        texts = GlobalTexts::read(&here.global_auth_files, &mut findings);
+    }
+    let globals = texts.decode(&mut findings);
+    let places = Places {
+        config: &here,
+        root: &root,
+        command,
+        asked: &asked,
+        globals: &globals,
         deadline,
     };
-
-    let Some(path) = &command.secrets.token_file else {
-        let files = &command.secrets.secrets;
-        let given = secrets::read(files, &command.namespace, stdin, findings)?;
-        let mut places: Vec<Box<dyn LoginSource>> = Vec::new();
-        if config.secrets != SecretsPolicy::Never {
-            places.push(Box::new(given.named(names, deadline)));
-        }
-        places.push(Box::new(global_files));
-        return Logins::choose(sources, places, &globals, findings);
-    };
-    let (account, token) = account(path, &command.namespace)?;
-    let found = asks_server(config, names).then(|| server(config, root, &token, deadline));
-    let found = found.transpose()?;
-    let mut places = Vec::new();
-    if let Some(server) = &found {
-        places = ask_server(config, server, &account, names, deadline);
+    let selection = places.select(&names, &mut stdin, &mut findings)?;
+    let mut images = Vec::new();
+    for sources in sources {
+        deadline.check()?;
+        let logins = if sources.no_login().is_some() {
+            Logins::none(sources)
+        } else {
+            let own = selection.narrowed(sources.names());
+            Logins::of(sources, own, &globals, &mut findings)?
+        };
+        images.push(places.explained(logins, config));
     }
-    places.push(Box::new(global_files));
-    sandbox::close(config, places.iter().map(|place| place.needs()));
-    Logins::choose(sources, places, &globals, findings)
+    let explained = Explained {
+        settings: config,
+        asked: &asked,
+        images,
+        unmatched: unmatched(&findings, &names, deadline)?,
+        findings: &findings,
+        deadline,
+    };
+    finish(match command.output {
+        Output::Text => text::print(&explained, Printer::new(stdout)),
+        Output::Json => json::print(&explained, stdout),
+    })
+}
+
+/// The entries that match no source, those that nearly do first.
+fn unmatched<'a>(
+    findings: &'a Findings,
+    sources: &'a [ImageName],
+    deadline: Deadline,
+) -> Result<Vec<Unmatched<'a>>, Elapsed> {
+    let near_misses = NearMisses::new(sources);
+    let mut unmatched = Vec::new();
+    for (origin, key) in &findings.unmatched {
+        deadline.check()?;
+        let near = near_misses.of(key);
+        unmatched.push(Unmatched { origin, key, near });
+    }
+    unmatched.sort_by_key(|entry| entry.near.is_none());
+    Ok(unmatched)
+}
+
+/// Where the logins of all images come from.
+struct Places<'a> {
+    config: &'a Settings,
+    root: &'a Root,
+    command: &'a Explain,
+    asked: &'a Asked,
+    globals: &'a [GlobalAuthFile<'a>],
+    deadline: Deadline,
+}
+
+impl Places<'_> {
+    /// What will happen to an image that gets these logins. `node` has the node's own
+    /// paths.
+    fn explained<'l>(&self, logins: Logins<'l>, node: &Settings) -> ExplainedImage<'l> {
+        let globals = self.globals.iter();
+        let chosen = Chosen {
+            credentials: logins.selection.chosen().collect(),
+            helpers: globals
+                .flat_map(|global| global.file.helper_hosts())
+                .collect(),
+        };
+        let origin = |candidate: &Candidate| shown(node, &candidate.origin).to_string();
+        let verdict = Verdict::of(&logins.sources, &chosen, &origin);
+        let name = FileName::new(&self.asked.namespace, logins.sources.image);
+        ExplainedImage {
+            verdict,
+            auth_file: node.auth_dir.join(name.as_str()),
+            logins,
+        }
+    }
+
+    /// Chooses as the provider does, with Secrets from files or the API server. Where
+    /// there is nothing to choose for, neither is looked at.
+    fn select(
+        &self,
+        sources: &[ImageName],
+        stdin: &mut (impl Read + IsTerminal),
+        findings: &mut Findings,
+    ) -> anyhow::Result<Selection> {
+        let sources = sources.iter().cloned();
+        if sources.len() == 0 {
+            return Ok(Selection::new(sources));
+        }
+        let (config, deadline) = (self.config, self.deadline);
+        let annotations = self.command.annotations.iter().cloned().collect();
+        let names = SecretNames::wanted(
+            config.secrets_annotation.as_deref(),
+            &annotations,
+            &config.secret_names,
+        )?;
+        let names = names.as_ref();
+        report_unusable(names, findings);
+        let global_files = Box::new(GlobalFiles {
+            files: self.globals,
+            deadline,
+        });
+        let Some((account, token)) = &self.asked.token else {
+            let mut places: Vec<Box<dyn LoginSource>> = Vec::new();
+            let files = &self.command.secrets.secrets;
+            let given = secrets::read(files, &self.asked.namespace, stdin, findings)?;
+            if config.secrets != SecretsPolicy::Never {
+                places.push(Box::new(given.named(names, deadline)));
+            }
+            places.push(global_files);
+            return select(sources, places, findings);
+        };
+        let server = asks_server(config, names).then(|| server(config, self.root, token, deadline));
+        let server = server.transpose()?;
+        let mut places = Vec::new();
+        if let Some(server) = &server {
+            places = ask_server(config, server, account, names, deadline);
+        }
+        places.push(global_files);
+        sandbox::close(config, places.iter().map(|place| place.needs()));
+        select(sources, places, findings)
+    }
 }
 
 /// The API server, with one attempt; a line shows what it waits for.
@@ -176,16 +347,5 @@ pub(super) fn read_token(path: &Path) -> anyhow::Result<(ServiceAccount, Secret)
     let text = read_bounded(opened, MAX_TOKEN_BYTES).with_context(file)?;
     let token = Secret::from(text.trim_ascii().to_vec());
     let account = ServiceAccount::from_token(&token).with_context(file)?;
-    Ok((account, token))
-}
-
-/// The same, for that namespace alone.
-fn account(path: &Path, namespace: &Namespace) -> anyhow::Result<(ServiceAccount, Secret)> {
-    let (account, token) = read_token(path)?;
-    let of = &account.namespace;
-    if of != namespace {
-        let error = anyhow!("it is for namespace {of}, not for {namespace}");
-        return Err(error.context(format!("token file {}", path.display())));
-    }
     Ok((account, token))
 }

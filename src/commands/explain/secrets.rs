@@ -1,24 +1,19 @@
-//! Secrets from files, as `kubectl get secrets -o yaml` and `-o json` print them and
-//! as people write them for `kubectl apply`: a `List`, a `SecretList`, single
-//! Secrets, any number of documents in one file.
-//!
-//! They come out as the API server would hand them over: those of the namespace and
+//! Secrets from files. They come out as the API server would hand them over: those of the namespace and
 //! of the two types, by type and name, or those that are named.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::io::{IsTerminal, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use containers_auth::Text;
-use secret::{DecodeError, Object, Wiped, read_bounded};
+use secret::{Object, Wiped};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::findings::Findings;
-use super::yaml;
+use super::manifest::{Expected, as_json};
 use provider::api_server::{
     Listed, SecretDoc, SecretProblem, SecretType, UnusableSecret, data_key, read_secret,
     secret_type,
@@ -28,10 +23,11 @@ use provider::logins::{LoginSource, Observer, Origin, Selection, offer_secret, s
 use provider::secret_names::SecretNames;
 use provider::service_account::Namespace;
 
-/// The largest file that is read: 64 MiB, more than most API servers hold.
-const MAX_BYTES: usize = 64 * 1024 * 1024;
-/// Stands for stdin.
-const STDIN: &str = "-";
+const SECRETS: Expected = Expected {
+    what: "Secrets",
+    one: "Secret",
+    command: "kubectl get secrets -o yaml",
+};
 
 /// The Secrets of a namespace, each name once.
 pub(super) struct Given(Vec<One>);
@@ -40,15 +36,6 @@ pub(super) struct Given(Vec<One>);
 struct One {
     name: String,
     listed: Listed,
-}
-
-/// A document of a file: a list, or one Secret.
-#[derive(Deserialize)]
-struct Document<'a> {
-    #[serde(borrow)]
-    kind: Cow<'a, str>,
-    #[serde(default, borrow)]
-    items: Option<Vec<&'a RawValue>>,
 }
 
 /// What is looked at before a Secret is decoded.
@@ -79,13 +66,12 @@ struct Meta<'a> {
 pub(super) fn read(
     files: &[PathBuf],
     namespace: &Namespace,
-    mut stdin: impl Read + IsTerminal,
+    stdin: &mut (impl Read + IsTerminal),
     findings: &mut Findings,
 ) -> anyhow::Result<Given> {
-    let read = files
-        .iter()
-        .map(|file| bytes(file, &mut stdin).with_context(|| called(file)))
-        .collect::<anyhow::Result<Vec<_>>>()?;
+    let read = files.iter().map(|file| SECRETS.read(file, stdin));
+    let read = read.collect::<anyhow::Result<Vec<_>>>()?;
+    let called = |file: &PathBuf| SECRETS.called(file);
     let texts = files
         .iter()
         .zip(&read)
@@ -93,8 +79,9 @@ pub(super) fn read(
         .collect::<anyhow::Result<Vec<_>>>()?;
     let mut items = Vec::new();
     for (file, text) in files.iter().zip(&texts) {
-        items.extend(split(text).with_context(|| called(file))?);
+        items.extend(SECRETS.items(text).with_context(|| called(file))?);
     }
+    let items = items.into_iter().map(|item| item.json).collect();
     Ok(given(items, namespace, findings))
 }
 
@@ -156,74 +143,6 @@ fn not_found(name: &str) -> UnusableSecret {
     }
 }
 
-fn called(file: &Path) -> String {
-    if file == Path::new(STDIN) {
-        "Secrets on stdin".to_owned()
-    } else {
-        format!("Secrets in {}", file.display())
-    }
-}
-
-fn bytes(file: &Path, stdin: &mut (impl Read + IsTerminal)) -> anyhow::Result<Wiped<Vec<u8>>> {
-    if file != Path::new(STDIN) {
-        return Ok(read_bounded(File::open(file)?, MAX_BYTES)?);
-    }
-    if stdin.is_terminal() {
-        bail!("it is a terminal: pipe \"kubectl get secrets -o yaml\" into this command");
-    }
-    Ok(read_bounded(stdin, MAX_BYTES)?)
-}
-
-/// One JSON text after the other.
-fn as_json(bytes: &[u8]) -> anyhow::Result<Text<'_>> {
-    let text = Text::of_json(bytes);
-    let as_it_is = documents(&text).map(drop);
-    match as_it_is {
-        Ok(()) => Ok(text),
-        Err(broken_json) => {
-            let utf8 = str::from_utf8(bytes).context("not UTF-8")?;
-            let begins_like_json = utf8.trim_start().starts_with('{');
-            yaml::to_json(utf8).map_err(|error| {
-                let error = if begins_like_json { broken_json } else { error };
-                anyhow::Error::new(error)
-            })
-        }
-    }
-}
-
-fn documents(text: &str) -> Result<Vec<&RawValue>, DecodeError> {
-    let documents = serde_json::Deserializer::from_str(text).into_iter();
-    documents
-        .map(|document| document.map_err(DecodeError::from))
-        .collect()
-}
-
-/// The items of lists, and single objects.
-fn split(text: &str) -> anyhow::Result<Vec<&RawValue>> {
-    let documents = documents(text)?;
-    let is_expected = "is this what \"kubectl get secrets -o yaml\" prints?";
-    if documents.is_empty() {
-        bail!("neither a list nor a Secret: {is_expected}");
-    }
-    let mut items = Vec::new();
-    for (index, document) in documents.into_iter().enumerate() {
-        let Ok(Object(Document {
-            kind,
-            items: of_list,
-        })) = serde_json::from_str(document.get())
-        else {
-            let number = index + 1;
-            bail!("document {number} is neither a list nor a Secret: {is_expected}");
-        };
-        if kind == "List" || kind == "SecretList" {
-            items.extend(of_list.unwrap_or_default());
-        } else {
-            items.push(document);
-        }
-    }
-    Ok(items)
-}
-
 /// The Secrets among the items, in the order in which the API server would list them.
 fn given(items: Vec<&RawValue>, namespace: &Namespace, findings: &mut Findings) -> Given {
     let mut found = Vec::new();
@@ -232,7 +151,7 @@ fn given(items: Vec<&RawValue>, namespace: &Namespace, findings: &mut Findings) 
     for item in items.into_iter().rev() {
         match one(item, namespace, &mut names) {
             Ok(one) => found.push(one),
-            Err((name, reason)) => findings.skip(Origin::Secret(name).to_string(), reason),
+            Err((name, reason)) => findings.skip(Origin::Secret(name), None, reason),
         }
     }
     // The winner is the same in any order, but a broken entry is only found if it is
@@ -307,6 +226,7 @@ fn decode(item: &RawValue, name: &str, envelope: &Envelope<'_>, of: SecretType) 
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
     use std::io::Write;
 
     use base64::Engine;
@@ -363,8 +283,8 @@ mod tests {
             file.write_all(case.text.as_bytes()).unwrap();
             let files = [file.path().to_owned()];
             let namespace = Namespace::parse("ns").unwrap();
-            let stdin = File::open("/dev/null").unwrap();
-            let given = read(&files, &namespace, stdin, &mut Findings::default()).unwrap();
+            let mut stdin = File::open("/dev/null").unwrap();
+            let given = read(&files, &namespace, &mut stdin, &mut Findings::default()).unwrap();
             let secret = given.0.into_iter().next_back().unwrap().listed.ok();
             let text = secret
                 .as_ref()

@@ -1,35 +1,45 @@
 //! The result for people.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use registries_conf::{PullFromMirror, PullSource, PullSources, SourceKind};
 
-use super::Explained;
+use super::findings::Remark;
 use super::masked::masked;
+use super::settings::GivenSetting;
+use super::{Credentials, Explained, ExplainedImage};
 use crate::commands::output::{Cell, Printer, Style};
 use crate::commands::resolve::{numbered, of_candidate, print_registry, remark, unusable};
-use provider::kubelet::Response;
-use provider::logins::Logins;
-use provider::logins::{Candidate, Origin};
-use provider::settings::Settings;
 
-/// Prints the pull sources with their entries, what is not used, the auth file and the
-/// response to kubelet.
-pub(super) fn print(
-    explained: &Explained<'_>,
-    config: &Settings,
-    mut printer: Printer<impl Write>,
-) -> io::Result<()> {
-    let logins = &explained.logins;
-    let title = Style::Heading.cell(logins.sources.image.as_str());
-    let namespace = format!("for namespace {}", explained.namespace);
-    printer.line(0, &[title, namespace.into()])?;
-    print_registry(2, &logins.sources.own, &mut printer)?;
-    print_sources(explained, &mut printer)?;
-    print_unused(explained, &mut printer)?;
-    print_auth_file(explained, &mut printer)?;
-    heading("what kubelet is told", &mut printer)?;
-    printer.line(2, &[answer(logins, config).into()])
+/// Prints each image, with what will happen to it first, and then what is about all of
+/// them.
+///
+/// # Errors
+/// As the output says, and where the time is up.
+pub(super) fn print(explained: &Explained<'_>, mut printer: Printer<impl Write>) -> io::Result<()> {
+    for (index, image) in explained.images.iter().enumerate() {
+        if index > 0 {
+            printer.line(0, &[])?;
+        }
+        let credentials = &image.credentials();
+        let sections = Sections {
+            explained,
+            image,
+            credentials,
+        };
+        sections.print(&mut printer)?;
+    }
+    let findings = explained.findings;
+    print_remarks("skipped", &findings.skipped, explained, &mut printer)?;
+    print_remarks(
+        "probably mistakes",
+        &findings.mistakes,
+        explained,
+        &mut printer,
+    )?;
+    print_unmatched(explained, &mut printer)?;
+    print_settings(explained, &mut printer)
 }
 
 fn heading(title: &str, printer: &mut Printer<impl Write>) -> io::Result<()> {
@@ -37,46 +47,118 @@ fn heading(title: &str, printer: &mut Printer<impl Write>) -> io::Result<()> {
     printer.line(0, &[Style::Heading.cell(title)])
 }
 
-fn print_sources(explained: &Explained<'_>, printer: &mut Printer<impl Write>) -> io::Result<()> {
-    let sources = &explained.logins.sources;
-    if sources.own.registry.is_some() {
-        heading("pull sources", printer)?;
-        print_each(explained, &sources.own, printer)?;
-    }
-    if sources.no_login().is_some() {
-        return Ok(());
-    }
-    for one in &sources.candidates {
-        printer.line(0, &[])?;
-        printer.line(0, &of_candidate(&one.candidate))?;
-        print_registry(2, &one.pull, printer)?;
-        print_each(explained, &one.pull, printer)?;
-    }
-    Ok(())
+/// What there is to print of one image.
+struct Sections<'a> {
+    explained: &'a Explained<'a>,
+    image: &'a ExplainedImage<'a>,
+    credentials: &'a Credentials<'a>,
 }
 
-fn print_each(
-    explained: &Explained<'_>,
-    pull: &PullSources<'_>,
-    printer: &mut Printer<impl Write>,
-) -> io::Result<()> {
-    for (number, source) in numbered(&pull.sources) {
-        printer.line(2, &of_source(number, source))?;
-        if source.is_blocked() {
-            continue;
+impl Sections<'_> {
+    fn print(&self, printer: &mut Printer<impl Write>) -> io::Result<()> {
+        let sources = &self.image.logins.sources;
+        let title = Style::Heading.cell(format!("{}:", sources.image));
+        let verdict = &self.image.verdict;
+        let verdict = verdict.outcome.style().cell(&verdict.text);
+        printer.line(0, &[title, verdict])?;
+        printer.line(2, &[self.explained.asked.whose().into()])?;
+        print_registry(2, &sources.own, printer)?;
+        self.print_sources(printer)?;
+        self.print_auth_file(printer)?;
+        heading("what kubelet is told", printer)?;
+        let settings = self.explained.settings;
+        let told = if self.image.is_owned(settings) {
+            format!("an empty login for {}", sources.image)
+        } else {
+            "\"auth\": {}".to_owned()
+        };
+        let why = self.image.why_told(settings);
+        printer.line(2, &[format!("{told}: {why}").into()])
+    }
+
+    fn print_sources(&self, printer: &mut Printer<impl Write>) -> io::Result<()> {
+        let sources = &self.image.logins.sources;
+        if !sources.own.sources.is_empty() || !sources.own.unusable.is_empty() {
+            heading("pull sources", printer)?;
+            self.print_each(&sources.own, printer)?;
         }
-        let chosen = explained.chosen(source);
-        printer.table(5, &entries(explained, source, chosen))?;
+        if sources.no_login().is_some() {
+            return Ok(());
+        }
+        for one in &sources.candidates {
+            printer.line(0, &[])?;
+            printer.line(0, &of_candidate(&one.candidate))?;
+            print_registry(2, &one.pull, printer)?;
+            self.print_each(&one.pull, printer)?;
+        }
+        Ok(())
     }
-    for source in &pull.unusable {
-        let cells = [
-            "-".into(),
-            Cell::from(&source.location),
-            way(source.kind, source.pull),
-        ];
-        printer.line(2, &[&cells[..], &[unusable(source)]].concat())?;
+
+    fn print_each(
+        &self,
+        pull: &PullSources<'_>,
+        printer: &mut Printer<impl Write>,
+    ) -> io::Result<()> {
+        for (number, source) in numbered(&pull.sources) {
+            self.explained.in_time()?;
+            printer.line(2, &of_source(number, source))?;
+            if !source.is_blocked() {
+                printer.table(5, &self.entries(source))?;
+            }
+        }
+        for source in &pull.unusable {
+            let location = Cell::from(&source.location);
+            let way = way(source.kind, source.pull);
+            printer.line(2, &["-".into(), location, way, unusable(source)])?;
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// The entry that is used, then those that lose.
+    fn entries(&self, source: &PullSource<'_>) -> Vec<Vec<Cell>> {
+        let explained = self.explained;
+        let chosen = self.credentials.get(&source.name).copied();
+        let mut rows = Vec::new();
+        match chosen {
+            Some(candidate) => rows.push(vec![
+                Style::Good.cell("used"),
+                explained.shown(&candidate.origin).to_string().into(),
+                key(&candidate.key),
+                Cell::from(format!("user {:?}", candidate.credential.username_lossy())),
+            ]),
+            None if self.image.logins.sources.no_login().is_some() => {}
+            None => rows.push(vec![Style::Warning.cell("no login")]),
+        }
+        let (losers, left_out) = explained.findings.losers(&source.name, chosen);
+        for loser in losers {
+            rows.push(vec![
+                Style::Faint.cell("not used"),
+                explained.shown(loser.origin).to_string().into(),
+                key(loser.key),
+                loser.why.into(),
+            ]);
+        }
+        rows.extend(and_more(left_out, "not used"));
+        rows
+    }
+
+    fn print_auth_file(&self, printer: &mut Printer<impl Write>) -> io::Result<()> {
+        heading("auth file", printer)?;
+        printer.line(2, &[self.image.auth_file.to_string_lossy().into()])?;
+        if let Some(why) = self.image.why_no_file() {
+            let none = format!("is not written, and removed if it is there: {why}");
+            return printer.line(2, &[none.into()]);
+        }
+        let content = self.image.logins.content.as_deref();
+        for line in content
+            .map(|content| masked(content))
+            .iter()
+            .flat_map(|text| text.lines())
+        {
+            printer.line(2, &[line.into()])?;
+        }
+        Ok(())
+    }
 }
 
 fn of_source(number: Option<usize>, source: &PullSource<'_>) -> Vec<Cell> {
@@ -93,91 +175,66 @@ fn way(kind: SourceKind, pull: PullFromMirror) -> Cell {
     Style::Faint.cell(format!("({}, {})", kind.as_str(), pull.as_str()))
 }
 
-/// The entry that is used, then those that lose.
-fn entries(
+fn key(key: &str) -> Cell {
+    format!("key {key:?}").into()
+}
+
+/// A row for what is left out, if anything is.
+fn and_more(left_out: usize, label: &str) -> Option<Vec<Cell>> {
+    let more = format!("and {left_out} more");
+    (left_out > 0).then(|| vec![Style::Faint.cell(label), more.into()])
+}
+
+fn print_remarks(
+    title: &str,
+    remarks: &BTreeSet<Remark>,
     explained: &Explained<'_>,
-    source: &PullSource<'_>,
-    chosen: Option<&Candidate>,
-) -> Vec<Vec<Cell>> {
-    let mut rows = Vec::new();
-    match chosen {
-        Some(candidate) => rows.push(vec![
-            Style::Good.cell("used"),
-            Cell::from(candidate.origin.to_string()),
-            Cell::from(format!("key {:?}", candidate.key)),
-            Cell::from(format!("user {:?}", candidate.credential.username_lossy())),
-        ]),
-        None if explained.logins.sources.no_login().is_some() => {}
-        None => rows.push(vec![Style::Warning.cell("no login")]),
+    printer: &mut Printer<impl Write>,
+) -> io::Result<()> {
+    if remarks.is_empty() {
+        return Ok(());
     }
-    for loser in explained.findings.losers(&source.name, chosen) {
+    heading(title, printer)?;
+    let row = |Remark { origin, key, text }: &Remark| {
+        let text = match key {
+            Some(key) => format!("entry {key:?}: {text}"),
+            None => text.clone(),
+        };
+        let origin = explained.shown(origin).to_string();
+        vec![Style::Warning.cell(origin), text.into()]
+    };
+    printer.table(2, &remarks.iter().map(row).collect::<Vec<_>>())
+}
+
+fn print_unmatched(explained: &Explained<'_>, printer: &mut Printer<impl Write>) -> io::Result<()> {
+    let (unmatched, left_out) = explained.unmatched();
+    if unmatched.is_empty() {
+        return Ok(());
+    }
+    heading("matches no pull source", printer)?;
+    let mut rows = Vec::new();
+    for entry in unmatched {
+        explained.in_time()?;
+        let why = match (&entry.near, entry.why()) {
+            (Some(near), Some(why)) => format!("nearly {}: {why}", near.source),
+            (None | Some(_), why) => why.unwrap_or_default().into_owned(),
+        };
         rows.push(vec![
-            Style::Faint.cell("not used"),
-            Cell::from(loser.origin.to_string()),
-            Cell::from(format!("key {:?}", loser.key)),
-            Cell::from(loser.why),
+            explained.shown(entry.origin).to_string().into(),
+            key(entry.key),
+            Style::Warning.cell(why),
         ]);
     }
-    rows
+    rows.extend(and_more(left_out, ""));
+    printer.table(2, &rows)
 }
 
-fn print_unused(explained: &Explained<'_>, printer: &mut Printer<impl Write>) -> io::Result<()> {
-    let skipped = &explained.findings.skipped;
-    if !skipped.is_empty() {
-        heading("skipped", printer)?;
-        let row = |(origin, reason): &(String, String)| {
-            vec![Style::Warning.cell(origin), Cell::from(reason)]
-        };
-        let rows: Vec<_> = skipped.iter().map(row).collect();
-        printer.table(2, &rows)?;
+fn print_settings(explained: &Explained<'_>, printer: &mut Printer<impl Write>) -> io::Result<()> {
+    let given = GivenSetting::all(explained.settings);
+    if given.is_empty() {
+        return Ok(());
     }
-    let unmatched = &explained.findings.unmatched;
-    if !unmatched.is_empty() {
-        heading("matches no pull source", printer)?;
-        let row = |(origin, key): &(Origin, String)| {
-            vec![
-                Cell::from(origin.to_string()),
-                Cell::from(format!("key {key:?}")),
-            ]
-        };
-        let rows: Vec<_> = unmatched.iter().map(row).collect();
-        printer.table(2, &rows)?;
-    }
-    Ok(())
-}
-
-fn print_auth_file(explained: &Explained<'_>, printer: &mut Printer<impl Write>) -> io::Result<()> {
-    heading("auth file", printer)?;
-    let path = explained.auth_file.to_string_lossy();
-    printer.line(2, &[path.into()])?;
-    let logins = &explained.logins;
-    let Some(content) = &logins.content else {
-        let why = logins.sources.no_login().map_or_else(
-            || "no login matches a pull source".to_owned(),
-            |why| why.to_string(),
-        );
-        let none = format!("is not written, and removed if it is there: {why}");
-        return printer.line(2, &[none.into()]);
-    };
-    for line in masked(content).lines() {
-        printer.line(2, &[line.into()])?;
-    }
-    Ok(())
-}
-
-fn answer(logins: &Logins<'_>, config: &Settings) -> String {
-    let image = &logins.sources.image;
-    if logins.response(config) != Response::empty() {
-        return format!(
-            "an empty login for {image}: a credential of the namespace is used, so other service accounts must prove that they may use the image"
-        );
-    }
-    let why = if logins.content.is_none() {
-        "there is no auth file"
-    } else if logins.selection.has_pods() {
-        "--no-empty-login is given, so all pods of the node may use the image"
-    } else {
-        "only the node's own logins are used, so all pods of the node may use the image"
-    };
-    format!("\"auth\": {{}}: {why}")
+    heading("settings", printer)?;
+    let row = |setting: &GivenSetting| setting.cells().map(Cell::from).to_vec();
+    printer.table(2, &given.iter().map(row).collect::<Vec<_>>())
 }

@@ -1,27 +1,60 @@
-//! The result for programs.
+//! The result for programs, of which `explain` prints the same parts.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use registries_conf::{PullFromMirror, PullSource, PullSources, Registry, UnusableSource};
+use registries_conf::{
+    Config as Registries, Origin, PullFromMirror, PullSource, PullSources, Registry, UnknownKey,
+    UnusableSource,
+};
 use serde::Serialize;
 
-use crate::commands::output::print_json;
-use provider::sources::Sources;
-
-/// Prints one object for each image.
-pub(super) fn print(resolved: &[Sources<'_>], stdout: impl Write) -> io::Result<()> {
-    let wire: Vec<Wire<'_>> = resolved.iter().map(Wire::new).collect();
-    print_json(stdout, &wire)
-}
+use super::other_registries;
+use crate::commands::output::{JSON_VERSION, print_json};
+use provider::sources::{CandidateSources, Sources};
 
 #[derive(Serialize)]
 struct Wire<'a> {
+    version: u32,
+    images: Vec<WireImage<'a>>,
+    #[serde(rename = "ignoredKeys")]
+    ignored: Vec<WireKey<'a>>,
+}
+
+#[derive(Serialize)]
+struct WireImage<'a> {
     image: &'a str,
-    registry: Option<WireRegistry<'a>>,
-    sources: Vec<WireSource<'a>>,
     #[serde(flatten)]
-    unusable: WireUnusable<'a>,
+    pull: WirePull<'a, WireSource<'a>>,
+    #[serde(rename = "otherRegistries")]
+    others: Vec<WireOther<'a>>,
+    candidates: Vec<WireCandidate<'a, WireSource<'a>>>,
+}
+
+/// A place in a file.
+#[derive(Serialize)]
+pub(in crate::commands) struct WirePlace<'a> {
+    file: Cow<'a, str>,
+    line: usize,
+}
+
+/// A key that CRI-O ignores.
+#[derive(Serialize)]
+struct WireKey<'a> {
+    key: &'a str,
+    #[serde(flatten)]
+    place: WirePlace<'a>,
+}
+
+/// The registry and the pull sources of a name; `S` is how a source is shown.
+#[derive(Serialize)]
+pub(in crate::commands) struct WirePull<'a, S> {
+    registry: Option<WireRegistry<'a>>,
+    sources: Vec<S>,
+    unusable: Vec<WireLocation<'a>>,
+    /// The pulls that fail for what is unusable: `null`, or as `pull` of a source.
+    #[serde(rename = "failingPulls")]
+    failing: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -29,22 +62,28 @@ struct WireRegistry<'a> {
     prefix: &'a str,
     location: &'a str,
     blocked: bool,
+    #[serde(flatten)]
+    place: WirePlace<'a>,
 }
 
+/// A registry that matches too, and does not count.
 #[derive(Serialize)]
-struct WireSource<'a> {
+struct WireOther<'a> {
+    prefix: &'a str,
+    #[serde(flatten)]
+    place: WirePlace<'a>,
+    reason: &'static str,
+}
+
+/// A pull source.
+#[derive(Serialize)]
+pub(in crate::commands) struct WireSource<'a> {
     name: &'a str,
     kind: &'static str,
     pull: &'static str,
     insecure: bool,
-    #[serde(flatten)]
-    blocked: WireBlocked<'a>,
-}
-
-/// Whether a source is blocked, and by which registry.
-#[derive(Serialize)]
-pub(in crate::commands) struct WireBlocked<'a> {
     blocked: bool,
+    /// The registry that blocks it.
     #[serde(rename = "blockedBy", skip_serializing_if = "Option::is_none")]
     by: Option<WireBlocker<'a>>,
 }
@@ -52,79 +91,141 @@ pub(in crate::commands) struct WireBlocked<'a> {
 #[derive(Serialize)]
 struct WireBlocker<'a> {
     prefix: &'a str,
-    file: Cow<'a, str>,
-    line: usize,
+    #[serde(flatten)]
+    place: WirePlace<'a>,
 }
 
-/// The locations whose rewritten name does not parse, and the pulls that fail for it:
-/// `null`, or as `pull` of a source.
-#[derive(Serialize)]
-pub(in crate::commands) struct WireUnusable<'a> {
-    unusable: Vec<WireLocation<'a>>,
-    #[serde(rename = "failingPulls")]
-    failing: Option<&'static str>,
-}
-
+/// A location whose rewritten name does not parse.
 #[derive(Serialize)]
 struct WireLocation<'a> {
     location: &'a str,
     kind: &'static str,
     pull: &'static str,
-    file: Cow<'a, str>,
-    line: usize,
+    #[serde(flatten)]
+    place: WirePlace<'a>,
     reason: String,
 }
 
-impl<'a> WireUnusable<'a> {
-    pub(in crate::commands) fn of(pull: &'a PullSources<'_>) -> Self {
+/// A repository that the short name in a pod may stand for.
+#[derive(Serialize)]
+pub(in crate::commands) struct WireCandidate<'a, S> {
+    #[serde(rename = "shortName")]
+    short_name: &'a str,
+    name: &'a str,
+    /// `null` where a search registry says so.
+    alias: Option<WirePlace<'a>>,
+    #[serde(flatten)]
+    pull: WirePull<'a, S>,
+}
+
+/// Prints one object.
+pub(super) fn print(
+    resolved: &[Sources<'_>],
+    registries: &Registries,
+    ignored: &[UnknownKey],
+    stdout: impl Write,
+) -> io::Result<()> {
+    let image = |sources| WireImage::of(sources, registries);
+    let wire = Wire {
+        version: JSON_VERSION,
+        images: resolved.iter().map(image).collect(),
+        ignored: ignored.iter().map(WireKey::of).collect(),
+    };
+    print_json(stdout, &wire)
+}
+
+impl<'a> WireImage<'a> {
+    fn of(sources: &'a Sources<'a>, registries: &'a Registries) -> Self {
+        let others = other_registries(sources, registries).into_iter();
+        let other = |(registry, reason): (&'a Registry, _)| WireOther {
+            prefix: &registry.prefix,
+            place: WirePlace::of(&registry.origin),
+            reason,
+        };
+        let candidates = sources.candidates.iter();
+        Self {
+            image: sources.image.as_str(),
+            pull: WirePull::of(&sources.own, WireSource::of),
+            others: others.map(other).collect(),
+            candidates: candidates
+                .map(|one| WireCandidate::of(one, WireSource::of))
+                .collect(),
+        }
+    }
+}
+
+impl<'a> WireKey<'a> {
+    fn of(UnknownKey { key, origin }: &'a UnknownKey) -> Self {
+        Self {
+            key,
+            place: WirePlace::of(origin),
+        }
+    }
+}
+
+impl<'a> WirePlace<'a> {
+    fn of(origin: &'a Origin) -> Self {
+        Self {
+            file: origin.file.to_string_lossy(),
+            line: origin.line,
+        }
+    }
+}
+
+impl<'a, S> WirePull<'a, S> {
+    pub(in crate::commands) fn of(
+        pull: &'a PullSources<'_>,
+        source: impl Fn(&'a PullSource<'a>) -> S,
+    ) -> Self {
+        let registry = |registry: &'a Registry| WireRegistry {
+            prefix: &registry.prefix,
+            location: &registry.location,
+            blocked: registry.blocked,
+            place: WirePlace::of(&registry.origin),
+        };
         let location = |source: &'a UnusableSource| WireLocation {
             location: &source.location,
             kind: source.kind.as_str(),
             pull: source.pull.as_str(),
-            file: source.origin.file.to_string_lossy(),
-            line: source.origin.line,
+            place: WirePlace::of(&source.origin),
             reason: source.error.to_string(),
         };
         Self {
+            registry: pull.registry.map(registry),
+            sources: pull.sources.iter().map(source).collect(),
             unusable: pull.unusable.iter().map(location).collect(),
             failing: pull.failing().map(PullFromMirror::as_str),
         }
     }
 }
 
-impl<'a> WireBlocked<'a> {
-    pub(in crate::commands) fn of(source: &PullSource<'a>) -> Self {
+impl<'a> WireSource<'a> {
+    pub(in crate::commands) fn of(source: &'a PullSource<'a>) -> Self {
         let by = source.blocked_by.map(|registry| WireBlocker {
             prefix: &registry.prefix,
-            file: registry.origin.file.to_string_lossy(),
-            line: registry.origin.line,
+            place: WirePlace::of(&registry.origin),
         });
         Self {
+            name: source.name.as_str(),
+            kind: source.kind.as_str(),
+            pull: source.pull.as_str(),
+            insecure: source.insecure,
             blocked: by.is_some(),
             by,
         }
     }
 }
 
-impl<'a> Wire<'a> {
-    fn new(sources: &'a Sources<'a>) -> Self {
-        let registry = |registry: &'a Registry| WireRegistry {
-            prefix: &registry.prefix,
-            location: &registry.location,
-            blocked: registry.blocked,
-        };
-        let source = |source: &'a PullSource<'a>| WireSource {
-            name: source.name.as_str(),
-            kind: source.kind.as_str(),
-            pull: source.pull.as_str(),
-            insecure: source.insecure,
-            blocked: WireBlocked::of(source),
-        };
+impl<'a, S> WireCandidate<'a, S> {
+    pub(in crate::commands) fn of(
+        one: &'a CandidateSources<'a>,
+        source: impl Fn(&'a PullSource<'a>) -> S,
+    ) -> Self {
         Self {
-            image: sources.image.as_str(),
-            registry: sources.own.registry.map(registry),
-            sources: sources.own.sources.iter().map(source).collect(),
-            unusable: WireUnusable::of(&sources.own),
+            short_name: &one.candidate.short_name,
+            name: one.candidate.name.as_str(),
+            alias: one.candidate.alias.as_ref().map(WirePlace::of),
+            pull: WirePull::of(&one.pull, source),
         }
     }
 }

@@ -36,7 +36,8 @@ pub fn resolve(
         .apply(config.clone())
         .registries;
     let registries = lookup.load_by_hand()?;
-    warn_of_unknown_keys(&lookup.unknown_keys()?);
+    let ignored = lookup.unknown_keys()?;
+    warn_of_unknown_keys(&ignored);
     let images: Vec<ImageName> = command
         .images
         .iter()
@@ -48,7 +49,7 @@ pub fn resolve(
         .collect();
     let written = match command.output {
         Output::Text => text(&resolved, &registries, Printer::new(stdout)),
-        Output::Json => json::print(&resolved, stdout),
+        Output::Json => json::print(&resolved, &registries, &ignored, stdout),
     };
     finish(written)
 }
@@ -82,7 +83,7 @@ fn text(
     Ok(())
 }
 
-/// What else CRI-O may try. Not in the JSON, which is about the full name.
+/// What else CRI-O may try.
 fn print_candidates(sources: &Sources<'_>, printer: &mut Printer<impl Write>) -> io::Result<()> {
     for one in &sources.candidates {
         printer.line(2, &of_candidate(&one.candidate))?;
@@ -193,32 +194,43 @@ pub(super) fn unusable(source: &UnusableSource) -> Cell {
     Style::Bad.cell(format!("unusable ({}): {}", source.origin, source.error))
 }
 
-/// The rules that match the image too, and why they do not count.
+/// The registries that match the image too, and why they do not count.
+fn other_registries<'r>(
+    sources: &Sources<'_>,
+    registries: &'r Registries,
+) -> Vec<(&'r Registry, &'static str)> {
+    let Some(winner) = sources.own.registry else {
+        return Vec::new();
+    };
+    let matching = registries.matching_registries(sources.image.as_str());
+    let why = |other: &Registry| {
+        if other.prefix.len() < winner.prefix.len() {
+            "its prefix is shorter"
+        } else {
+            "its prefix is as long, and sorts after"
+        }
+    };
+    let others = matching.into_iter().skip(1);
+    others.map(|other| (other, why(other))).collect()
+}
+
 fn print_other_registries(
     sources: &Sources<'_>,
     registries: &Registries,
     printer: &mut Printer<impl Write>,
 ) -> io::Result<()> {
-    let Some(winner) = sources.own.registry else {
+    let others = other_registries(sources, registries);
+    if others.is_empty() {
         return Ok(());
-    };
-    let matching = registries.matching_registries(sources.image.as_str());
-    let row = |other: &Registry| {
-        let why = if other.prefix.len() < winner.prefix.len() {
-            "its prefix is shorter"
-        } else {
-            "its prefix is as long, and sorts after"
-        };
+    }
+    let row = |(other, why): (&Registry, &str)| {
         vec![
             Cell::from(&other.prefix),
             Style::Faint.cell(format!("({})", other.origin)),
             why.into(),
         ]
     };
-    let rows: Vec<_> = matching.into_iter().skip(1).map(row).collect();
-    if rows.is_empty() {
-        return Ok(());
-    }
+    let rows: Vec<_> = others.into_iter().map(row).collect();
     printer.line(2, &["registries that match too, and do not count:".into()])?;
     printer.table(4, &rows)
 }

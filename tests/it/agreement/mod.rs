@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 use test_cluster::{ApiServer, Secret};
 
 use self::cases::{Case, case};
+use crate::explain::{origin, reason};
 use crate::support::{ACCOUNT, Node, Outcome, Provider, Request};
 
 const CASES: usize = 220;
@@ -41,12 +42,7 @@ fn without_positions(origin: &str, reason: &str) -> (String, String) {
 /// alone, and not in the namespace.
 fn skipped(explained: &Value) -> BTreeSet<(String, String)> {
     let skipped = explained["skipped"].as_array().unwrap().iter();
-    let skipped = skipped.map(|one| {
-        without_positions(
-            one["origin"].as_str().unwrap(),
-            one["reason"].as_str().unwrap(),
-        )
-    });
+    let skipped = skipped.map(|one| without_positions(&origin(&one["origin"]), &reason(one)));
     skipped.filter(|(origin, _)| origin != FOREIGN).collect()
 }
 
@@ -121,19 +117,19 @@ fn written_by(outcome: &Outcome, file: &Value) -> Vec<Value> {
     written.flat_map(of_line).collect()
 }
 
-/// Those of the image's own sources: JSON does not have what a short name stands for.
-fn of_the_image(written: &[Value], explained: &Value) -> Vec<Value> {
-    let sources = explained["sources"].as_array().unwrap();
-    let is_own = |one: &&Value| sources.iter().any(|source| source["name"] == one["source"]);
-    written.iter().filter(is_own).cloned().collect()
-}
-
 /// The same as `explain` has it. A source that is named twice counts once.
 fn written_as_explained(explained: &Value) -> Vec<Value> {
     let mut written: Vec<Value> = Vec::new();
-    for source in explained["sources"].as_array().unwrap() {
+    let image = &explained["images"][0];
+    let candidates = image["candidates"].as_array().unwrap().iter();
+    for source in [image]
+        .into_iter()
+        .chain(candidates)
+        .flat_map(|pull| pull["sources"].as_array().unwrap())
+    {
         let mut one = source["credential"].clone();
         if let Some(fields) = one.as_object_mut() {
+            fields.insert("origin".to_owned(), origin(&fields["origin"]).into());
             fields.insert("source".to_owned(), source["name"].clone());
             if !written.contains(&one) {
                 written.push(one);
@@ -281,11 +277,11 @@ fn check(number: usize, case: &Case, server: &ApiServer, seen: &Seen) {
     }
     let by_files: Value = serde_json::from_str(&json.stdout).unwrap();
     let live: Value = serde_json::from_str(&live.stdout).unwrap();
-    assert_eq!(by_files["sources"], live["sources"], "{context}");
-    assert_eq!(by_files["authFile"], live["authFile"], "{context}");
+    let (by_files, live) = (&by_files, &live);
+    assert_eq!(by_files["images"], live["images"], "{context}");
 
     let names_there = node.auth_dir_names();
-    let path = live["authFile"].as_str().unwrap();
+    let path = live["images"][0]["authFile"]["path"].as_str().unwrap();
     let file = names_there.first().map(|name| {
         assert_eq!(
             node.path("etc/crio/auth").join(name).to_str(),
@@ -301,10 +297,9 @@ fn check(number: usize, case: &Case, server: &ApiServer, seen: &Seen) {
         "{context}"
     );
     let written = written_by(&pulled, file.as_ref().unwrap_or(&Value::Null));
-    let own = of_the_image(&written, &live);
     assert_eq!(
-        sorted(written_as_explained(&live)),
-        sorted(own.clone()),
+        sorted(written_as_explained(live)),
+        sorted(written.clone()),
         "{context}"
     );
     for one in &written {
@@ -315,14 +310,16 @@ fn check(number: usize, case: &Case, server: &ApiServer, seen: &Seen) {
         );
         assert!(text.stdout.contains(&user), "{context}");
     }
-    if own.len() < written.len() {
+    let own = live["images"][0]["sources"].as_array().unwrap();
+    let is_own = |one: &Value| own.iter().any(|source| source["name"] == one["source"]);
+    if !written.iter().all(is_own) {
         count(&seen.short_name);
     }
     assert_eq!(file.is_some(), !written.is_empty(), "{context}");
-    assert_same_skips(&skipped(&live), &pulled, &context);
+    assert_same_skips(&skipped(live), &pulled, &context);
     let asked = !text.stdout.contains("is not written") || text.stdout.contains("no login matches");
     if asked {
-        let mut skipped = skipped(&by_files);
+        let mut skipped = skipped(by_files);
         if is_named(case) {
             // The Secret is not among those named, but its name breaks the file.
             skipped.retain(|(origin, _)| origin != "secret \"\"");
@@ -348,7 +345,7 @@ fn check(number: usize, case: &Case, server: &ApiServer, seen: &Seen) {
     if owned && is_named(case) {
         count(&seen.named);
     }
-    if !skipped(&live).is_empty() {
+    if !skipped(live).is_empty() {
         count(&seen.skipped);
     }
 }

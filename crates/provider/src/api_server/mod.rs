@@ -18,7 +18,7 @@ mod user;
 
 pub use client::{ATTEMPT, Client, ClientError, Refusal};
 pub use discover::{DiscoverError, Endpoint, EnvFileError, Settings, discover};
-pub use kubeconfig::{Kubeconfig, KubeconfigError, KubeconfigProblem};
+pub use kubeconfig::{Kubeconfig, KubeconfigError, KubeconfigProblem, current_namespace};
 pub use proxy::{ProxyError, ProxySettings, Through};
 pub use review::{Access, REQUEST_AUDIENCE, ReviewError, may_account, may_i, may_node_request};
 pub use secrets::{

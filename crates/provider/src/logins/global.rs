@@ -18,7 +18,7 @@ use crate::logins::{Observer, Origin, Selection, Skipped};
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// The texts of the global auth files, in their order.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct GlobalTexts(Vec<(Origin, Text<'static>)>);
 
 /// One global auth file, decoded; borrows from its text.

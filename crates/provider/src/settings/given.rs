@@ -235,6 +235,11 @@ impl Place {
         self.setting.name
     }
 
+    /// The environment variable for it.
+    pub fn variable(&self) -> &'static str {
+        self.setting.variable
+    }
+
     /// Where it was given.
     pub fn origin(&self) -> &Origin {
         &self.origin

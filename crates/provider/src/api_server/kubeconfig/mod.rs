@@ -5,6 +5,8 @@
 //!
 //! <https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/>
 
+mod namespace;
+
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +18,8 @@ use secret::{DecodeError, ReadError, Wiped, read_file};
 
 use super::tls::CaSource;
 use crate::yaml::decode_error;
+
+pub use namespace::current_namespace;
 
 /// The largest kubeconfig that is read: 4 MiB; OpenShift's contain a bundle of CAs.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
@@ -197,9 +201,14 @@ impl Document {
     /// # Errors
     /// [`KubeconfigProblem`] where there is not exactly one.
     pub(super) fn current_context(&self) -> Result<Option<&Node>, KubeconfigProblem> {
-        let name = text(self.0.as_ref(), "current-context")?;
+        let name = self.context_name()?;
         let name = name.ok_or(KubeconfigProblem::Missing("current-context"))?;
         CONTEXTS.find(self, name)
+    }
+
+    /// What `current-context` says; `None` where it is missing or empty.
+    fn context_name(&self) -> Result<Option<&str>, KubeconfigProblem> {
+        text(self.0.as_ref(), "current-context")
     }
 }
 
