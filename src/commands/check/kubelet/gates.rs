@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use secret::read_file;
 
-use super::found::{Found, drop_ins};
+use super::command_line::{CommandLine, drop_ins};
 use crate::cli::CheckName;
 use crate::commands::check::program;
 use crate::commands::check::report::Finding;
@@ -20,8 +20,8 @@ const KNOWN: Version = Version(1, 33, 0);
 const MAX_BYTES: usize = 1024 * 1024;
 
 /// Checks what kubelet can.
-pub(super) fn check(root: &Root, found: &Found) -> Finding {
-    judged(version(root, found), gate(root, found))
+pub(super) fn check(root: &Root, command_line: &CommandLine) -> Finding {
+    judged(version(root, command_line), gate(root, command_line))
 }
 
 fn judged(version: Option<Version>, gate: Option<bool>) -> Finding {
@@ -58,8 +58,8 @@ fn judged(version: Option<Version>, gate: Option<bool>) -> Finding {
 
 /// The version of kubelet, which is run only on its own node, and only if no user but
 /// root could have replaced its executable.
-fn version(root: &Root, found: &Found) -> Option<Version> {
-    let program = found.process.program.as_deref()?;
+fn version(root: &Root, command_line: &CommandLine) -> Option<Version> {
+    let program = command_line.process.program.as_deref()?;
     let is_kubelet = program.file_name().is_some_and(|name| name == "kubelet");
     if !root.is_here() || !is_kubelet || !matches!(root.loophole(program), Ok(None)) {
         return None;
@@ -70,9 +70,9 @@ fn version(root: &Root, found: &Found) -> Option<Version> {
 
 /// The feature gate in `--config`, then in the drop-ins of `--config-dir`, then in
 /// `--feature-gates`.
-fn gate(root: &Root, found: &Found) -> Option<bool> {
-    let mut files: Vec<PathBuf> = found.path("config").into_iter().collect();
-    if let Some(directory) = found.path("config-dir") {
+fn gate(root: &Root, command_line: &CommandLine) -> Option<bool> {
+    let mut files: Vec<PathBuf> = command_line.path("config").into_iter().collect();
+    if let Some(directory) = command_line.path("config-dir") {
         let is_drop_in = |path: &Path| path.extension().is_some_and(|end| end == "conf");
         files.extend(drop_ins(root, &directory, is_drop_in));
     }
@@ -83,7 +83,7 @@ fn gate(root: &Root, found: &Found) -> Option<bool> {
         configuration.last("featureGates")?.last(GATE)?.as_bool()
     };
     let of_files = files.iter().filter_map(said).next_back();
-    let of_flag = found.flag("feature-gates").and_then(|gates| {
+    let of_flag = command_line.flag("feature-gates").and_then(|gates| {
         let mut gates = gates.split(',').filter_map(|gate| gate.split_once('='));
         let (_, value) = gates.rfind(|(name, _)| name.trim() == GATE)?;
         value.trim().parse().ok()

@@ -1,10 +1,10 @@
 //! kubelet: whether it runs the provider, with a token, for every image with a mirror.
 //!
-//! `found` reads its command line, `gates` its version and feature gates, `start` whether
+//! `command_line` reads its arguments, `gates` its version and feature gates, `start` whether
 //! it has read its file; `entry` checks the provider's entry in that file.
 
 mod entry;
-mod found;
+mod command_line;
 mod gates;
 mod start;
 
@@ -15,9 +15,9 @@ use std::path::{Path, PathBuf};
 use registries_conf::{Config as Registries, Environment};
 use secret::read_file;
 
+use self::command_line::CommandLine;
 use self::entry::Loaded;
 pub(super) use self::entry::{Entry, rewrite};
-use self::found::Found;
 use super::process::Process;
 use super::report::Finding;
 use crate::cli::CheckName;
@@ -42,7 +42,7 @@ pub(super) struct Kubelet {
     pub(super) bin_dir: Option<PathBuf>,
     /// The entry that names us.
     pub(super) entry: Option<Entry>,
-    found: Option<Found>,
+    command_line: Option<CommandLine>,
     config: Option<Loaded>,
 }
 
@@ -50,7 +50,7 @@ impl Kubelet {
     /// The proxies that a plugin of this kubelet sees: those of the entry's `env`, else
     /// those of kubelet's own environment. `None` where kubelet cannot be seen.
     pub(super) fn proxies(&self) -> Option<ProxySettings> {
-        let process = self.found.as_ref()?.process();
+        let process = self.command_line.as_ref()?.process();
         let env = self.entry.as_ref().map(|entry| entry.provider.env.iter());
         let env = env.unwrap_or_default();
         Some(ProxySettings::of(|name| {
@@ -66,18 +66,24 @@ impl Kubelet {
         given: &node_providers::Settings,
         processes: &[Process],
     ) -> Self {
-        let found = Found::among(root, processes);
+        let command_line = CommandLine::among(root, processes);
         let told = |given: &Option<PathBuf>, flag| {
-            let flag = || found.as_ref().and_then(|found| found.path(flag));
+            let flag = || {
+                command_line
+                    .as_ref()
+                    .and_then(|command_line| command_line.path(flag))
+            };
             given.clone().or_else(flag)
         };
         let config = told(&given.config, CONFIG_FLAG);
         let config = config.map(|path| Loaded::read(root, path));
         Self {
-            kubeconfig: found.as_ref().and_then(|found| found.path("kubeconfig")),
+            kubeconfig: command_line
+                .as_ref()
+                .and_then(|command_line| command_line.path("kubeconfig")),
             bin_dir: told(&given.bin_dir, BIN_DIR_FLAG),
             entry: config.as_ref().and_then(|config| config.entry(root)),
-            found,
+            command_line,
             config,
         }
     }
@@ -91,7 +97,7 @@ impl Kubelet {
             let in_entry = entry.iter().rev().find(|variable| variable.name == name);
             let in_entry = in_entry.map(|variable| variable.value.expose().to_vec());
             let kubelets = || {
-                self.found
+                self.command_line
                     .as_ref()?
                     .process
                     .variable(name)
@@ -104,8 +110,8 @@ impl Kubelet {
     /// The name of its node: `--hostname-override`, else the host's name in lower case.
     /// Clouds may have others.
     pub(super) fn node_name(&self, root: &Root) -> Option<String> {
-        let found = self.found.as_ref();
-        let flag = found.and_then(|found| found.flag("hostname-override"));
+        let command_line = self.command_line.as_ref();
+        let flag = command_line.and_then(|command_line| command_line.flag("hostname-override"));
         let file = if root.is_here() {
             "/proc/sys/kernel/hostname"
         } else {
@@ -122,17 +128,20 @@ impl Kubelet {
 
     /// Its `--root-dir`.
     pub(super) fn root_dir(&self) -> PathBuf {
-        let told = self.found.as_ref().and_then(|found| found.path("root-dir"));
+        let told = self
+            .command_line
+            .as_ref()
+            .and_then(|command_line| command_line.path("root-dir"));
         told.unwrap_or_else(|| PathBuf::from(ROOT_DIR))
     }
 
     /// Checks kubelet itself, and its configuration of us.
     pub(super) fn check(&self, root: &Root, registries: Option<&Registries>) -> Vec<Finding> {
         let mut findings = Vec::new();
-        if let Some(found) = &self.found {
+        if let Some(command_line) = &self.command_line {
             let config = self.config.as_ref().map(|config| config.path.as_path());
-            findings.push(flags(found, self.bin_dir.as_deref(), config));
-            findings.push(gates::check(root, found));
+            findings.push(flags(command_line, self.bin_dir.as_deref(), config));
+            findings.push(gates::check(root, command_line));
         } else {
             findings.push(Finding::warn(
                 NAME,
@@ -143,15 +152,17 @@ impl Kubelet {
         if let Some(config) = &self.config {
             findings.extend(config.check(root, self.entry.as_ref(), registries));
             let changes = config.changes(root);
-            let found = self.found.as_ref().zip(changes);
-            findings.extend(found.map(|(found, changes)| start::check(found, &changes)));
+            let command_line = self.command_line.as_ref().zip(changes);
+            findings.extend(
+                command_line.map(|(command_line, changes)| start::check(command_line, &changes)),
+            );
         }
         findings
     }
 }
 
-fn flags(found: &Found, bin_dir: Option<&Path>, config: Option<&Path>) -> Finding {
-    let what = &found.what;
+fn flags(command_line: &CommandLine, bin_dir: Option<&Path>, config: Option<&Path>) -> Finding {
+    let what = &command_line.what;
     let missing: Vec<_> = [(BIN_DIR_FLAG, bin_dir), (CONFIG_FLAG, config)]
         .into_iter()
         .filter(|(_, value)| value.is_none())
@@ -164,7 +175,7 @@ fn flags(found: &Found, bin_dir: Option<&Path>, config: Option<&Path>) -> Findin
         );
     }
     let missing = missing.join(" and ");
-    if let Some(hidden) = found.hidden {
+    if let Some(hidden) = command_line.hidden {
         return Finding::warn(
             NAME,
             format!("{what} was not seen to have {missing}"),

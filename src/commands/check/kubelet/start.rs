@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use super::found::Found;
+use super::command_line::CommandLine;
 use crate::cli::CheckName;
 use crate::commands::check::report::Finding;
 
@@ -12,9 +12,9 @@ const NAME: CheckName = CheckName::KubeletStart;
 const STARTING: Duration = Duration::from_secs(1);
 
 /// Whether kubelet has read the files as they are now, given when each was changed.
-pub(super) fn check(found: &Found, files: &[(PathBuf, SystemTime)]) -> Finding {
-    let what = &found.what;
-    let Some(started) = found.process.started else {
+pub(super) fn check(command_line: &CommandLine, files: &[(PathBuf, SystemTime)]) -> Finding {
+    let what = &command_line.what;
+    let Some(started) = command_line.process.started else {
         let why = format!("when {what} was started cannot be seen");
         return Finding::not_checked(NAME, &why, "run it on the node, as root");
     };

@@ -24,9 +24,9 @@ const K3S_CONFIG: &str = "/var/lib/rancher/credentialprovider/config.yaml";
 const K3S_KUBECONFIG: &str = "/var/lib/rancher/k3s/agent/kubelet.kubeconfig";
 const K3S_FILE: &str = "/etc/rancher/k3s/config.yaml";
 
-/// A kubelet, and its arguments.
+/// The command line of a kubelet.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct CommandLine {
     /// What it is, for people.
     pub(super) what: String,
     /// Its process.
@@ -36,7 +36,7 @@ pub(super) struct Found {
     arguments: Vec<String>,
 }
 
-impl Found {
+impl CommandLine {
     /// The kubelet among the node's processes.
     pub(super) fn among(root: &Root, processes: &[Process]) -> Option<Self> {
         let named = |names: &[&str]| {
