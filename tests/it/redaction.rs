@@ -8,6 +8,7 @@ use std::os::unix::fs::symlink;
 use serde_json::{Value, json};
 use test_cluster::{AnswerFault, ApiServer, CertificateKind, ConnectionFault, Fault, Secret};
 
+use crate::explain::explain;
 use crate::support::{
     ACCOUNT, Cluster, NAMESPACE, NGINX, Node, Outcome, Provider, Request, all_at_once, base64,
     docker_config, login, token_with_claims,
@@ -139,6 +140,56 @@ fn when_all_goes_well() {
         assert_eq!(scene.node.auth_file(NGINX), None);
         outcome
     });
+}
+
+#[test]
+fn when_a_key_has_a_password_in_it() {
+    let key = |user: &str| format!("https://user:{user}@mirror.example");
+    in_both_formats("the login", |scene| {
+        scene
+            .cluster
+            .put(login("pull", &key(PASSWORD), "user:other"));
+        scene.cluster.put(login("less", "mirror.example", LOGIN));
+        let outcome = scene.provider.pull(NGINX);
+        succeeded(&outcome, "***@mirror.example");
+        succeeded(&outcome, "wins over");
+        outcome
+    });
+    in_both_formats("an entry that cannot be used", |scene| {
+        let auths = json!({key(PASSWORD): {"auth": "!"}, key("x/hunter2-s3cr3t"): {}});
+        let config = json!({"auths": auths}).to_string();
+        scene
+            .cluster
+            .put(Secret::docker_config_json("pull", &config));
+        let outcome = scene.provider.pull(NGINX);
+        succeeded(&outcome, "skip: ");
+        succeeded(&outcome, "matches no pull source");
+        outcome
+    });
+}
+
+#[test]
+fn when_explain_prints_a_key_with_a_password_in_it() {
+    let node = Node::with_mirror();
+    let key = |host: &str| format!("https://user:{PASSWORD}@{host}");
+    let auths = json!({
+        key("mirror.example"): {"auth": base64("used:p")},
+        key("*.example"): {"auth": base64("loses:p")},
+        key("mirror.example/library"): {"auth": "!"},
+        key("elsewhere.example"): {"auth": base64("matches:nothing")},
+    });
+    let secret = json!({
+        "kind": "Secret",
+        "metadata": {"name": "pull"},
+        "type": "kubernetes.io/dockerconfigjson",
+        "data": {".dockerconfigjson": base64(&json!({"auths": auths}).to_string())},
+    });
+    for format in ["text", "json"] {
+        let outcome = explain(&node, format, &secret.to_string());
+        assert_eq!(outcome.code, Some(0), "{outcome}");
+        assert!(outcome.stdout.contains("https://***@mirror.example"));
+        assert!(!outcome.to_string().contains(PASSWORD), "{outcome}");
+    }
 }
 
 #[test]

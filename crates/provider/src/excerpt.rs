@@ -1,6 +1,9 @@
 //! The beginning of a long text or list, for messages.
 
+use std::borrow::Cow;
 use std::fmt::{self, Display};
+
+use serde::{Serialize, Serializer};
 
 /// The most characters of such a text in a message.
 const MAX_CHARS: usize = 256;
@@ -20,6 +23,40 @@ impl fmt::Debug for Excerpt<'_> {
             return Ok(());
         }
         write!(f, " and {} more bytes", rest.len())
+    }
+}
+
+/// The key of a login. A user and a password, which a URL may have before its host, are
+/// shown as `***`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct ShownKey<'a>(pub &'a str);
+
+impl<'a> ShownKey<'a> {
+    /// The whole key, not escaped.
+    pub fn text(self) -> Cow<'a, str> {
+        let Self(key) = self;
+        let (scheme, rest) = key.split_at(key.find("://").map_or(0, |at| at + 3));
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let (_, port) = authority.split_once(':').unwrap_or_default();
+        // A password may have a slash in it. A digest, too, comes after an "@".
+        let has_user = authority.contains('@') || port.bytes().any(|byte| !byte.is_ascii_digit());
+        match rest.rsplit_once('@') {
+            Some((_, host)) if has_user => Cow::Owned(format!("{scheme}***@{host}")),
+            _ => Cow::Borrowed(key),
+        }
+    }
+}
+
+impl Serialize for ShownKey<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text())
+    }
+}
+
+impl fmt::Debug for ShownKey<'_> {
+    /// As an [`Excerpt`].
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Excerpt(&self.text()).fmt(f)
     }
 }
 
@@ -54,6 +91,25 @@ mod tests {
             ),
         ] {
             assert_eq!(format!("{:?}", Excerpt(&text)), expected);
+        }
+    }
+
+    #[test]
+    fn a_key_is_shown_without_user_and_password() {
+        for (key, expected) in [
+            ("quay.io/org", "quay.io/org"),
+            ("https://quay.io:5000/v1/", "https://quay.io:5000/v1/"),
+            ("u:hunter2@quay.io/org", "***@quay.io/org"),
+            ("https://u:hunter2@quay.io", "https://***@quay.io"),
+            ("https://hunter2@quay.io", "https://***@quay.io"),
+            ("docker://u:hun@ter2@quay.io/a", "docker://***@quay.io/a"),
+            ("u:hun/ter2@quay.io", "***@quay.io"),
+            ("quay.io/a@sha256:0", "quay.io/a@sha256:0"),
+            ("quay.io:5000/a@sha256:0", "quay.io:5000/a@sha256:0"),
+            ("@", "***@"),
+        ] {
+            assert_eq!(ShownKey(key).text(), expected, "{key}");
+            assert_eq!(format!("{:?}", ShownKey(key)), format!("{expected:?}"));
         }
     }
 

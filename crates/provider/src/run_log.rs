@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use registries_conf::ImageName;
 use tracing::{debug, info, warn};
 
-use crate::excerpt::{Excerpt, listed};
+use crate::excerpt::{ShownKey, listed};
 use crate::logins::{Candidate, Comparison, Logins, Observer, Origin, Skipped};
 use crate::service_account::Namespace;
 
@@ -80,7 +80,7 @@ impl Observer for RunLog {
             _ => Skips::of(origin),
         };
         if self.last.insert(skips).is_listed(reason) {
-            let key = key.map(Excerpt).map(tracing::field::debug);
+            let key = key.map(ShownKey).map(tracing::field::debug);
             warn!(%origin, key, "skip: {reason}");
         }
     }
@@ -93,11 +93,11 @@ impl Observer for RunLog {
             verdict,
             ..
         } = comparison;
-        debug!(%source, %origin, key = ?Excerpt(key), "{verdict}");
+        debug!(%source, %origin, key = ?ShownKey(key), "{verdict}");
     }
 
     fn unmatched(&mut self, origin: &Origin, key: &str) {
-        debug!(%origin, key = ?Excerpt(key), "matches no pull source");
+        debug!(%origin, key = ?ShownKey(key), "matches no pull source");
     }
 }
 
@@ -113,7 +113,7 @@ pub fn log_outcome(namespace: &Namespace, image: &ImageName, logins: &Logins<'_>
     for (login, sources) in by_login(logins) {
         let Candidate { origin, key, .. } = login;
         let names = listed(MAX_SOURCES, sources);
-        info!(%image, %namespace, registry, outcome = "login written", sources = names, %origin, key = ?Excerpt(key), "login for pull sources");
+        info!(%image, %namespace, registry, outcome = "login written", sources = names, %origin, key = ?ShownKey(key), "login for pull sources");
     }
 }
 

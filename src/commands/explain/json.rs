@@ -15,6 +15,7 @@ use super::settings::GivenSetting;
 use super::{Credentials, Explained, ExplainedImage, Unmatched};
 use crate::commands::output::{JSON_VERSION, print_json};
 use crate::commands::resolve::json::{WireCandidate, WirePull, WireSource};
+use provider::excerpt::ShownKey;
 use provider::logins::Origin;
 
 #[derive(Serialize)]
@@ -65,14 +66,14 @@ struct WireOffered<'a> {
 #[derive(Serialize)]
 struct WireCredential<'a> {
     origin: WireOrigin<'a>,
-    key: &'a str,
+    key: ShownKey<'a>,
     username: Cow<'a, str>,
 }
 
 #[derive(Serialize)]
 struct WireLoser<'a> {
     origin: WireOrigin<'a>,
-    key: &'a str,
+    key: ShownKey<'a>,
     reason: String,
 }
 
@@ -90,14 +91,14 @@ enum WireOrigin<'a> {
 struct WireRemark<'a> {
     origin: WireOrigin<'a>,
     /// `null` where it is about the whole Secret or file.
-    key: Option<&'a str>,
+    key: Option<ShownKey<'a>>,
     reason: &'a str,
 }
 
 #[derive(Serialize)]
 struct WireUnmatched<'a> {
     origin: WireOrigin<'a>,
-    key: &'a str,
+    key: ShownKey<'a>,
     /// The pull source that it nearly matches; else `null`.
     nearly: Option<&'a str>,
     /// Why it does not match that one, or nothing at all; else `null`.
@@ -192,14 +193,14 @@ impl<'a> Explained<'a> {
         let (losers, left_out) = self.findings.losers(&source.name, chosen);
         let loser = |loser: Loser<'a>| WireLoser {
             origin: self.wire_origin(loser.origin),
-            key: loser.key,
+            key: ShownKey(loser.key),
             reason: loser.why,
         };
         WireOffered {
             source: WireSource::of(source),
             credential: chosen.map(|chosen| WireCredential {
                 origin: self.wire_origin(&chosen.origin),
-                key: &chosen.key,
+                key: ShownKey(&chosen.key),
                 username: chosen.credential.username_lossy(),
             }),
             losers: losers.into_iter().map(loser).collect(),
@@ -210,7 +211,7 @@ impl<'a> Explained<'a> {
     fn wire_remarks(&'a self, remarks: &'a BTreeSet<Remark>) -> Vec<WireRemark<'a>> {
         let wire = |remark: &'a Remark| WireRemark {
             origin: self.wire_origin(&remark.origin),
-            key: remark.key.as_deref(),
+            key: remark.key.as_deref().map(ShownKey),
             reason: &remark.text,
         };
         remarks.iter().map(wire).collect()
@@ -219,7 +220,7 @@ impl<'a> Explained<'a> {
     fn wire_unmatched(&'a self, entry: &'a Unmatched<'a>) -> WireUnmatched<'a> {
         WireUnmatched {
             origin: self.wire_origin(entry.origin),
-            key: entry.key,
+            key: ShownKey(entry.key),
             nearly: entry.near.as_ref().map(|near| near.source.as_str()),
             reason: entry.why(),
         }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use containers_auth::{AuthFile, RawEntry, Text};
+use provider::excerpt::ShownKey;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -28,13 +29,13 @@ impl Serialize for Masked<'_> {
         let auths = file
             .auths
             .iter()
-            .map(|(key, entry)| (key, masked_entry(*entry)));
+            .map(|(key, entry)| (ShownKey(key).text(), masked_entry(*entry)));
         let helpers = file.cred_helpers.as_deref().unwrap_or_default();
         let name =
             |helper: &RawValue| serde_json::from_str(helper.get()).map_or(mask(), Value::String);
         let helpers: Vec<_> = helpers
             .iter()
-            .map(|(host, helper)| (host, name(helper)))
+            .map(|(host, helper)| (Cow::Borrowed(&**host), name(helper)))
             .collect();
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("auths", &Fields(auths.collect()))?;
@@ -49,7 +50,7 @@ impl Serialize for Masked<'_> {
 }
 
 /// An object in its own order.
-struct Fields<'a>(Vec<(&'a Cow<'a, str>, Value)>);
+struct Fields<'a>(Vec<(Cow<'a, str>, Value)>);
 
 impl Serialize for Fields<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -11,6 +11,7 @@ use super::settings::GivenSetting;
 use super::{Credentials, Explained, ExplainedImage};
 use crate::commands::output::{Cell, Printer, Style};
 use crate::commands::resolve::{numbered, of_candidate, print_registry, remark, unusable};
+use provider::excerpt::ShownKey;
 
 /// Prints each image, with what will happen to it first, and then what is about all of
 /// them.
@@ -176,7 +177,7 @@ fn way(kind: SourceKind, pull: PullFromMirror) -> Cell {
 }
 
 fn key(key: &str) -> Cell {
-    format!("key {key:?}").into()
+    format!("key {:?}", ShownKey(key)).into()
 }
 
 /// A row for what is left out, if anything is.
@@ -197,7 +198,7 @@ fn print_remarks(
     heading(title, printer)?;
     let row = |Remark { origin, key, text }: &Remark| {
         let text = match key {
-            Some(key) => format!("entry {key:?}: {text}"),
+            Some(key) => format!("entry {:?}: {text}", ShownKey(key)),
             None => text.clone(),
         };
         let origin = explained.shown(origin).to_string();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use containers_auth::{AuthFileBuilder, Credential, EncodeError as Error};
 use secret::{DecodeError, Wiped};
 
-use crate::excerpt::Excerpt;
+use crate::excerpt::ShownKey;
 use crate::logins::{GlobalAuthFile, Observer, Selection, Skipped};
 
 /// The largest auth file that is written: 16 MiB, a few KiB for each of some thousand
@@ -78,7 +78,7 @@ fn too_large(selection: &Selection) -> EncodeError {
     }
     let largest = logins.into_iter().max_by_key(|(_, (bytes, _))| *bytes);
     let named = largest.map(|((origin, key), (_, sources))| {
-        let key = Excerpt(key);
+        let key = ShownKey(key);
         (format!("the login under {key:?} of {origin}"), sources)
     });
     let (largest, sources) = named.unwrap_or_default();

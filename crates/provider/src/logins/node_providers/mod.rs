@@ -36,7 +36,7 @@ use self::ask::{Answered, Errands};
 use self::cache::registry_of;
 use super::{GlobalAuthFile, LoginSource, Needs, Observer, Selection, Skipped};
 use crate::deadline::Deadline;
-use crate::excerpt::Excerpt;
+use crate::excerpt::ShownKey;
 use crate::ownership::{Loophole, loophole};
 use crate::sources::Sources;
 
@@ -198,7 +198,7 @@ fn docker_config(answer: &Response) -> Wiped<Vec<u8>> {
     let mut logins = BTreeMap::new();
     for (key, Auth { username, password }) in &answer.auth {
         if username.is_empty() && password.is_empty() {
-            debug!(key = ?Excerpt(key), "an empty login is none");
+            debug!(key = ?ShownKey(key), "an empty login is none");
             continue;
         }
         // A character becomes at most six, as \u0000.

@@ -7,7 +7,7 @@ use containers_auth::{Key, RawEntry, Specificity, Spelling};
 use registries_conf::ImageName;
 
 use super::{Candidate, Origin};
-use crate::excerpt::Excerpt;
+use crate::excerpt::ShownKey;
 
 /// The part of the rule that decides between two entries, in the order in which
 /// the parts are looked at. Prints as what the loser is or has.
@@ -126,12 +126,12 @@ impl fmt::Display for Verdict<'_> {
                 write!(
                     f,
                     "wins over {:?} of {}, which {rule}",
-                    Excerpt(&over.key),
+                    ShownKey(&over.key),
                     over.origin
                 )
             }
             Self::Loses { to, rule } => {
-                let key = Excerpt(&to.key);
+                let key = ShownKey(&to.key);
                 write!(f, "loses to {key:?} of {}: it {rule}", to.origin)
             }
             Self::Helper => f.write_str("the node has a credential helper for this host"),
