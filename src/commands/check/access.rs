@@ -6,13 +6,12 @@ use std::path::Path;
 
 use super::kubelet::{Entry, rewrite};
 use super::report::{Finding, chain};
+use super::review::{Access, ReviewError, may_account, may_i};
 use super::reviewer::{REMEDY, Reviewer};
 use crate::cli::{Check, CheckName};
 use crate::commands::read_token;
 use crate::commands::root::Root;
-use provider::api_server::{
-    self, Access, Client, ClientError, Endpoint, ReviewError, grant, may_account, may_i,
-};
+use provider::api_server::{self, Client, ClientError, Endpoint, grant};
 use provider::deadline::Deadline;
 use provider::secret_names::SecretNames;
 use provider::service_account::ServiceAccount;

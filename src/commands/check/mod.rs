@@ -17,6 +17,8 @@ mod pull_intents;
 mod binary;
 mod api_server;
 mod reviewer;
+mod review;
+mod user;
 mod token_requests;
 mod access;
 

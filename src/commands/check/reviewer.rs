@@ -3,10 +3,12 @@
 
 use std::path::Path;
 
-use provider::api_server::{self, Client, Endpoint, ReviewError, Settings, User};
+use provider::api_server::{self, Client, Endpoint, Settings};
 use provider::deadline::Deadline;
 
 use super::report::chain;
+use super::review::ReviewError;
+use super::user::User;
 
 /// What to do where the user may not.
 pub(super) const REMEDY: &str =
@@ -39,7 +41,8 @@ impl Reviewer {
             ..by_hand.clone()
         };
         let endpoint = api_server::discover(&settings).map_err(|error| chain(&error))?;
-        let client = Client::of_user(&endpoint, user, deadline).map_err(|error| chain(&error))?;
+        let client = Client::with_login(&endpoint, user.token, user.identity, deadline)
+            .map_err(|error| chain(&error))?;
         let client = client.once();
         Ok(Self { endpoint, client })
     }

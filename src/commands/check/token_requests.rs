@@ -6,12 +6,13 @@
 
 use std::path::Path;
 
-use provider::api_server::{REQUEST_AUDIENCE, Settings, may_node_request};
+use provider::api_server::Settings;
 use provider::deadline::Deadline;
 use serde_json::json;
 
 use super::kubelet::Entry;
 use super::report::Finding;
+use super::review::{REQUEST_AUDIENCE, may_node_request};
 use super::reviewer::{REMEDY, Reviewer};
 use crate::cli::{Check, CheckName};
 

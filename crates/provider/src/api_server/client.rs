@@ -20,7 +20,6 @@ use super::connector::{BUFFER, IpFirstResolver, TlsConnector};
 use super::discover::Endpoint;
 use super::retry::{Backoff, retry_after};
 use super::tls::{self, Identity, Refused, TlsError, Trust};
-use super::user::User;
 use crate::deadline::Deadline;
 use crate::excerpt::Excerpt;
 
@@ -161,17 +160,18 @@ impl Client {
         Self::prepare(endpoint, None, None, deadline)
     }
 
-    /// Prepares a client that is the user of a kubeconfig.
+    /// Prepares a client with a token, a client certificate, or both.
     ///
     /// # Errors
     /// As [`new`](Self::new).
-    pub fn of_user(
+    pub fn with_login(
         endpoint: &Endpoint,
-        user: User,
+        token: Option<Secret>,
+        identity: Option<Identity>,
         deadline: Deadline,
     ) -> Result<Self, ClientError> {
-        user.token.as_ref().map(bearer).transpose()?;
-        Self::prepare(endpoint, user.token, user.identity, deadline)
+        token.as_ref().map(bearer).transpose()?;
+        Self::prepare(endpoint, token, identity, deadline)
     }
 
     fn prepare(

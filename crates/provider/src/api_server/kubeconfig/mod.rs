@@ -155,14 +155,15 @@ impl Kubeconfig {
 }
 
 /// The first document of a kubeconfig, of which client-go reads no other.
-pub(super) struct Document(Option<Node>);
+#[derive(Debug)]
+pub struct Document(Option<Node>);
 
 impl Document {
     /// Reads a file that is a kubeconfig by its kind.
     ///
     /// # Errors
     /// [`KubeconfigError`].
-    pub(super) fn read(path: &Path) -> Result<Self, KubeconfigError> {
+    pub fn read(path: &Path) -> Result<Self, KubeconfigError> {
         let read = read_file(path, MAX_BYTES).map_err(KubeconfigProblem::from);
         read.and_then(|text| Self::parse(&text))
             .map_err(|problem| error(path, problem))
@@ -192,7 +193,7 @@ impl Document {
     }
 
     /// A field of it.
-    pub(super) fn field(&self, name: &str) -> Option<&Node> {
+    pub fn field(&self, name: &str) -> Option<&Node> {
         self.0.as_ref()?.last(name)
     }
 
@@ -200,7 +201,7 @@ impl Document {
     ///
     /// # Errors
     /// [`KubeconfigProblem`] where there is not exactly one.
-    pub(super) fn current_context(&self) -> Result<Option<&Node>, KubeconfigProblem> {
+    pub fn current_context(&self) -> Result<Option<&Node>, KubeconfigProblem> {
         let name = self.context_name()?;
         let name = name.ok_or(KubeconfigProblem::Missing("current-context"))?;
         CONTEXTS.find(self, name)
@@ -263,7 +264,10 @@ impl List {
 }
 
 /// A field of text; `None` where it is missing or empty.
-pub(super) fn text<'a>(
+///
+/// # Errors
+/// [`KubeconfigProblem::Type`].
+pub fn text<'a>(
     object: Option<&'a Node>,
     field: &'static str,
 ) -> Result<Option<&'a str>, KubeconfigProblem> {
@@ -295,14 +299,15 @@ fn flag(object: Option<&Node>, field: &'static str) -> Result<bool, KubeconfigPr
 }
 
 /// Decodes the base64 of a `-data` field; line breaks are skipped, as in Go.
-pub(super) fn base64(text: &[u8]) -> Option<Wiped<Vec<u8>>> {
+pub fn base64(text: &[u8]) -> Option<Wiped<Vec<u8>>> {
     let text = text.iter().copied();
     let text = text.filter(|byte| !matches!(byte, b'\r' | b'\n'));
     let text = Wiped::new(text.collect::<Vec<_>>());
     BASE64.decode(text.as_slice()).map(Wiped::new).ok()
 }
 
-pub(super) fn error(path: &Path, problem: KubeconfigProblem) -> KubeconfigError {
+/// A problem of the file `path`.
+pub fn error(path: &Path, problem: KubeconfigProblem) -> KubeconfigError {
     let path = path.to_owned();
     KubeconfigError { path, problem }
 }

@@ -68,9 +68,11 @@ impl fmt::Display for Trust {
 
 /// A client certificate with its key, which `Debug` does not show.
 #[derive(Debug)]
-pub(crate) struct Identity {
-    pub(crate) chain: Vec<CertificateDer<'static>>,
-    pub(crate) key: PrivateKeyDer<'static>,
+pub struct Identity {
+    /// The certificate, and the intermediates up to its CA.
+    pub chain: Vec<CertificateDer<'static>>,
+    /// Its private key.
+    pub key: PrivateKeyDer<'static>,
 }
 
 /// Why there are no trusted certificates.

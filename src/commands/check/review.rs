@@ -1,33 +1,32 @@
 //! Access reviews: `SelfSubjectAccessReview` and `SubjectAccessReview` of
 //! `authorization.k8s.io/v1`. Only `check` uses them.
 
+use provider::api_server::{Client, ClientError};
 use secret::DecodeError;
 use secret::Object;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::client::{Client, ClientError};
-
 const GROUP: &str = "authorization.k8s.io/v1";
 /// The verb by which nodes may request tokens for an audience.
-pub const REQUEST_AUDIENCE: &str = "request-serviceaccounts-token-audience";
+pub(super) const REQUEST_AUDIENCE: &str = "request-serviceaccounts-token-audience";
 /// The largest answer that is read: 64 KiB.
 const MAX_BYTES: usize = 64 * 1024;
 
 /// An access to Secrets of a namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Access<'a> {
+pub(super) struct Access<'a> {
     /// The namespace.
-    pub namespace: &'a str,
+    pub(super) namespace: &'a str,
     /// `list`, `get` and so on.
-    pub verb: &'a str,
+    pub(super) verb: &'a str,
     /// The name of one Secret; `None` for all of them.
-    pub name: Option<&'a str>,
+    pub(super) name: Option<&'a str>,
 }
 
 /// Why there is no result.
 #[derive(Debug, thiserror::Error)]
-pub enum ReviewError {
+pub(super) enum ReviewError {
     /// The request failed.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -40,7 +39,7 @@ pub enum ReviewError {
 ///
 /// # Errors
 /// [`ReviewError`].
-pub fn may_i(client: &Client, access: &Access<'_>) -> Result<bool, ReviewError> {
+pub(super) fn may_i(client: &Client, access: &Access<'_>) -> Result<bool, ReviewError> {
     ask(client, "SelfSubjectAccessReview", &attributes(access))
 }
 
@@ -49,7 +48,7 @@ pub fn may_i(client: &Client, access: &Access<'_>) -> Result<bool, ReviewError> 
 ///
 /// # Errors
 /// [`ReviewError`].
-pub fn may_account(
+pub(super) fn may_account(
     client: &Client,
     account: &str,
     access: &Access<'_>,
@@ -77,7 +76,7 @@ pub fn may_account(
 ///
 /// # Errors
 /// [`ReviewError`].
-pub fn may_node_request(
+pub(super) fn may_node_request(
     client: &Client,
     node: &str,
     (namespace, account): (&str, &str),

@@ -1,23 +1,22 @@
 //! The user of a kubeconfig that an administrator passes to `check`. This is the only
-//! place where users are read: [`Kubeconfig`](super::Kubeconfig), for the node's
+//! place where users are read: [`Kubeconfig`](provider::api_server::Kubeconfig), for the node's
 //! kubeconfigs, has none.
 
 use std::path::{Path, PathBuf};
 
 use kubernetes_yaml::Node;
+use provider::api_server::Identity;
+use provider::api_server::kubeconfig::{Document, KubeconfigError, base64, error, text};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use secret::{ReadError, Secret, Wiped, read_file};
-
-use super::kubeconfig::{Document, KubeconfigError, base64, error, text};
-use super::tls::Identity;
 
 /// The largest file that is read: 4 MiB.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// A user's login.
 #[derive(Debug)]
-pub struct User {
+pub(super) struct User {
     /// Its bearer token.
     pub(super) token: Option<Secret>,
     /// Its certificate and key.
@@ -26,7 +25,7 @@ pub struct User {
 
 /// Why the user cannot be used. Never contains a value of the file.
 #[derive(Debug, thiserror::Error)]
-pub enum UserError {
+pub(super) enum UserError {
     /// The file is not a kubeconfig.
     #[error(transparent)]
     Kubeconfig(#[from] KubeconfigError),
@@ -54,7 +53,7 @@ impl User {
     ///
     /// # Errors
     /// [`UserError`] if there is none with a login that needs no plugin.
-    pub fn read(path: &Path) -> Result<Self, UserError> {
+    pub(super) fn read(path: &Path) -> Result<Self, UserError> {
         let document = Document::read(path)?;
         let name = document
             .current_context()
@@ -139,7 +138,6 @@ mod tests {
     use base64::engine::general_purpose::STANDARD;
 
     use super::*;
-    use crate::api_server::tls::{Trust, client_config};
 
     fn read(user: &str) -> Result<User, String> {
         let directory = tempfile::tempdir().unwrap();
@@ -189,6 +187,7 @@ mod tests {
             .self_signed(&key)
             .unwrap();
         let encode = |pem: String| STANDARD.encode(pem);
+        let der = key.serialize_der();
         let (certificate, key) = (encode(certificate.pem()), encode(key.serialize_pem()));
         let user = read(&format!(
             "{{client-certificate-data: {certificate}, client-key-data: {key}}}"
@@ -199,7 +198,6 @@ mod tests {
         assert!(!shown.contains(&key), "{shown}");
         let identity = user.identity.unwrap();
         assert_eq!(identity.chain.len(), 1);
-        let config = client_config(&Trust::Nothing, Some(identity)).unwrap();
-        assert!(config.client_auth_cert_resolver.has_certs());
+        assert_eq!(identity.key.secret_der(), der);
     }
 }
