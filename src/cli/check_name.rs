@@ -36,6 +36,7 @@ pub enum CheckName {
     ProviderArgs,
     MatchImages,
     NodeLogins,
+    NodeProviders,
     PullIntents,
     Binary,
     ApiServer,
@@ -60,7 +61,8 @@ impl CheckName {
             | Self::Locations
             | Self::Keys
             | Self::CredentialHelpers
-            | Self::NodeLogins => &[Self::RegistriesConf],
+            | Self::NodeLogins
+            | Self::NodeProviders => &[Self::RegistriesConf],
             Self::AuthFiles => &[Self::AuthDir],
             Self::CrioAuthDir
             | Self::CrioGlobalAuthFile

@@ -4,6 +4,7 @@ mod check;
 mod completion;
 mod explain;
 mod match_images;
+mod node_providers;
 pub mod output;
 mod patience;
 mod resolve;

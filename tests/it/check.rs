@@ -173,6 +173,7 @@ fn a_check_is_skipped_with_those_that_need_it() {
         "short-names",
         "match-images",
         "node-logins",
+        "node-providers",
         "api-server",
         "audience",
         "token-requests",

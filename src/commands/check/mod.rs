@@ -13,6 +13,7 @@ mod auth_dir;
 mod crio;
 mod kubelet;
 mod node_logins;
+mod node_providers;
 mod pull_intents;
 mod binary;
 mod api_server;
@@ -101,6 +102,9 @@ fn examine(
     report.add([pull_intents::check(root, &config, &kubelet_dir)]);
     let logins = |found| node_logins::check(root, &config, found, &kubelet_dir);
     report.add(found.as_ref().map(logins));
+    let providers = kubelet.node_providers(&config.node_providers);
+    let providers = |found| node_providers::check(root, &providers, found);
+    report.add(found.as_ref().map(providers).unwrap_or_default());
     let bin_dir = kubelet.bin_dir.as_deref();
     report.add(bin_dir.map(|bin_dir| binary::check(root, bin_dir)));
     if !report.is_skipped(CheckName::ApiServer) {

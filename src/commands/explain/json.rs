@@ -13,6 +13,7 @@ use super::findings::{Loser, Remark};
 use super::masked::masked;
 use super::settings::GivenSetting;
 use super::{Credentials, Explained, ExplainedImage, Unmatched};
+use crate::commands::node_providers::Serving;
 use crate::commands::output::{JSON_VERSION, print_json};
 use crate::commands::resolve::json::{WireCandidate, WirePull, WireSource};
 use provider::excerpt::ShownKey;
@@ -43,6 +44,8 @@ struct WireImage<'a> {
     #[serde(rename = "authFile")]
     auth_file: WireAuthFile<'a>,
     kubelet: WireKubelet,
+    #[serde(rename = "nodeProviders", skip_serializing_if = "<[_]>::is_empty")]
+    providers: &'a [Serving],
 }
 
 #[derive(Serialize)]
@@ -172,6 +175,7 @@ impl<'a> Explained<'a> {
             candidates: candidates
                 .map(|one| WireCandidate::of(one, offered))
                 .collect(),
+            providers: &image.providers,
             auth_file: WireAuthFile {
                 path: image.auth_file.to_string_lossy(),
                 content: content.and_then(|content| RawValue::from_string(content).ok()),

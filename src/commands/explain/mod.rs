@@ -32,6 +32,7 @@ use self::asked::Asked;
 use self::findings::Findings;
 use self::near_miss::{NearMiss, NearMisses};
 use self::verdict::{Chosen, Verdict};
+use super::node_providers::{NodeProviders, Serving};
 use super::output::{Printer, finish};
 use super::patience::announce;
 use super::root::Root;
@@ -72,6 +73,8 @@ struct ExplainedImage<'a> {
     verdict: Verdict,
     /// Where CRI-O looks for the auth file, be there one or not.
     auth_file: PathBuf,
+    /// The node's credential providers that serve its sources.
+    providers: Vec<Serving>,
 }
 
 /// An entry that matches no pull source of any image.
@@ -206,6 +209,7 @@ pub fn explain(
         deadline,
     };
     let selection = places.select(&names, &mut stdin, &mut findings)?;
+    let providers = NodeProviders::find(&config.node_providers, &root);
     let mut images = Vec::new();
     for sources in sources {
         deadline.check()?;
@@ -215,7 +219,7 @@ pub fn explain(
             let own = selection.narrowed(sources.names());
             Logins::of(sources, own, &globals, &mut findings)?
         };
-        images.push(places.explained(logins, config));
+        images.push(places.explained(logins, config, &providers));
     }
     let explained = Explained {
         settings: config,
@@ -261,7 +265,12 @@ struct Places<'a> {
 impl Places<'_> {
     /// What will happen to an image that gets these logins. `node` has the node's own
     /// paths.
-    fn explained<'l>(&self, logins: Logins<'l>, node: &Settings) -> ExplainedImage<'l> {
+    fn explained<'l>(
+        &self,
+        logins: Logins<'l>,
+        node: &Settings,
+        providers: &NodeProviders<'_>,
+    ) -> ExplainedImage<'l> {
         let globals = self.globals.iter();
         let chosen = Chosen {
             credentials: logins.selection.chosen().collect(),
@@ -275,6 +284,7 @@ impl Places<'_> {
         ExplainedImage {
             verdict,
             auth_file: node.auth_dir.join(name.as_str()),
+            providers: providers.serving(&logins.sources),
             logins,
         }
     }

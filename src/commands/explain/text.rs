@@ -9,6 +9,7 @@ use super::findings::Remark;
 use super::masked::masked;
 use super::settings::GivenSetting;
 use super::{Credentials, Explained, ExplainedImage};
+use crate::commands::node_providers;
 use crate::commands::output::{Cell, Printer, Style};
 use crate::commands::resolve::{numbered, of_candidate, print_registry, remark, unusable};
 use provider::excerpt::ShownKey;
@@ -65,6 +66,10 @@ impl Sections<'_> {
         printer.line(2, &[self.explained.asked.whose().into()])?;
         print_registry(2, &sources.own, printer)?;
         self.print_sources(printer)?;
+        if !self.image.providers.is_empty() {
+            printer.line(0, &[])?;
+            node_providers::print(0, &self.image.providers, printer)?;
+        }
         self.print_auth_file(printer)?;
         heading("what kubelet is told", printer)?;
         let settings = self.explained.settings;

@@ -10,6 +10,7 @@ use registries_conf::{
 use serde::Serialize;
 
 use super::other_registries;
+use crate::commands::node_providers::{NodeProviders, Serving};
 use crate::commands::output::{JSON_VERSION, print_json};
 use provider::sources::{CandidateSources, Sources};
 
@@ -29,6 +30,8 @@ struct WireImage<'a> {
     #[serde(rename = "otherRegistries")]
     others: Vec<WireOther<'a>>,
     candidates: Vec<WireCandidate<'a, WireSource<'a>>>,
+    #[serde(rename = "nodeProviders", skip_serializing_if = "Vec::is_empty")]
+    providers: Vec<Serving>,
 }
 
 /// A place in a file.
@@ -122,10 +125,11 @@ pub(in crate::commands) struct WireCandidate<'a, S> {
 pub(super) fn print(
     resolved: &[Sources<'_>],
     registries: &Registries,
+    providers: &NodeProviders<'_>,
     ignored: &[UnknownKey],
     stdout: impl Write,
 ) -> io::Result<()> {
-    let image = |sources| WireImage::of(sources, registries);
+    let image = |sources| WireImage::of(sources, registries, providers.serving(sources));
     let wire = Wire {
         version: JSON_VERSION,
         images: resolved.iter().map(image).collect(),
@@ -135,7 +139,7 @@ pub(super) fn print(
 }
 
 impl<'a> WireImage<'a> {
-    fn of(sources: &'a Sources<'a>, registries: &'a Registries) -> Self {
+    fn of(sources: &'a Sources<'a>, registries: &'a Registries, providers: Vec<Serving>) -> Self {
         let others = other_registries(sources, registries).into_iter();
         let other = |(registry, reason): (&'a Registry, _)| WireOther {
             prefix: &registry.prefix,
@@ -147,6 +151,7 @@ impl<'a> WireImage<'a> {
             image: sources.image.as_str(),
             pull: WirePull::of(&sources.own, WireSource::of),
             others: others.map(other).collect(),
+            providers,
             candidates: candidates
                 .map(|one| WireCandidate::of(one, WireSource::of))
                 .collect(),

@@ -13,6 +13,7 @@ use registries_conf::{
 
 use tracing::warn;
 
+use super::node_providers::{self, NodeProviders};
 use super::output::{Cell, Printer, Style, finish};
 use super::root::Root;
 use crate::cli::{Output, Resolve};
@@ -32,9 +33,8 @@ pub fn resolve(
     command: &Resolve,
     stdout: impl Write + IsTerminal,
 ) -> anyhow::Result<()> {
-    let lookup = Root::new(command.root.directory.clone())
-        .apply(config.clone())
-        .registries;
+    let root = Root::new(command.root.directory.clone());
+    let lookup = root.apply(config.clone()).registries;
     let registries = lookup.load_by_hand()?;
     let ignored = lookup.unknown_keys()?;
     warn_of_unknown_keys(&ignored);
@@ -47,9 +47,10 @@ pub fn resolve(
         .iter()
         .map(|image| Sources::of(image, &registries))
         .collect();
+    let providers = NodeProviders::find(&config.node_providers, &root);
     let written = match command.output {
-        Output::Text => text(&resolved, &registries, Printer::new(stdout)),
-        Output::Json => json::print(&resolved, &registries, &ignored, stdout),
+        Output::Text => text(&resolved, &registries, &providers, Printer::new(stdout)),
+        Output::Json => json::print(&resolved, &registries, &providers, &ignored, stdout),
     };
     finish(written)
 }
@@ -72,6 +73,7 @@ pub(super) fn parse_image(image: &str) -> anyhow::Result<ImageName> {
 fn text(
     resolved: &[Sources<'_>],
     registries: &Registries,
+    providers: &NodeProviders<'_>,
     mut printer: Printer<impl Write>,
 ) -> io::Result<()> {
     for sources in resolved {
@@ -79,6 +81,7 @@ fn text(
         print_pull(2, &sources.own, &mut printer)?;
         print_other_registries(sources, registries, &mut printer)?;
         print_candidates(sources, &mut printer)?;
+        node_providers::print(2, &providers.serving(sources), &mut printer)?;
     }
     Ok(())
 }

@@ -126,6 +126,19 @@ impl Kubelet {
         Some(name).filter(|name| !name.is_empty())
     }
 
+    /// The settings of the node's providers, with what kubelet was told where they leave it
+    /// open.
+    pub(super) fn node_providers(
+        &self,
+        settings: &node_providers::Settings,
+    ) -> node_providers::Settings {
+        let mut settings = settings.clone();
+        let config = self.config.as_ref().map(|config| config.path.clone());
+        settings.config = settings.config.or(config);
+        settings.bin_dir = settings.bin_dir.or_else(|| self.bin_dir.clone());
+        settings
+    }
+
     /// Its `--root-dir`.
     pub(super) fn root_dir(&self) -> PathBuf {
         let told = self

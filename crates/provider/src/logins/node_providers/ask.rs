@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::mem;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::rc::Rc;
 use std::thread::sleep;
@@ -132,7 +132,7 @@ impl Errands {
         // All runs take their turns in one order, so that none waits for another in a
         // circle.
         sources.sort_unstable();
-        match Configured::load(settings) {
+        match Configured::load(settings, Path::new("/")) {
             Ok(configured) => Self::of(&configured, settings, &sources, deadline),
             Err(error) => {
                 let error = anyhow::Error::new(error);

@@ -172,7 +172,7 @@ impl Cache {
             other => other,
         };
         let directory = directory.map_err(|errno| failed("open")(errno.into()))?;
-        if let Some(loophole) = loophole_of(path).map_err(failed("inspect"))? {
+        if let Some(loophole) = loophole_of(Path::new("/"), path).map_err(failed("inspect"))? {
             return Err(CacheError::Loophole(loophole));
         }
         let boot = read_file(Path::new(BOOT_ID), MAX_BOOT_ID);

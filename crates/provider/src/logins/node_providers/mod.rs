@@ -37,7 +37,7 @@ use self::cache::registry_of;
 use super::{GlobalAuthFile, LoginSource, Needs, Observer, Selection, Skipped};
 use crate::deadline::Deadline;
 use crate::excerpt::ShownKey;
-use crate::ownership::{Loophole, loophole};
+use crate::ownership::{Loophole, copier, loophole};
 use crate::sources::Sources;
 
 pub use select::{ConfigError, Configured, NotRun, Provider};
@@ -95,9 +95,10 @@ impl Wanted {
 }
 
 /// What a user other than root, and other than the one of this process, could change on
-/// the way to a path.
-fn loophole_of(path: &Path) -> io::Result<Option<Loophole>> {
-    loophole(Path::new("/"), path, Some(geteuid().as_raw()))
+/// the way to a path of a node that has `root` as its `/`.
+fn loophole_of(root: &Path, path: &Path) -> io::Result<Option<Loophole>> {
+    let owner = copier(root).unwrap_or_else(|| geteuid().as_raw());
+    loophole(root, path, Some(owner))
 }
 
 /// The node's providers that serve the pull sources of an image: started, or with an

@@ -10,7 +10,7 @@ use kubelet_credential_provider::provider_config::{
     CredentialProvider, EnvVar, LoadError, Problem, load,
 };
 use kubelet_credential_provider::{ApiVersion, GoDuration};
-use registries_conf::ImageName;
+use registries_conf::{ImageName, resolve_below};
 use sha2::{Digest, Sha256};
 
 use super::cache::Fingerprint;
@@ -24,6 +24,7 @@ const OURSELVES: &str = "/proc/self/exe";
 /// kubelet's providers, in the order in which it asks them.
 #[derive(Debug)]
 pub struct Configured {
+    root: PathBuf,
     providers: Vec<Provider>,
     /// Changes whenever the files do.
     stamp: Sha256,
@@ -109,22 +110,25 @@ impl NotRun {
 }
 
 impl Configured {
-    /// Reads kubelet's configuration of its providers, as kubelet does.
+    /// Reads kubelet's configuration of its providers, as kubelet does, on a node that has
+    /// `root` as its `/`.
     ///
     /// # Errors
     /// [`ConfigError`]: also where another user could change it.
-    pub fn load(settings: &Settings) -> Result<Self, ConfigError> {
+    pub fn load(settings: &Settings, root: &Path) -> Result<Self, ConfigError> {
         let config = settings.config.as_deref();
         let config = config.ok_or(ConfigError::Unknown("config", "kubelet-provider-config"))?;
         let bin_dir = settings.bin_dir.clone();
         let bin_dir = bin_dir.ok_or(ConfigError::Unknown("bin-dir", "kubelet-bin-dir"))?;
         let mut stamp = Sha256::new();
-        inspect(config, &mut stamp)?;
-        let files = load(config)?;
+        inspect(root, config, &mut stamp)?;
+        let here = resolve_below(root, config);
+        let files = load(&here)?;
         let mut entries = Vec::new();
         for file in files {
-            if file.path != config {
-                inspect(&file.path, &mut stamp)?;
+            if file.path != *here {
+                let name = file.path.file_name().unwrap_or_default();
+                inspect(root, &config.join(name), &mut stamp)?;
             }
             if let Some(problem) = file.document.problems.into_iter().next() {
                 let path = file.path;
@@ -139,6 +143,7 @@ impl Configured {
         };
         Ok(Self {
             providers: entries.into_iter().enumerate().map(provider).collect(),
+            root: root.to_owned(),
             stamp,
         })
     }
@@ -150,7 +155,7 @@ impl Configured {
     }
 
     /// The names for which there is no provider.
-    pub(super) fn unknown<'n>(&self, wanted: &'n Wanted) -> Vec<&'n str> {
+    pub fn unknown<'n>(&self, wanted: &'n Wanted) -> Vec<&'n str> {
         let is_known = |name: &&str| self.providers.iter().any(|one| one.entry.name == **name);
         let names = match wanted {
             Wanted::Named(names) => &names[..],
@@ -164,8 +169,8 @@ impl Configured {
     /// meant for others.
     pub(super) fn our_variables(&self) -> Vec<&EnvVar> {
         let own = self.providers.iter().filter(|provider| {
-            // The directory is looked at once, not a file for each provider.
-            fs::metadata(&provider.path).is_ok_and(|metadata| is_ourselves(&metadata))
+            let metadata = fs::metadata(resolve_below(&self.root, &provider.path));
+            metadata.is_ok_and(|metadata| is_ourselves(&metadata))
         });
         own.flat_map(|provider| &provider.entry.env).collect()
     }
@@ -179,7 +184,7 @@ impl Configured {
         provider: &Provider,
         wanted: &Wanted,
     ) -> Result<Fingerprint, NotRun> {
-        let metadata = provider.may_run(wanted)?;
+        let metadata = self.may_run(provider, wanted)?;
         let CredentialProvider {
             name,
             match_images: _,
@@ -211,39 +216,39 @@ impl Configured {
         }
         Ok(Fingerprint::new(&provider.path, all))
     }
-}
 
-impl Provider {
     /// Whether the provider may be run.
     ///
     /// # Errors
     /// [`NotRun`].
-    pub fn may_run(&self, wanted: &Wanted) -> Result<Metadata, NotRun> {
+    pub fn may_run(&self, provider: &Provider, wanted: &Wanted) -> Result<Metadata, NotRun> {
         let is_wanted = match wanted {
             Wanted::Off => false,
             Wanted::All => true,
-            Wanted::Named(names) => names.contains(&self.entry.name),
+            Wanted::Named(names) => names.contains(&provider.entry.name),
         };
         if !is_wanted {
             return Err(NotRun::NotNamed);
         }
         let failed = |source| NotRun::Inspect {
-            path: self.path.clone(),
+            path: provider.path.clone(),
             source,
         };
-        let metadata = fs::metadata(&self.path).map_err(failed)?;
+        let metadata = fs::metadata(resolve_below(&self.root, &provider.path)).map_err(failed)?;
         if is_ourselves(&metadata) {
             return Err(NotRun::Ourselves);
         }
-        if self.entry.token_attributes.is_some() {
+        if provider.entry.token_attributes.is_some() {
             return Err(NotRun::TakesTokens);
         }
-        match loophole_of(&self.path).map_err(failed)? {
+        match loophole_of(&self.root, &provider.path).map_err(failed)? {
             Some(loophole) => Err(NotRun::Loophole(loophole)),
             None => Ok(metadata),
         }
     }
+}
 
+impl Provider {
     /// The version of its requests.
     pub(super) fn api_version(&self) -> ApiVersion {
         // kubelet does not start with another one.
@@ -278,15 +283,16 @@ fn stamp(file: &Metadata, digest: &mut Sha256) {
     }
 }
 
-fn inspect(path: &Path, digest: &mut Sha256) -> Result<(), ConfigError> {
+fn inspect(root: &Path, path: &Path, digest: &mut Sha256) -> Result<(), ConfigError> {
     let failed = |source| ConfigError::Inspect {
         path: path.to_owned(),
         source,
     };
-    if let Some(loophole) = loophole_of(path).map_err(failed)? {
+    if let Some(loophole) = loophole_of(root, path).map_err(failed)? {
         return Err(ConfigError::Loophole(loophole));
     }
-    stamp(&fs::metadata(path).map_err(failed)?, digest);
+    let metadata = fs::metadata(resolve_below(root, path)).map_err(failed)?;
+    stamp(&metadata, digest);
     Ok(())
 }
 

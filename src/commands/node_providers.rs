@@ -1,0 +1,104 @@
+//! Which of the node's credential providers would be run for the pull sources of an
+//! image. None is run by hand.
+
+use std::io::{self, Write};
+
+use provider::logins::node_providers::{Configured, Provider, Settings};
+use provider::sources::Sources;
+use registries_conf::ImageName;
+use serde::Serialize;
+use tracing::warn;
+
+use super::output::{Cell, Printer, Style};
+use super::root::Root;
+
+/// The node's providers as the plugin would find them.
+#[derive(Debug)]
+pub(super) struct NodeProviders<'a> {
+    settings: &'a Settings,
+    configured: Option<Configured>,
+}
+
+/// A provider of kubelet's that kubelet would run for an image of a source's name.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Serving {
+    /// The source.
+    source: String,
+    /// The provider.
+    provider: String,
+    /// Why it is not run, if it is not.
+    #[serde(rename = "notRun")]
+    not_run: Option<String>,
+}
+
+impl<'a> NodeProviders<'a> {
+    /// Reads kubelet's configuration, if any provider is wanted; where it cannot be used,
+    /// that is a warning, as in a run.
+    pub(super) fn find(settings: &'a Settings, root: &Root) -> Self {
+        let loaded = || Configured::load(settings, root.directory());
+        let configured = settings.is_on().then(loaded).transpose();
+        let configured = configured.unwrap_or_else(|error| {
+            let error = anyhow::Error::new(error);
+            warn!(
+                "no node provider is run: {}",
+                root.told(format!("{error:#}"))
+            );
+            None
+        });
+        Self {
+            settings,
+            configured,
+        }
+    }
+
+    /// Those that serve the sources of an image, in the order in which kubelet asks them.
+    pub(super) fn serving(&self, sources: &Sources<'_>) -> Vec<Serving> {
+        let mut names: Vec<&ImageName> = Vec::new();
+        for name in sources.elsewhere() {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        let Some(configured) = &self.configured else {
+            return Vec::new();
+        };
+        let of_source = |source: &ImageName| -> Vec<Serving> {
+            let providers = configured.serving(source);
+            let serving = |provider: &Provider| Serving {
+                source: source.as_str().to_owned(),
+                provider: provider.entry.name.clone(),
+                not_run: self.why_not(configured, provider),
+            };
+            providers.map(serving).collect()
+        };
+        names.into_iter().flat_map(of_source).collect()
+    }
+
+    fn why_not(&self, configured: &Configured, provider: &Provider) -> Option<String> {
+        let may_run = configured.may_run(provider, &self.settings.wanted);
+        let error = anyhow::Error::new(may_run.err()?);
+        Some(format!("{error:#}"))
+    }
+}
+
+/// Prints a line for each, below a heading, where there is any.
+pub(super) fn print(
+    indent: usize,
+    serving: &[Serving],
+    printer: &mut Printer<impl Write>,
+) -> io::Result<()> {
+    if serving.is_empty() {
+        return Ok(());
+    }
+    printer.line(indent, &["node providers".into()])?;
+    let row = |one: &Serving| {
+        let why = match &one.not_run {
+            None => Style::Good.cell("run"),
+            Some(why) => Style::Warning.cell(format!("not run: {why}")),
+        };
+        let name = format!("{:?}", one.provider);
+        vec![Cell::from(&one.source), Cell::from(name), why]
+    };
+    let rows: Vec<Vec<Cell>> = serving.iter().map(row).collect();
+    printer.table(indent + 2, &rows)
+}

@@ -1,0 +1,185 @@
+//! What the subcommands print of the node's own credential providers.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    BIN_DIR, CONFIG, Cluster, NGINX, Node, Outcome, ReadyNode, StandIn, answer, print,
+};
+
+const HOST: &str = "mirror.example";
+const SOURCE: &str = "mirror.example/library/nginx";
+
+/// A node with a provider that is run, one that others could change, and one that takes
+/// tokens.
+fn node() -> Node {
+    let tokens = "  tokenAttributes: {serviceAccountTokenAudience: sts, cacheType: Token, requireServiceAccount: false}\n";
+    let stand_in = |name| StandIn::with_login(name, HOST, HOST, "u:hunter2");
+    let node = Node::with_mirror();
+    node.configure_providers(&[
+        stand_in("good"),
+        stand_in("open"),
+        stand_in("tokens").entry(tokens),
+        StandIn::new("other", &["docker.io"], &print(&answer(&[]))),
+    ]);
+    node.set_mode(format!("{BIN_DIR}/open"), 0o777);
+    node
+}
+
+fn run(node: &Node, arguments: &[&str]) -> Outcome {
+    let outcome = node
+        .provider(&Cluster::new())
+        .with_node_providers(node, "auto")
+        .run_with(arguments);
+    assert_eq!(node.asked(), [""; 0]);
+    outcome
+}
+
+#[test]
+fn resolve_and_explain_name_the_provider_of_a_source_or_why_it_is_not_run() {
+    let node = node();
+    node.write("secrets.yaml", "apiVersion: v1\nkind: List\nitems: []\n");
+    let explain = [
+        "explain",
+        NGINX,
+        "-n",
+        "team-a",
+        "--secrets",
+        "secrets.yaml",
+    ];
+    for arguments in [&["resolve", NGINX][..], &explain] {
+        let outcome = run(&node, arguments);
+        let lines: Vec<Vec<&str>> = outcome
+            .stdout
+            .lines()
+            .map(|line| line.split_whitespace().collect())
+            .filter(|words: &Vec<_>| words.first() == Some(&SOURCE))
+            .collect();
+        assert!(!lines.is_empty(), "{outcome}");
+        assert_eq!(lines[0], [SOURCE, "\"good\"", "run"], "{outcome}");
+        let of = |name: &str, why: &str| {
+            let mut lines = outcome.stdout.lines();
+            assert!(
+                lines.any(|line| line.contains(name) && line.contains(why)),
+                "{outcome}"
+            );
+        };
+        of("\"open\"", "not run: ");
+        of("\"open\"", "writable by others");
+        of("\"tokens\"", "not run: it takes service account tokens");
+        outcome.never_says(&["\"other\"", "hunter2"]);
+
+        let json = run(&node, &[arguments, &["-o", "json"]].concat());
+        let value: Value = serde_json::from_str(&json.stdout).unwrap();
+        let serving = value["images"][0]["nodeProviders"].as_array().unwrap();
+        let good = json!({"source": SOURCE, "provider": "good", "notRun": null});
+        assert_eq!((serving.len(), &serving[0]), (3, &good));
+        assert!(
+            serving[2]["notRun"]
+                .as_str()
+                .unwrap()
+                .contains("tokenAttributes")
+        );
+    }
+}
+
+#[test]
+fn nothing_is_printed_of_them_where_none_is_wanted() {
+    let node = node();
+    let outcome = node
+        .provider(&Cluster::new())
+        .with_node_providers(&node, "off")
+        .run_with(&["resolve", NGINX, "-o", "json"]);
+    outcome.is_quiet();
+    outcome.never_says(&["nodeProviders"]);
+}
+
+#[test]
+fn a_configuration_that_cannot_be_used_is_a_warning() {
+    let node = node();
+    node.set_mode(CONFIG, 0o666);
+    run(&node, &["resolve", NGINX]).warns_with(&["no node provider is run", "chmod go-w"]);
+}
+
+/// What `check` finds of the node's providers, on a ready node with this one for mirrors.
+fn checked(change: impl FnOnce(&ReadyNode), which: &str) -> Vec<(String, String)> {
+    const CONFIG: &str = "/etc/kubernetes/credential-providers.yaml";
+    const ECR: &str = "/usr/libexec/kubelet-image-credential-provider-plugins/ecr";
+    let ready = ReadyNode::new();
+    let text = ready.node.read(CONFIG.trim_start_matches('/'));
+    let mut config: Value = serde_json::from_str(&text).unwrap();
+    let ecr = json!({
+        "name": "ecr",
+        "apiVersion": "credentialprovider.kubelet.k8s.io/v1",
+        "matchImages": [HOST],
+        "defaultCacheDuration": "12h",
+    });
+    config["providers"].as_array_mut().unwrap().push(ecr);
+    ready.write(CONFIG, config.to_string());
+    ready.write(ECR, "#!/bin/false\n");
+    ready.node.set_mode(ECR.trim_start_matches('/'), 0o755);
+    change(&ready);
+    let outcome = ready.check(&["--node-providers", which, "-o", "json"]);
+    let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let checks = report["checks"].as_array().unwrap().iter();
+    let own = checks.filter(|check| check["name"] == "node-providers");
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    own.map(|check| (text(&check["status"]), text(&check["message"])))
+        .collect()
+}
+
+#[test]
+fn check_finds_what_keeps_a_provider_from_being_run() {
+    let ecr = "usr/libexec/kubelet-image-credential-provider-plugins/ecr";
+    for (name, change, which, status, message) in [
+        (
+            "off",
+            &(|_: &ReadyNode| {}) as &dyn Fn(&ReadyNode),
+            "off",
+            "PASS",
+            "by default",
+        ),
+        (
+            "good",
+            &|_| {},
+            "auto",
+            "PASS",
+            "\"ecr\" serves mirror.example",
+        ),
+        (
+            "named",
+            &|_| {},
+            "ecr",
+            "PASS",
+            "\"ecr\" serves mirror.example",
+        ),
+        ("unknown", &|_| {}, "ecr,gar", "FAIL", "no provider \"gar\""),
+        (
+            "open",
+            &|ready| ready.node.set_mode(ecr, 0o777),
+            "auto",
+            "FAIL",
+            "writable by others",
+        ),
+        (
+            "missing",
+            &|ready| fs::remove_file(ready.node.path(ecr)).unwrap(),
+            "auto",
+            "FAIL",
+            "No such file",
+        ),
+        (
+            "open configuration",
+            &|ready| ready.node.set_mode("etc/kubernetes", 0o777),
+            "auto",
+            "FAIL",
+            "none is run",
+        ),
+    ] {
+        let found = checked(change, which);
+        let (found_status, found_message) = &found[0];
+        assert_eq!(found_status, status, "{name}: {found:?}");
+        assert!(found_message.contains(message), "{name}: {found:?}");
+    }
+}
