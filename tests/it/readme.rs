@@ -1,6 +1,6 @@
-//! README.md shows the program's output: every command in a `console` block is run on a
-//! node with the README's own registries.conf, and the output below it must be the real
-//! one.
+//! README.md and docs/commands.md show the program's output: every command in a `console`
+//! block is run on a node with the README's own registries.conf, and the output below it
+//! must be the real one.
 
 #![expect(clippy::disallowed_methods, reason = "lays out a node")]
 
@@ -14,6 +14,8 @@ use tempfile::TempDir;
 use crate::support::{NAMESPACE, ReadyNode};
 
 const README: &str = include_str!("../../README.md");
+/// The pages whose commands are run.
+const PAGES: [&str; 2] = [README, include_str!("../../docs/commands.md")];
 /// The program under test.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_crio-credential-provider");
 const NAME: &str = "crio-credential-provider";
@@ -29,10 +31,10 @@ struct Shown {
     output: String,
 }
 
-/// The blocks of the README in one language, without their indentation.
-fn blocks(language: &str) -> Vec<String> {
+/// The blocks of a page in one language, without their indentation.
+fn blocks(page: &str, language: &str) -> Vec<String> {
     let fence = format!("```{language}");
-    let mut lines = README.lines();
+    let mut lines = page.lines();
     let mut blocks = Vec::new();
     while let Some(line) = lines.next() {
         if line.trim_start() != fence {
@@ -53,7 +55,7 @@ fn blocks(language: &str) -> Vec<String> {
 /// The commands that run the program, with their output.
 fn shown() -> Vec<Shown> {
     let mut all: Vec<Shown> = Vec::new();
-    for block in blocks("console") {
+    for block in PAGES.iter().flat_map(|page| blocks(page, "console")) {
         let mut continued = false;
         let mut here: Vec<Shown> = Vec::new();
         for line in block.lines() {
@@ -90,7 +92,7 @@ fn node() -> TempDir {
     for directory in ["etc/containers", "etc/kubernetes", "etc/crio/auth", "bin"] {
         fs::create_dir_all(root.path().join(directory)).unwrap();
     }
-    let registries = blocks("toml").into_iter().next().unwrap();
+    let registries = blocks(README, "toml").into_iter().next().unwrap();
     fs::write(
         root.path().join("etc/containers/registries.conf"),
         registries,
@@ -170,7 +172,10 @@ fn the_commands_of_the_readme_work_and_print_what_it_shows() {
 fn check_prints_what_the_readme_shows() {
     let ready = ReadyNode::new();
     let mirrors = "[[registry]]\nlocation = \"quay.io\"\n[[registry.mirror]]\nlocation = \"mirror.example.com/quay\"\n";
-    let registries = format!("{}{mirrors}", blocks("toml").into_iter().next().unwrap());
+    let registries = format!(
+        "{}{mirrors}",
+        blocks(README, "toml").into_iter().next().unwrap()
+    );
     ready.write("/etc/containers/registries.conf", registries);
     ready.write(
         "/root/token",
