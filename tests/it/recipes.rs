@@ -12,7 +12,7 @@ use std::path::Path;
 use serde_json::Value;
 use test_cluster::Secret;
 
-use crate::support::{Cluster, NAMESPACE, Node, owned, yaml};
+use crate::support::{CONFIG, Cluster, EMPTY, NAMESPACE, Node, StandIn, owned, print, yaml};
 
 /// A section of the page, in its blocks.
 #[derive(Debug, Default)]
@@ -20,6 +20,10 @@ struct Recipe {
     title: String,
     registries: String,
     secret: Value,
+    /// kubelet's own provider, if the recipe has one instead of a Secret.
+    providers: Value,
+    /// What the provider answers.
+    answer: String,
     /// Images, and the auth file that each leads to.
     files: Vec<(String, Value)>,
 }
@@ -39,16 +43,22 @@ fn recipe(section: &str) -> Recipe {
         ..Recipe::default()
     };
     let mut image = None;
+    let mut is_answer = false;
     for (index, part) in section.split("```").enumerate() {
         if index % 2 == 0 {
             let before = part.rsplit_once("For `").map(|(_, rest)| rest);
             image = before.and_then(|rest| rest.split_once("` the auth file then holds"));
+            is_answer = part.trim_end().ends_with("The provider answers");
             continue;
         }
         let (language, text) = part.split_once('\n').unwrap();
         match language {
             "toml" => text.clone_into(&mut recipe.registries),
-            "yaml" => recipe.secret = yaml(text).remove(0),
+            "yaml" => match yaml(text).remove(0) {
+                secret if secret["kind"] == "Secret" => recipe.secret = secret,
+                providers => recipe.providers = providers,
+            },
+            "json" if is_answer => text.clone_into(&mut recipe.answer),
             "json" => {
                 let (image, _) = image.unwrap_or_else(|| panic!("{title}: a file for no image"));
                 let file = serde_json::from_str(text).unwrap();
@@ -64,7 +74,14 @@ fn recipe(section: &str) -> Recipe {
 fn every_recipe_leads_to_the_auth_file_that_it_shows() {
     let recipes = recipes();
     assert!(recipes.len() >= 7, "{recipes:?}");
-    for recipe in recipes {
+    let (with_secrets, with_providers): (Vec<_>, Vec<_>) = recipes
+        .into_iter()
+        .partition(|recipe| recipe.providers.is_null());
+    assert_eq!(with_providers.len(), 3);
+    for recipe in with_providers {
+        leads_to_its_files_without_a_secret(&recipe);
+    }
+    for recipe in with_secrets {
         let title = &recipe.title;
         assert!(!recipe.files.is_empty(), "{title}");
         let name = recipe.secret["metadata"]["name"].as_str().unwrap();
@@ -88,6 +105,25 @@ fn every_recipe_leads_to_the_auth_file_that_it_shows() {
                 "{title}: {explained}"
             );
         }
+    }
+}
+
+/// Runs the recipe with a script in the place of kubelet's provider, which answers what the
+/// recipe shows.
+fn leads_to_its_files_without_a_secret(recipe: &Recipe) {
+    let title = &recipe.title;
+    assert!(!recipe.files.is_empty(), "{title}");
+    let node = Node::with_registries(&recipe.registries);
+    let name = recipe.providers["providers"][0]["name"].as_str().unwrap();
+    node.configure_providers(&[StandIn::new(name, &["a.test"], &print(&recipe.answer))]);
+    node.write(CONFIG, recipe.providers.to_string());
+    for (image, expected) in &recipe.files {
+        let provider = node.provider(&Cluster::new());
+        let outcome = provider.with_node_providers(&node, name).pull(image);
+        outcome.answers(EMPTY);
+        outcome.is_quiet();
+        let file = node.auth_file(image);
+        assert_eq!(file.as_ref(), Some(expected), "{title}: {image}");
     }
 }
 
