@@ -118,7 +118,8 @@ fn leads_to_its_files_without_a_secret(recipe: &Recipe) {
     node.configure_providers(&[StandIn::new(name, &["a.test"], &print(&recipe.answer))]);
     node.write(CONFIG, recipe.providers.to_string());
     for (image, expected) in &recipe.files {
-        let provider = node.provider(&Cluster::new());
+        let cluster = Cluster::new();
+        let provider = node.provider(&cluster);
         let outcome = provider.with_node_providers(&node, name).pull(image);
         outcome.answers(EMPTY);
         outcome.is_quiet();
