@@ -209,7 +209,7 @@ pub fn settings_over(
     Settings::load_around_file(given, variable, root)
 }
 
-/// A path that is not that of a file: a mistake of whoever typed it.
+/// Checks that a path is that of a file: wrong usage if it is not.
 fn existing_file(path: PathBuf) -> Result<PathBuf, String> {
     match fs::metadata(&path) {
         Ok(metadata) if metadata.is_dir() => Err("is a directory".to_owned()),
@@ -236,7 +236,7 @@ fn variable(name: &str) -> Option<OsString> {
     env::var_os(name)
 }
 
-/// The kubeconfigs of whoever runs a subcommand, as kubectl finds them: all of
+/// The kubeconfigs of the user of a subcommand, as kubectl finds them: all of
 /// `KUBECONFIG`, else the one in the home directory.
 pub fn kubeconfigs() -> Vec<PathBuf> {
     let listed = variable("KUBECONFIG").filter(|list| !list.is_empty());

@@ -218,7 +218,7 @@ fn for_named_secrets_the_right_to_get_them_is_enough() {
     let annotated = format!("{KEY}=mirror-login");
     let (status, message, remedy) = access(&["--annotation", &annotated]);
     assert!(
-        status == "FAIL" && message.contains("hand over"),
+        status == "FAIL" && message.contains("does not pass"),
         "{message}"
     );
     assert!(

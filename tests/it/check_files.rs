@@ -134,7 +134,7 @@ fn the_auth_directory_is_roots_alone() {
         },
         "FAIL",
         "auth-dir",
-        "no directory",
+        "not a directory",
         "--auth-dir",
     );
 }

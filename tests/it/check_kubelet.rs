@@ -110,7 +110,7 @@ fn k3s_is_told_by_its_files_too() {
         ready.write(&format!("{file}{name}"), text);
     }
     assert_eq!(warned(&ready), []);
-    // Without the plus it replaces what was said before.
+    // Without the plus it replaces earlier values.
     ready.write(&format!("{file}.d/15.yaml"), "kubelet-arg: [v=4]\n");
     assert_eq!(warned(&ready), [("WARN".to_owned(), "kubelet".to_owned())]);
 }

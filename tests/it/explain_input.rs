@@ -190,7 +190,7 @@ fn what_the_api_server_would_not_list_is_skipped_with_the_reason() {
         let (_, skipped) = user_and_skipped(&pod.to_string());
         assert_eq!(skipped.len(), 1, "{pod}: {skipped:?}");
     }
-    // No namespace is the one that is asked for.
+    // A missing namespace means the requested one.
     let unqualified = with("metadata", json!({"name": "s"}));
     assert_eq!(
         user_and_skipped(&list(&[unqualified])),

@@ -24,7 +24,7 @@ fn with_mirror(lines: &str) -> String {
     )
 }
 
-/// What the first line says of the image is this, or begins like this.
+/// Asserts that the first line of the image is this, or begins like this.
 #[track_caller]
 fn assert_verdict(registries: &str, global: &str, secrets: &str, outcome: &str, expected: &str) {
     let node = Node::with_registries(registries).and_global_auth(global);

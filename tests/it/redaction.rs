@@ -302,10 +302,10 @@ fn when_the_api_server_fails() {
         (Fault::status(404), "the answer is 404"),
         (answer(AnswerFault::HangInBody), "no answer in"),
         (answer(AnswerFault::CutInBody), "no answer in"),
-        (answer(AnswerFault::TruncatedJson), "no SecretList"),
-        (answer(AnswerFault::LoginPage), "no SecretList"),
+        (answer(AnswerFault::TruncatedJson), "not a SecretList"),
+        (answer(AnswerFault::LoginPage), "not a SecretList"),
         (answer(AnswerFault::Garbage), "no answer in"),
-        (answer(AnswerFault::LengthTooSmall), "no SecretList"),
+        (answer(AnswerFault::LengthTooSmall), "not a SecretList"),
         (
             Fault::redirect(302, "https://127.0.0.1:9/?token=hunter2-s3cr3t"),
             "the answer is a redirect",
@@ -335,7 +335,7 @@ fn when_the_api_server_fails_once() {
 #[test]
 fn when_the_api_server_repeats_what_it_was_sent() {
     for (code, words) in [
-        (200, "no SecretList"),
+        (200, "not a SecretList"),
         (400, "the answer is 400"),
         (401, "does not accept the pod's token"),
         (403, "may not list secrets"),

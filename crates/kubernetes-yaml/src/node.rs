@@ -67,7 +67,7 @@ pub struct Entry {
     pub value: Node,
 }
 
-/// Why a text is no document.
+/// Why a text is not a document.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} at line {line} column {column}")]
 pub struct SyntaxError {

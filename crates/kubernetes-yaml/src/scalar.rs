@@ -48,7 +48,7 @@ fn string(text: String) -> Value {
     Value::String(Wiped::new(text))
 }
 
-/// The text that base64 stands for. Go skips line breaks in it.
+/// The text that base64 encodes; line breaks are skipped, as in Go.
 fn binary(mut text: String) -> Option<Value> {
     text.retain(|c| !matches!(c, '\r' | '\n'));
     let decoded = Wiped::new(BASE64.decode(&*Wiped::new(text)).ok()?);

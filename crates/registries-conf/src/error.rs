@@ -60,13 +60,13 @@ pub enum Invalid {
     /// The file nests arrays, tables or dotted keys without end.
     #[error("nested too deeply")]
     NestedTooDeeply,
-    /// A number, of whatever key, does not fit 64 bits.
+    /// A number, of any key, does not fit 64 bits.
     #[error("number {number:?} is out of range")]
     NumberOutOfRange {
         /// The digits.
         number: String,
     },
-    /// A time, of whatever key, has a leap second.
+    /// A time, of any key, has a leap second.
     #[error("time {time:?} has a leap second")]
     LeapSecond {
         /// The time.

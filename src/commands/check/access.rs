@@ -39,7 +39,7 @@ pub(super) fn named(
     {
         return Err(Finding::fail(
             NAME,
-            format!("kubelet does not hand over the annotation {key}: all Secrets are listed"),
+            format!("kubelet does not pass the annotation {key}: all Secrets are listed"),
             format!("{} --secrets-annotation {key}", rewrite(&entry.file)),
         ));
     }
@@ -185,7 +185,7 @@ fn own(
             if refusal.status.as_u16() == 401 =>
         {
             let message = format!(
-                "the API server does not take the token (audience {audiences:?}): it is for somebody else, or too old"
+                "the API server does not accept the token (audience {audiences:?}): it is for another audience, or has expired"
             );
             failed(message)
         }

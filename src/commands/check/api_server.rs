@@ -85,7 +85,8 @@ fn is_about_login(status: StatusCode) -> bool {
 fn reached(what: &str, trust: &Trust) -> Finding {
     if *trust == Trust::Nothing {
         let message = format!("{what} answers, and its certificate is not verified");
-        let remedy = "take --insecure-skip-tls-verify away: whoever answers gets the pods' tokens";
+        let remedy =
+            "remove --insecure-skip-tls-verify: any server that answers gets the pods' tokens";
         return Finding::fail(NAME, message, remedy);
     }
     Finding::pass(NAME, format!("{what} answers, its certificate is verified"))
@@ -105,7 +106,12 @@ pub(super) fn audience(
     let token = entry.provider.token_attributes.as_ref()?;
     let wanted = &token.service_account_token_audience;
     let file = entry.file.display();
-    let pass = || Finding::pass(NAME, format!("the API server takes tokens for {wanted:?}"));
+    let pass = || {
+        Finding::pass(
+            NAME,
+            format!("the API server accepts tokens for {wanted:?}"),
+        )
+    };
     if let Some(accepted) = accepted {
         return Some(if accepted.contains(wanted) {
             pass()
@@ -132,15 +138,15 @@ pub(super) fn audience(
                     "kubelet asks for tokens for {wanted:?}, the API server's issuer is {issuer:?}"
                 ),
                 format!(
-                    "unless it was started with --api-audiences, set serviceAccountTokenAudience in {file} to its issuer; this tells: {compare}"
+                    "unless it was started with --api-audiences, set serviceAccountTokenAudience in {file} to its issuer, which this prints: {compare}"
                 ),
             ),
             Err(error) => Finding::warn(
                 NAME,
                 format!(
-                    "whether the API server takes tokens for {wanted:?} is not known: {error:#}"
+                    "whether the API server accepts tokens for {wanted:?} is not known: {error:#}"
                 ),
-                format!("compare it with what this tells: {compare}"),
+                format!("compare it with what this prints: {compare}"),
             ),
         },
     )

@@ -39,7 +39,7 @@ pub(super) fn check(root: &Root, config: &Settings, named: &Path) -> Vec<Finding
         Err(error) => return vec![unreadable(&format!("{shown}: {error}"), &error)],
     };
     if !metadata.is_dir() {
-        let message = format!("{shown} is no directory");
+        let message = format!("{shown} is not a directory");
         return vec![Finding::fail(
             NAME,
             message,

@@ -26,7 +26,7 @@ pub(super) fn check(root: &Root, bin_dir: &Path) -> Finding {
         }
     };
     if !metadata.is_file() {
-        let message = format!("{shown} is no file");
+        let message = format!("{shown} is not a file");
         return Finding::fail(NAME, message, format!("put the executable at {shown}"));
     }
     let mode = metadata.permissions().mode() & 0o7777;
@@ -37,7 +37,7 @@ pub(super) fn check(root: &Root, bin_dir: &Path) -> Finding {
     match root.loophole(&path) {
         Ok(None) => Finding::pass(NAME, shown.to_string()),
         Ok(Some(loophole)) => {
-            let message = format!("{loophole}: whoever does so is root after the next pull");
+            let message = format!("{loophole}: the next pull runs what is there as root");
             Finding::fail(NAME, message, loophole.remedy())
         }
         Err(error) => {

@@ -31,7 +31,7 @@ pub(super) enum ReviewError {
     #[error(transparent)]
     Client(#[from] ClientError),
     /// The response is not a review.
-    #[error("the answer is no review: is this the API server?")]
+    #[error("the answer is not a review: is this the API server?")]
     NoReview(#[source] DecodeError),
 }
 

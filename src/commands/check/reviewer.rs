@@ -12,7 +12,7 @@ use super::user::User;
 
 /// What to do where the user may not.
 pub(super) const REMEDY: &str =
-    "ask with somebody who may create subjectaccessreviews, such as cluster-admin";
+    "use a user who may create subjectaccessreviews, such as cluster-admin";
 
 /// The user, and the server of the kubeconfig.
 #[derive(Debug)]
@@ -22,8 +22,8 @@ pub(super) struct Reviewer {
 }
 
 impl Reviewer {
-    /// The user of that kubeconfig; its login is for the server in it alone, whatever the
-    /// node's settings say. `by_hand` are the settings of our own command line.
+    /// The user of that kubeconfig; its login is only for the server in it, whatever the
+    /// node's settings are. `by_hand` are the settings of our own command line.
     ///
     /// # Errors
     /// What is wrong with the kubeconfig, in one line.

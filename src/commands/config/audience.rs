@@ -108,7 +108,7 @@ pub(in crate::commands) fn issuer(
         .map_err(DecodeError::from)
         .with_context(asked)?;
     let is_odd = wire.issuer.is_empty() || wire.issuer.chars().any(char::is_control);
-    anyhow::ensure!(!is_odd, "{}: its issuer is no audience", asked());
+    anyhow::ensure!(!is_odd, "{}: its issuer is not a valid audience", asked());
     Ok(wire.issuer)
 }
 

@@ -63,7 +63,7 @@ impl Expected {
     /// The content of a file, or of stdin.
     ///
     /// # Errors
-    /// Where it cannot be read, and a terminal, which nobody would type it into.
+    /// It cannot be read, or is a terminal, into which manifests are not typed.
     pub(super) fn read(
         &self,
         file: &Path,

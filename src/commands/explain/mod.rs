@@ -145,12 +145,12 @@ impl ExplainedImage<'_> {
         Some(why.map_or_else(none_matches, |why| why.to_string()))
     }
 
-    /// Whether kubelet is told that the image is that of a service account.
+    /// Whether the response makes kubelet record the image for the service account.
     fn is_owned(&self, settings: &Settings) -> bool {
         self.logins.response(settings) != Response::empty()
     }
 
-    /// Why kubelet is told this.
+    /// The reason for that.
     fn why_told(&self, settings: &Settings) -> &'static str {
         if self.is_owned(settings) {
             "a credential of the pod is used, so other service accounts must prove that they may use the image"

@@ -13,9 +13,9 @@ const BLANK: &str = "it has a blank or line break at an end";
 const SCHEME: &str = "no scheme but http:// and https:// is dropped";
 const VERSION: &str = "\"/v1\" or \"/v2\" is dropped only with a slash behind it";
 const TAG: &str = "a key has no tag and no digest";
-const STAR: &str = "a \"*\" in a path stands for itself";
+const STAR: &str = "a \"*\" in a path is an ordinary character";
 const CASE: &str = "upper and lower case differ";
-const LABELS: &str = "a \"*\" stands for one label of the host, within it";
+const LABELS: &str = "a \"*\" matches within one label of the host";
 const COMPONENT: &str = "a path ends with a whole component";
 const PATH: &str = "it has another path";
 
@@ -85,7 +85,7 @@ impl<'s> NearMisses<'s> {
     }
 }
 
-/// Why a key matches nothing at all, whatever the sources are.
+/// Why a key cannot match any source.
 pub(super) fn unparsable(key: &str) -> Option<String> {
     Key::parse(key).err().map(|error| format!("it {error}"))
 }

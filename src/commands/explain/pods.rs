@@ -24,10 +24,10 @@ const DEFAULT_ACCOUNT: &str = "default";
 /// The lists of a pod's containers.
 const CONTAINERS: [&str; 3] = ["initContainers", "containers", "ephemeralContainers"];
 
-/// What a manifest says of pods.
+/// The pods of a manifest.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Pods {
-    /// The namespace of all of them, where they say so.
+    /// The namespace of all of them, if they have one.
     pub(super) namespace: Option<Namespace>,
     /// Their service accounts.
     pub(super) accounts: BTreeSet<String>,
@@ -44,7 +44,7 @@ pub(super) fn read(file: &Path, stdin: &mut (impl Read + IsTerminal)) -> anyhow:
     let pods = || {
         let mut pods = Pods::default();
         for Item { json, kind } in PODS.items(&as_json(&bytes)?)? {
-            // Whatever is not an object is no pod either.
+            // A value that is not an object is not a pod.
             let mut object: Value = serde_json::from_str(json.get()).unwrap_or_default();
             if let (Some(kind), Some(fields)) = (kind, object.as_object_mut()) {
                 fields.entry("kind").or_insert(kind.into());

@@ -115,7 +115,7 @@ pub(in crate::commands) struct WireCandidate<'a, S> {
     #[serde(rename = "shortName")]
     short_name: &'a str,
     name: &'a str,
-    /// `null` where a search registry says so.
+    /// `null` if it comes from a search registry.
     alias: Option<WirePlace<'a>>,
     #[serde(flatten)]
     pull: WirePull<'a, S>,

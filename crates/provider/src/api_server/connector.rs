@@ -51,7 +51,7 @@ impl TlsConnector {
         let config = config.ok_or(ureq::Error::Tls("TLS with neither server nor proxy"))?;
         let host = bare_host(uri).to_owned();
         let name = ServerName::try_from(host)
-            .map_err(|_invalid| ureq::Error::Tls("the proxy's host is no valid name"))?;
+            .map_err(|_invalid| ureq::Error::Tls("the proxy's host is not a valid name"))?;
         ClientConnection::new(config, name).map_err(other)
     }
 }

@@ -45,7 +45,7 @@ pub enum RequestError {
     Kind(String),
     /// Another version of the API.
     #[error(
-        "stdin speaks apiVersion {0:?}, expected {API_VERSION:?}: set it in the kubelet's CredentialProviderConfig"
+        "stdin has apiVersion {0:?}, expected {API_VERSION:?}: set it in kubelet's CredentialProviderConfig"
     )]
     ApiVersion(String),
     /// No image, or one that is not an image reference.

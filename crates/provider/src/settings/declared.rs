@@ -162,7 +162,7 @@ settings! {
     }
     INSECURE_SKIP_TLS_VERIFY {
         "insecure-skip-tls-verify", "INSECURE_SKIP_TLS_VERIFY", Kind::Switch, &[],
-        "Do not verify the API server's certificate: whoever answers gets the token",
+        "Do not verify the API server's certificate: any server that answers gets the token",
     }
     API_SERVER_ENV_FILE {
         "api-server-env-file", "API_SERVER_ENV_FILE", Kind::One("FILE"),

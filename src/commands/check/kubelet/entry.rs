@@ -172,7 +172,7 @@ fn speaks(entry: &Entry) -> Finding {
     match &provider.token_attributes {
         None => Finding::fail(
             NAME,
-            "no tokenAttributes: kubelet hands over no token, so that no Secret can be read",
+            "no tokenAttributes: kubelet passes no token, so that no Secret can be read",
             remedy(),
         ),
         Some(token) => {

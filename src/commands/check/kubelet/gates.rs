@@ -28,7 +28,9 @@ fn judged(version: Option<Version>, gate: Option<bool>) -> Finding {
     let off = |version: &str| {
         Finding::fail(
             NAME,
-            format!("kubelet{version} has the feature gate {GATE} off: it hands out no token"),
+            format!(
+                "kubelet{version} has the feature gate {GATE} off: it passes no tokens to providers"
+            ),
             format!("remove {GATE}=false from its feature gates and restart it"),
         )
     };
@@ -43,14 +45,12 @@ fn judged(version: Option<Version>, gate: Option<bool>) -> Finding {
         (Some(version), _) if version >= ON => Finding::pass(NAME, format!("kubelet {version}")),
         (Some(version), Some(true)) if version >= KNOWN => Finding::warn(
             NAME,
-            format!(
-                "kubelet {version} hands out tokens as an alpha feature, and knows no cacheType"
-            ),
+            format!("kubelet {version} passes tokens as an alpha feature, and has no cacheType"),
             "update it to 1.34 or later, or remove cacheType from tokenAttributes",
         ),
         (Some(version), _) => Finding::fail(
             NAME,
-            format!("kubelet {version} hands out no token"),
+            format!("kubelet {version} passes no tokens to providers"),
             "update it to 1.34 or later",
         ),
     }

@@ -290,7 +290,7 @@ fn parse_server(found: &Found) -> Result<Uri, DiscoverError> {
 
 fn trust(settings: &Settings, kubeconfig: Option<&Kubeconfig>) -> Trust {
     if settings.insecure_skip_tls_verify {
-        warn!("--insecure-skip-tls-verify: whoever answers gets the pod's token");
+        warn!("--insecure-skip-tls-verify: any server that answers gets the pod's token");
         return Trust::Nothing;
     }
     settings

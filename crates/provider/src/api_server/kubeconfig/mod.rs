@@ -207,7 +207,7 @@ impl Document {
         CONTEXTS.find(self, name)
     }
 
-    /// What `current-context` says; `None` where it is missing or empty.
+    /// The value of `current-context`; `None` if it is missing or empty.
     fn context_name(&self) -> Result<Option<&str>, KubeconfigProblem> {
         text(self.0.as_ref(), "current-context")
     }

@@ -156,10 +156,10 @@ pub enum SecretsError {
     #[error(transparent)]
     Client(ClientError),
     /// A 200 that is not a list of Secrets: a login page, or another service.
-    #[error("the answer is no SecretList: is this the API server?")]
+    #[error("the answer is not a SecretList: is this the API server?")]
     NoList(#[source] Option<DecodeError>),
     /// A 200 that is not a Secret.
-    #[error("the answer is no Secret: is this the API server?")]
+    #[error("the answer is not a Secret: is this the API server?")]
     NoSecret(#[source] Option<DecodeError>),
     /// The list does not come to an end.
     #[error("the list of secrets expired {MAX_RESTARTS} times while it was read")]
