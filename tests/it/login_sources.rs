@@ -1,6 +1,7 @@
 //! Where logins come from beside the Secrets of the pod's namespace: Secrets that are
 //! shared among namespaces, and the node's own logins alone. Also images without a mirror.
 
+use serde_json::json;
 use test_cluster::Fault;
 
 use crate::selection::chosen;
@@ -217,4 +218,37 @@ fn config_adds_the_patterns_of_images_without_a_mirror() {
         "{outcome}"
     );
     assert!(outcome.stdout.contains("--unmirrored"), "{outcome}");
+}
+
+#[test]
+fn explain_takes_shared_secrets_out_of_files_too() {
+    let node = Node::with_mirror();
+    let secret = |namespace: &str, user: &str| {
+        let config = docker_config(&[("mirror.example", user)]);
+        json!({
+            "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/dockerconfigjson",
+            "metadata": {"name": "mirror", "namespace": namespace},
+            "stringData": {".dockerconfigjson": config},
+        })
+    };
+    let file = [secret("logins", "shared:p"), secret("other", "other:p")];
+    node.write(
+        "secrets.json",
+        json!({"kind": "List", "items": file}).to_string(),
+    );
+    let path = node.path("secrets.json").display().to_string();
+    let explain = ["explain", NGINX, "-n", NAMESPACE, "--secrets", &path];
+    let provider = node.provider_without_cluster();
+
+    let without = provider.run_with(&explain);
+    let with = provider.run_with(&[&explain[..], &["--shared-secret", "logins/mirror"]].concat());
+
+    assert!(!without.stdout.contains("user \"shared\""), "{without}");
+    assert!(
+        with.stdout.contains("shared secret \"logins/mirror\""),
+        "{with}"
+    );
+    assert!(with.stdout.contains("user \"shared\""), "{with}");
+    assert!(!with.stdout.contains("of namespace \"logins\""), "{with}");
+    assert!(with.stdout.contains("of namespace \"other\""), "{with}");
 }

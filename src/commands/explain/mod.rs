@@ -317,10 +317,14 @@ impl Places<'_> {
         let Some((account, token)) = &self.asked.token else {
             let mut places: Vec<Box<dyn LoginSource>> = Vec::new();
             let files = &self.command.secrets.secrets;
-            let given = secrets::read(files, &self.asked.namespace, stdin, findings)?;
+            let shared = &config.shared_secrets;
+            let namespace = &self.asked.namespace;
+            let mut given = secrets::read(files, namespace, shared, stdin, findings)?;
+            let shared = given.shared(shared, deadline);
             if config.secrets != SecretsPolicy::Never {
                 places.push(Box::new(given.named(names, deadline)));
             }
+            places.push(Box::new(shared));
             places.push(global_files);
             return select(sources, places, findings);
         };

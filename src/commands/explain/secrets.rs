@@ -20,7 +20,7 @@ use provider::api_server::{
 };
 use provider::deadline::Deadline;
 use provider::logins::{LoginSource, Observer, Origin, Selection, offer_secret, secret_origin};
-use provider::secret_names::SecretNames;
+use provider::secret_names::{SecretNames, SharedSecret};
 use provider::service_account::Namespace;
 
 const SECRETS: Expected = Expected {
@@ -29,12 +29,17 @@ const SECRETS: Expected = Expected {
     command: "kubectl get secrets -o yaml",
 };
 
-/// The Secrets of a namespace, each name once.
-pub(super) struct Given(Vec<One>);
+/// The Secrets of a namespace, each name once, and the shared ones by their place.
+pub(super) struct Given {
+    own: Vec<One>,
+    shared: Vec<(usize, Listed)>,
+}
 
 /// A Secret, usable or not.
 struct One {
     name: String,
+    /// Whether it says which namespace it is of.
+    has_namespace: bool,
     listed: Listed,
 }
 
@@ -66,6 +71,7 @@ struct Meta<'a> {
 pub(super) fn read(
     files: &[PathBuf],
     namespace: &Namespace,
+    shared: &[SharedSecret],
     stdin: &mut (impl Read + IsTerminal),
     findings: &mut Findings,
 ) -> anyhow::Result<Given> {
@@ -82,7 +88,26 @@ pub(super) fn read(
         items.extend(SECRETS.items(text).with_context(|| called(file))?);
     }
     let items = items.into_iter().map(|item| item.json).collect();
-    Ok(given(items, namespace, findings))
+    Ok(given(items, namespace, shared, findings))
+}
+
+/// The shared Secrets of files as logins, in their order.
+pub(super) struct SharedManifestSecrets {
+    secrets: Vec<(Origin, Listed)>,
+    deadline: Deadline,
+}
+
+impl LoginSource for SharedManifestSecrets {
+    fn offer(
+        &mut self,
+        selection: &mut Selection,
+        observer: &mut dyn Observer,
+    ) -> anyhow::Result<()> {
+        for (origin, secret) in self.secrets.drain(..) {
+            offer_secret(secret, |_name| origin, self.deadline, selection, observer)?;
+        }
+        Ok(())
+    }
 }
 
 /// The Secrets of files as logins: those of these names in their order, or all. Where
@@ -95,7 +120,28 @@ pub(super) struct ManifestSecrets<'a> {
 }
 
 impl Given {
-    /// The Secrets that count.
+    /// The shared Secrets; the files need not have them.
+    pub(super) fn shared(
+        &mut self,
+        names: &[SharedSecret],
+        deadline: Deadline,
+    ) -> SharedManifestSecrets {
+        let secrets = names.iter().enumerate().map(|(place, shared)| {
+            let (namespace, name) = (shared.namespace.to_string(), shared.name.clone());
+            let found = self.shared.iter().position(|(of, _)| *of == place);
+            let secret = match found {
+                Some(found) => self.shared.swap_remove(found).1,
+                None => Err(not_found(&name)),
+            };
+            (Origin::SharedSecret(place, namespace, name), secret)
+        });
+        SharedManifestSecrets {
+            secrets: secrets.collect(),
+            deadline,
+        }
+    }
+
+    /// The Secrets of the namespace that count.
     pub(super) fn named(
         self,
         names: Option<&SecretNames>,
@@ -103,7 +149,7 @@ impl Given {
     ) -> ManifestSecrets<'_> {
         let mut by_name: BTreeMap<String, Listed> = BTreeMap::new();
         let mut secrets = Vec::new();
-        for one in self.0 {
+        for one in self.own {
             if names.is_some() {
                 by_name.insert(one.name, one.listed);
             } else {
@@ -144,20 +190,38 @@ fn not_found(name: &str) -> UnusableSecret {
 }
 
 /// The Secrets among the items, in the order in which the API server would list them.
-fn given(items: Vec<&RawValue>, namespace: &Namespace, findings: &mut Findings) -> Given {
+fn given(
+    items: Vec<&RawValue>,
+    namespace: &Namespace,
+    shared: &[SharedSecret],
+    findings: &mut Findings,
+) -> Given {
     let mut found = Vec::new();
+    let mut found_shared = Vec::new();
     let mut names = BTreeSet::new();
+    let mut shared_names: Vec<BTreeSet<String>> = vec![BTreeSet::new(); shared.len()];
     // Backwards, since of two with the same name the last one counts.
     for item in items.into_iter().rev() {
+        let mut is_shared = false;
+        for (place, (wanted, names)) in shared.iter().zip(&mut shared_names).enumerate() {
+            let found = one(item, &wanted.namespace, names).ok();
+            let found = found.filter(|one| one.name == wanted.name && one.has_namespace);
+            is_shared |= found.is_some();
+            found_shared.extend(found.map(|one| (place, one.listed)));
+        }
         match one(item, namespace, &mut names) {
             Ok(one) => found.push(one),
+            Err(_) if is_shared => {}
             Err((name, reason)) => findings.skip(Origin::Secret(name), None, reason),
         }
     }
     // The winner is the same in any order, but a broken entry is only found if it is
     // decoded.
     found.sort_by(|one, other| one.name.cmp(&other.name));
-    Given(found)
+    Given {
+        own: found,
+        shared: found_shared,
+    }
 }
 
 /// A Secret; or its name, and why the API server would not have it.
@@ -186,6 +250,7 @@ fn one(
         namespace: of,
     }) = meta.map_err(nameless)?;
     let name = name.into_owned();
+    let has_namespace = of.is_some();
     if let Some(of) = of.filter(|of| of != namespace.as_str()) {
         return Err((name, format!("of namespace {of:?}")));
     }
@@ -199,7 +264,11 @@ fn one(
             problem,
         }),
     };
-    Ok(One { name, listed })
+    Ok(One {
+        name,
+        has_namespace,
+        listed,
+    })
 }
 
 /// `stringData` counts more than `data`, as for the API server that takes the one
@@ -284,8 +353,15 @@ mod tests {
             let files = [file.path().to_owned()];
             let namespace = Namespace::parse("ns").unwrap();
             let mut stdin = File::open("/dev/null").unwrap();
-            let given = read(&files, &namespace, &mut stdin, &mut Findings::default()).unwrap();
-            let secret = given.0.into_iter().next_back().unwrap().listed.ok();
+            let given = read(
+                &files,
+                &namespace,
+                &[],
+                &mut stdin,
+                &mut Findings::default(),
+            )
+            .unwrap();
+            let secret = given.own.into_iter().next_back().unwrap().listed.ok();
             let text = secret
                 .as_ref()
                 .map(|secret| Text::of_json(&secret.docker_config));
