@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_secret_is_refused_and_not_quoted() {
+    fn an_answer_that_is_not_a_secret_is_refused_and_not_quoted() {
         for body in [
             "",
             "<html>",
@@ -385,7 +385,7 @@ mod tests {
             let error = read_named(body.as_bytes(), "asked").unwrap_err();
             let error = anyhow::Error::new(error);
             let line = format!("{error:#} {error:?}");
-            assert!(line.contains("no Secret"), "{body}: {line}");
+            assert!(line.contains("not a Secret"), "{body}: {line}");
             assert!(!line.contains("hunter2"), "{line}");
         }
         let deep = format!(r#"{{"kind":"Secret","type":{}"#, "[".repeat(100_000));
