@@ -24,7 +24,7 @@ pub(crate) fn ours() -> Value {
 
 #[test]
 fn the_modes_are_the_same_whatever_the_umask() {
-    for umask in ["000", "022", "077"] {
+    for umask in ["000", "022", "077", "777"] {
         let node = Node::with_mirror();
         let script = format!("umask {umask}; \"$PROVIDER\"; exit $?");
         let cluster = Cluster::with_login();

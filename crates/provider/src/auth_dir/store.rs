@@ -296,11 +296,14 @@ impl<'a> Temporary<'a> {
                 Mode::from_raw_mode(PRIVATE),
             ) {
                 Ok(file) => {
-                    return Ok(Self {
+                    let temporary = Self {
                         directory,
                         name: Some(name),
                         file: File::from(file),
-                    });
+                    };
+                    // A umask may take even the owner's permissions away.
+                    fs::fchmod(&temporary.file, Mode::from_raw_mode(PRIVATE))?;
+                    return Ok(temporary);
                 }
                 // A killed process with the same ID has left this file.
                 Err(Errno::EXIST) if attempt < 100 => attempt += 1,
