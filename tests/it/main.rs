@@ -67,6 +67,8 @@ mod global_auth;
 #[cfg(test)]
 mod node_providers;
 #[cfg(test)]
+mod node_providers_kept;
+#[cfg(test)]
 mod node_providers_shown;
 #[cfg(test)]
 mod cluster;

@@ -12,8 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::rc::Rc;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use kubelet_credential_provider::provider_config::EnvVar;
 use kubelet_credential_provider::{ApiVersion, GoDuration, Request, Response, ResponseError};
@@ -22,10 +21,12 @@ use rustix::fd::OwnedFd;
 use secret::Secret;
 use tracing::{Level, debug, enabled, warn};
 
-use super::cache::{Cache, Fingerprint, Habit};
+use super::cache::Cache;
+use super::key::Fingerprint;
 use super::redact::redacted;
 use super::run::{Run, RunError};
 use super::select::{Configured, Provider, distinct};
+use super::turn::{Turn, Turns};
 use super::{NESTED, Settings, Wanted};
 use crate::deadline::Deadline;
 use crate::logins::{Needs, Origin};
@@ -33,11 +34,6 @@ use crate::sources::Sources;
 
 /// How long a provider may take. Most take less than a second.
 const LIMIT: Duration = Duration::from_secs(20);
-/// How long to wait for the answer of another run, after which the provider is asked once
-/// more.
-const TURN: Duration = Duration::from_secs(10);
-/// How long to wait before a lock that another run holds is tried again.
-const PAUSE: Duration = Duration::from_millis(10);
 /// The most providers that run at once. How many it takes is up to registries.conf.
 const MAX_RUNS: usize = 64;
 
@@ -102,24 +98,6 @@ pub(super) enum AskError {
     /// kubelet would not take it.
     #[error("read its answer")]
     Answer(#[from] ResponseError),
-}
-
-/// What is to be done for a source.
-enum Turn {
-    /// The answer was kept.
-    Kept(Response),
-    /// The provider is to be asked. Where other runs may wait for the answer, that is the
-    /// byte that is locked for it, and the lock, if it could be had.
-    Ask(Option<(i64, Option<Rc<OwnedFd>>)>),
-    /// It is asked already, by that errand of this run.
-    With(usize),
-}
-
-/// A lock that this run holds, or has given up, and the errand that it is for.
-struct Held {
-    byte: i64,
-    lock: Option<Rc<OwnedFd>>,
-    errand: usize,
 }
 
 impl Errands {
@@ -269,21 +247,16 @@ impl Asked {
 struct Start<'a> {
     our_variables: Vec<&'a EnvVar>,
     deadline: Deadline,
-    /// When to wait for other runs no longer.
-    until: Instant,
-    held: Vec<Held>,
+    turns: Turns,
     is_tidy: bool,
 }
 
 impl<'a> Start<'a> {
     fn new(configured: &'a Configured, deadline: Deadline) -> Self {
-        let now = Instant::now();
-        let turn = TURN.min(deadline.remaining() / 4);
         Self {
             our_variables: configured.our_variables(),
             deadline,
-            until: now.checked_add(turn).unwrap_or(now),
-            held: Vec::new(),
+            turns: Turns::new(deadline),
             is_tidy: false,
         }
     }
@@ -297,36 +270,39 @@ impl<'a> Start<'a> {
         sources: &[&ImageName],
     ) {
         for &source in sources {
-            let state = match self.turn(to.cache.as_ref(), asked, source) {
-                Turn::Kept(answer) => {
-                    debug!(origin = %asked.origin, %source, "its answer was kept");
-                    State::Kept(answer)
-                }
-                Turn::With(errand) => {
-                    if let Some(errand) = to.list.get_mut(errand) {
-                        errand.others.push(source.clone());
+            let state =
+                match self
+                    .turns
+                    .take(to.cache.as_ref(), &asked.fingerprint, source.as_str())
+                {
+                    Turn::Kept(answer) => {
+                        debug!(origin = %asked.origin, %source, "its answer was kept");
+                        State::Kept(answer)
                     }
-                    continue;
-                }
-                Turn::Ask(lock) => {
-                    if to.list.len() >= MAX_RUNS {
-                        let most = MAX_RUNS;
-                        warn!(%source, "not asked, as {most} node providers have been");
-                        return;
+                    Turn::With(errand) => {
+                        if let Some(errand) = to.list.get_mut(errand) {
+                            errand.others.push(source.clone());
+                        }
+                        continue;
                     }
-                    if let Some(cache) = to.cache.as_mut().filter(|_| !self.is_tidy) {
-                        cache.tidy();
-                        self.is_tidy = true;
+                    Turn::Ask(lock) => {
+                        if to.list.len() >= MAX_RUNS {
+                            let most = MAX_RUNS;
+                            warn!(%source, "not asked, as {most} node providers have been");
+                            return;
+                        }
+                        if let Some(cache) = to.cache.as_mut().filter(|_| !self.is_tidy) {
+                            cache.tidy();
+                            self.is_tidy = true;
+                        }
+                        if let Some((byte, lock)) = &lock {
+                            let (byte, lock) = (*byte, lock.clone());
+                            self.turns.hold(byte, lock, to.list.len());
+                        }
+                        let lock = lock.and_then(|(_, lock)| lock);
+                        self.run(provider, asked, source, lock)
                     }
-                    if let Some((byte, lock)) = &lock {
-                        let (byte, lock) = (*byte, lock.clone());
-                        let errand = to.list.len();
-                        self.held.push(Held { byte, lock, errand });
-                    }
-                    let lock = lock.and_then(|(_, lock)| lock);
-                    self.run(provider, asked, source, lock)
-                }
-            };
+                };
             to.list.push(Errand {
                 asked: Rc::clone(asked),
                 source: source.clone(),
@@ -370,50 +346,6 @@ impl<'a> Start<'a> {
         }
         command.env(NESTED, "1");
         command
-    }
-
-    /// Decides whether the provider is to be asked for a source, once other runs that ask
-    /// the same have their answer.
-    fn turn(&self, cache: Option<&Cache>, asked: &Asked, source: &ImageName) -> Turn {
-        let Some(cache) = cache else {
-            return Turn::Ask(None);
-        };
-        let (provider, source) = (&asked.fingerprint, source.as_str());
-        let mut own: Option<(i64, OwnedFd)> = None;
-        loop {
-            if let Some(answer) = cache.find(provider, source) {
-                return Turn::Kept(answer);
-            }
-            let habit = cache.habit(provider);
-            let Some(byte) = Habit::lock(habit, provider, source) else {
-                return Turn::Ask(None);
-            };
-            if let Some(held) = self.held.iter().find(|held| held.byte == byte) {
-                return match habit {
-                    Some(_) => Turn::With(held.errand),
-                    None => Turn::Ask(Some((byte, held.lock.clone()))),
-                };
-            }
-            // Only now is it certain that no other run has answered in between.
-            own = match own {
-                Some((held, lock)) if held == byte => {
-                    return Turn::Ask(Some((byte, Some(Rc::new(lock)))));
-                }
-                _ => None,
-            };
-            match cache.hold(byte) {
-                Ok(Some(lock)) => own = Some((byte, lock)),
-                Ok(None) if Instant::now() < self.until => sleep(PAUSE),
-                Ok(None) => {
-                    debug!(source, "another run still waits for the same answer");
-                    return Turn::Ask(Some((byte, None)));
-                }
-                Err(error) => {
-                    debug!(source, "ask without a lock: {error}");
-                    return Turn::Ask(Some((byte, None)));
-                }
-            }
-        }
     }
 }
 

@@ -11,21 +11,21 @@
 //! response. A further file for each provider records how its last response was cached,
 //! so that runs wait for each other only if that helps.
 
-use std::ffi::{OsStr, OsString};
-use std::fmt::Write as _;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use kubelet_credential_provider::{ApiVersion, CacheKeyType, GoDuration, Response};
+use nix::time::{ClockId, clock_gettime};
 use rustix::fd::OwnedFd;
 use rustix::fs::{self, AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{geteuid, getpid};
-use rustix::time::{ClockId, clock_gettime};
-use sha2::{Digest, Sha256};
 
+use super::key::{Fingerprint, Habit, file_name, habit_name, place};
 use super::loophole_of;
 use crate::auth_dir::hold_lock;
 use crate::ownership::Loophole;
@@ -46,7 +46,6 @@ const TEMPORARY_AGE: i64 = 2 * 60;
 const LOCKS: &str = "providers.lock";
 /// Nothing but the owner may read or write a file.
 const OTHERS: u32 = 0o077;
-const NANOSECONDS: u64 = 1_000_000_000;
 
 /// The directory with the answers.
 #[derive(Debug)]
@@ -55,24 +54,6 @@ pub(super) struct Cache {
     directory: OwnedFd,
     boot: String,
     is_full: bool,
-}
-
-/// What an answer depends on: the provider's entry and path, its executable, and the
-/// files of kubelet's configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fingerprint {
-    /// Of the path alone, by which files are named.
-    path: [u8; 32],
-    all: String,
-}
-
-/// How the last answer of a provider was kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Habit {
-    /// For these images.
-    Kept(CacheKeyType),
-    /// Not at all, or there was no response.
-    NotKept,
 }
 
 /// Why no answers are kept.
@@ -104,44 +85,6 @@ pub(super) enum CacheError {
         #[source]
         source: io::Error,
     },
-}
-
-/// For which images an answer is, with a source as the example.
-fn place(provider: &Fingerprint, kind: CacheKeyType, source: &str) -> [u8; 32] {
-    let (kind, key) = match kind {
-        CacheKeyType::Image => ("image", source),
-        CacheKeyType::Registry => ("registry", registry_of(source)),
-        CacheKeyType::Global => ("global", ""),
-    };
-    digest([&provider.path, kind.as_bytes(), key.as_bytes()])
-}
-
-/// The host, with its port (kubelet: `parseRegistry`).
-pub(super) fn registry_of(source: &str) -> &str {
-    source.split_once('/').map_or(source, |(host, _)| host)
-}
-
-fn digest<const N: usize>(parts: [&[u8]; N]) -> [u8; 32] {
-    let mut digest = Sha256::new();
-    for part in parts {
-        digest.update(part.len().to_le_bytes());
-        digest.update(part);
-    }
-    digest.finalize().into()
-}
-
-impl Fingerprint {
-    /// Of the provider at `path`, and all else that its answers depend on.
-    pub(super) fn new(path: &Path, all: Sha256) -> Self {
-        let mut hex = String::new();
-        for byte in all.finalize() {
-            write!(hex, "{byte:02x}").unwrap_or_default();
-        }
-        Self {
-            path: digest([path.as_os_str().as_bytes()]),
-            all: hex,
-        }
-    }
 }
 
 impl Cache {
@@ -271,7 +214,8 @@ impl Cache {
     /// A temporary file is of a run that is about to rename it, or was killed.
     fn remove_if_old(&self, name: &OsStr) {
         let stat = fs::statat(&self.directory, name, AtFlags::SYMLINK_NOFOLLOW);
-        let now = clock_gettime(ClockId::Realtime).tv_sec;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.map_or(0, |now| now.as_secs().cast_signed());
         if stat.is_ok_and(|stat| now.saturating_sub(stat.st_mtime) > TEMPORARY_AGE) {
             self.remove(name);
         }
@@ -357,43 +301,6 @@ impl Cache {
     }
 }
 
-impl Habit {
-    /// The byte to be locked while the provider is asked; `None` where waiting for
-    /// another run's answer is of no use.
-    pub(super) fn lock(habit: Option<Self>, provider: &Fingerprint, source: &str) -> Option<i64> {
-        let place = match habit {
-            // Whatever it is kept for, the first answer shows.
-            None => digest([&provider.path, b"habit"]),
-            Some(Self::NotKept) => return None,
-            Some(Self::Kept(kind)) => place(provider, kind, source),
-        };
-        let first = place.iter().take(size_of::<i64>());
-        let number = first.fold(0_u64, |number, &byte| (number << 8) | u64::from(byte));
-        // The last byte of a file has the number i64::MAX - 1.
-        i64::try_from(number >> 2).ok()
-    }
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Kept(CacheKeyType::Image) => "Image",
-            Self::Kept(CacheKeyType::Registry) => "Registry",
-            Self::Kept(CacheKeyType::Global) => "Global",
-            Self::NotKept => "NotKept",
-        }
-    }
-
-    fn parse(text: &[u8]) -> Option<Self> {
-        let all = [
-            Self::Kept(CacheKeyType::Image),
-            Self::Kept(CacheKeyType::Registry),
-            Self::Kept(CacheKeyType::Global),
-            Self::NotKept,
-        ];
-        let mut all = all.into_iter();
-        all.find(|habit| habit.as_str().as_bytes() == text)
-    }
-}
-
 /// What follows the first line of a file.
 struct Content {
     text: Wiped<Vec<u8>>,
@@ -406,22 +313,12 @@ impl Content {
     }
 }
 
-fn file_name(place: &[u8; 32]) -> OsString {
-    let mut name = String::from("provider-");
-    for byte in place {
-        write!(name, "{byte:02x}").unwrap_or_default();
-    }
-    name.into()
-}
-
-fn habit_name(provider: &Fingerprint) -> OsString {
-    file_name(&digest([&provider.path, b"habit"]))
-}
-
-/// The time since the boot, in nanoseconds; this clock cannot be set.
+/// The time since the boot, in nanoseconds: nobody sets that clock. Where it cannot be
+/// read, everything has expired.
 fn now() -> u64 {
-    let now = clock_gettime(ClockId::Boottime);
-    let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
-    let rest = u64::try_from(now.tv_nsec).unwrap_or_default();
-    seconds.saturating_mul(NANOSECONDS).saturating_add(rest)
+    let now = clock_gettime(ClockId::CLOCK_BOOTTIME);
+    let now = now
+        .ok()
+        .and_then(|now| Duration::from(now).as_nanos().try_into().ok());
+    now.unwrap_or(u64::MAX)
 }

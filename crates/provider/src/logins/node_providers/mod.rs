@@ -3,9 +3,9 @@
 //! of that name.
 //!
 //! - `select` chooses the provider for each source, and refuses those that must not run.
-//! - `ask` starts those without a cached response, in turn with other runs.
+//! - `ask` starts those without a cached response, in turn with other runs (`turn`).
 //! - `run` is a provider that is running, with all processes that it starts.
-//! - `cache` keeps responses for as long as kubelet would.
+//! - `cache` keeps responses for as long as kubelet would, by the `key` that kubelet uses.
 //! - `redact` is for their stderr.
 //!
 //! They get nothing of the pod, and no annotation or Secret has an effect on them: their
@@ -16,8 +16,10 @@
 
 mod select;
 mod ask;
+mod turn;
 mod run;
 mod cache;
+mod key;
 mod redact;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,7 +35,7 @@ use serde::Serialize;
 use tracing::debug;
 
 use self::ask::{Answered, Errands};
-use self::cache::registry_of;
+use self::key::registry_of;
 use super::{GlobalAuthFile, LoginSource, Needs, Observer, Selection, Skipped};
 use crate::deadline::Deadline;
 use crate::excerpt::ShownKey;

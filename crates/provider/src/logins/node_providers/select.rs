@@ -13,7 +13,7 @@ use kubelet_credential_provider::{ApiVersion, GoDuration};
 use registries_conf::{ImageName, resolve_below};
 use sha2::{Digest, Sha256};
 
-use super::cache::Fingerprint;
+use super::key::Fingerprint;
 use super::loophole_of;
 use super::{Settings, Wanted};
 
