@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -30,6 +31,9 @@ pub(crate) struct Scene {
     pub(crate) mirrored: bool,
     /// Short names in a drop-in, as distributions ship them.
     pub(crate) short_names: usize,
+    /// Whether a credential provider of the node has a login for the first mirror, which
+    /// is kept.
+    pub(crate) node_provider: bool,
 }
 
 /// As many as the shortnames.conf of current distributions has.
@@ -89,6 +93,7 @@ pub(crate) const NO_MIRROR: Scene = Scene {
     registries: 0,
     mirrored: false,
     short_names: 0,
+    node_provider: false,
 };
 
 pub(crate) const ONE_SECRET: Scene = Scene {
@@ -97,6 +102,19 @@ pub(crate) const ONE_SECRET: Scene = Scene {
     matching: 1,
     ..NO_MIRROR
 };
+
+/// [`ONE_SECRET`], whose login is that of a provider of the node in place of the Secret.
+pub(crate) const NODE_PROVIDER: Scene = Scene {
+    name: "1 node provider",
+    matching: 0,
+    other: 1,
+    node_provider: true,
+    ..ONE_SECRET
+};
+
+/// kubelet's configuration of its providers, and one of them.
+const PROVIDERS: &str = "providers.yaml";
+const PROVIDER: &str = "provider";
 
 /// Below a scene's root: where its runs leave their auth files.
 pub(crate) const AUTH_DIR: &str = "auth";
@@ -141,6 +159,9 @@ impl Scene {
             fs::write(path, self.aliases()?)?;
         }
         fs::write(root.join("ca.crt"), server.ca_pem())?;
+        if self.node_provider {
+            put_node_provider(root)?;
+        }
         let token = server.token("team-a", "default");
         fs::write(root.join("request.json"), request(&token))?;
         Ok(Stage { server, directory })
@@ -238,9 +259,38 @@ impl Stage {
                 self.root().join("pulling"),
             ),
         ]);
+        if self.root().join(PROVIDERS).exists() {
+            let at = |name: &str| self.root().join(name);
+            command.env("CRIO_CREDENTIAL_PROVIDER_NODE_PROVIDERS", "auto");
+            command.envs([
+                (
+                    "CRIO_CREDENTIAL_PROVIDER_KUBELET_PROVIDER_CONFIG",
+                    at(PROVIDERS),
+                ),
+                ("CRIO_CREDENTIAL_PROVIDER_KUBELET_BIN_DIR", at("")),
+                ("CRIO_CREDENTIAL_PROVIDER_PROVIDER_CACHE_DIR", at("cache")),
+            ]);
+        }
         command.args(flags);
         command
     }
+}
+
+/// A provider that answers at once, with an answer that is kept for an hour.
+fn put_node_provider(root: &Path) -> Result<()> {
+    let config = format!(
+        "apiVersion: kubelet.config.k8s.io/v1\nkind: CredentialProviderConfig\nproviders:\n\
+         - name: {PROVIDER}\n  matchImages: [\"*.local\"]\n  defaultCacheDuration: 1h\n  \
+         apiVersion: credentialprovider.kubelet.k8s.io/v1\n"
+    );
+    let answer = r#"{"kind":"CredentialProviderResponse","apiVersion":"credentialprovider.kubelet.k8s.io/v1","cacheKeyType":"Registry","auth":{"mirror.local":{"username":"user","password":"password"}}}"#;
+    fs::write(root.join(PROVIDERS), config)?;
+    let program = root.join(PROVIDER);
+    fs::write(&program, format!("#!/bin/sh\necho '{answer}'\n"))?;
+    for (path, mode) in [(&program, 0o755), (&root.join(PROVIDERS), 0o644)] {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+    }
+    Ok(())
 }
 
 /// The request as kubelet writes it, and nothing kept of the answer. CRI-O has taken
