@@ -17,6 +17,8 @@ use std::env;
 use std::io::{self, IsTerminal, Write, stdin, stdout};
 use std::panic;
 use std::process::{ExitCode, exit};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -25,6 +27,8 @@ use provider::logging::{Format, Level};
 use provider::settings::Settings;
 use provider::{logging, sandbox, story};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+use signal_hook::consts::SIGABRT;
+use signal_hook::flag::register_conditional_shutdown;
 
 use crate::cli::{Action, Command, Invocation, UsageError};
 
@@ -87,6 +91,11 @@ fn guarded(settings: &Settings, action: &Action) -> anyhow::Result<()> {
         tracing::error!("internal error at {place}: please report it");
         exit(i32::from(FAILURE));
     }));
+    // std aborts after it has printed one line about memory that it cannot get. Without
+    // this a failed run would end by a signal.
+    let always = Arc::new(AtomicBool::new(true));
+    let _id = register_conditional_shutdown(SIGABRT, FAILURE.into(), always)
+        .context("exit with 1 after an abort")?;
     // The plugin enters it once it has opened its lock, and `check` once it has seen the
     // node's processes.
     if settings.sandbox && !matches!(action, Action::Plugin | Action::Run(Command::Check(_))) {

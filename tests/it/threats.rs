@@ -189,6 +189,36 @@ fn a_registries_conf_without_end_is_refused() {
 }
 
 #[test]
+fn a_run_that_gets_no_memory_is_a_failure_like_others() {
+    let node = Node::with_mirrors(&["mirror.example"]);
+    let key = format!("mirror.example/{}", "a/".repeat(450_000));
+    let cluster = Cluster::with([login("large", &key, "user:hunter2")]);
+    let mut failed = 0;
+    for kilobytes in (2_000..40_000).step_by(2_000) {
+        let script = format!("ulimit -v {kilobytes} && exec \"$PROVIDER\"");
+        let outcome = node.provider(&cluster).pull_in_script(&script, &[], NGINX);
+        // The kernel ends a program that does not even fit, and the dynamic linker says so
+        // with 127; what the program itself cannot get is exit code 1.
+        match outcome.code {
+            Some(0) => {}
+            Some(1) => {
+                failed += 1;
+                assert_eq!(outcome.stdout, "", "{kilobytes}: {outcome}");
+                assert!(
+                    !outcome.stderr.contains("hunter2"),
+                    "{kilobytes}: {outcome}"
+                );
+            }
+            code => assert!(
+                matches!(code, Some(127 | 139) | None) && failed == 0,
+                "{kilobytes}: {outcome}"
+            ),
+        }
+    }
+    assert!(failed > 0, "no limit was in between");
+}
+
+#[test]
 fn a_file_that_does_not_fit_into_memory_is_an_error_like_others() {
     let node = Node::with_mirror();
     let script = r#"ulimit -d 8192 && exec "$PROVIDER""#;
