@@ -31,6 +31,7 @@ mod scene;
 mod steps;
 mod svg;
 mod table;
+mod targets;
 
 use std::env;
 use std::fs;
@@ -71,6 +72,7 @@ fn run() -> Result<()> {
             }
             println!("{}", growth::worst(&provider, runs(5)?)?);
         }
+        Some("targets") => println!("{}", targets::table(&provider, runs(50)?)?),
         Some("burst") => {
             println!("{}", burst::at_once(&provider)?);
             println!("{}", burst::traffic(&provider)?);
@@ -91,6 +93,7 @@ fn performance(provider: &Path) -> Result<()> {
     };
     put("machine", format!("{}.", page::machine()?))?;
     put("compare", compare::table(provider, runs(60)?)?.to_string())?;
+    put("targets", targets::table(provider, runs(60)?)?.to_string())?;
     put("steps", steps::table(provider, runs(50)?)?.to_string())?;
     put("profile", profile::table()?.to_string())?;
     put("counts", counts::table(provider, 5)?.to_string())?;

@@ -130,6 +130,8 @@ fn high_water_mark(pid: Pid) -> Result<Option<u64>> {
         .map(|kibibytes| kibibytes * 1024))
 }
 
+/// One run. A command with nothing to do before the exec is started with `posix_spawn`,
+/// which copies no page tables, so that the size of this program is not in the figures.
 fn once(subject: &mut Subject) -> Result<Sample> {
     feed(&mut subject.command, &subject.request)?;
     let before = children()?;

@@ -66,6 +66,14 @@ pub(crate) const ONE_OF_1_000: Scene = Scene {
     ..ONE_SECRET
 };
 
+/// As many Secrets as mirrors, each with a login for one of them.
+pub(crate) const MANY_MIRRORS: Scene = Scene {
+    name: "1,000 mirrors, a Secret for each",
+    mirrors: 1_000,
+    matching: 1_000,
+    ..NO_MIRROR
+};
+
 /// What an administrator may find on a node, from nothing to do to a lot.
 pub(crate) const SCENES: [Scene; 6] = [
     NO_MIRROR,
