@@ -2,6 +2,7 @@
 
 mod reader;
 mod node;
+mod number;
 mod scalar;
 mod line;
 

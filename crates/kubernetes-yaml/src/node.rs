@@ -8,7 +8,7 @@ use secret::Wiped;
 use serde_json::{Map, Value as Json};
 
 use crate::line::{line_before, line_of};
-use crate::scalar::number;
+use crate::number::number;
 
 /// How deep a document may be nested.
 pub const MAX_DEPTH: usize = 64;

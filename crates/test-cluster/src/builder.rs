@@ -61,6 +61,21 @@ pub enum Error {
     Tls(#[source] rustls::Error),
 }
 
+impl ApiServer {
+    /// Starts a server on a free port of `127.0.0.1`, with nothing in it.
+    ///
+    /// # Panics
+    /// If it does not start: a test without its server has no result.
+    pub fn start() -> Self {
+        Self::builder().start()
+    }
+
+    /// A server that differs in some way.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+}
+
 impl Builder {
     /// Listens there instead of on a free port of `127.0.0.1`.
     #[must_use]

@@ -10,7 +10,6 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 use crate::{
-    builder::Builder,
     connection,
     fault::Fault,
     locked,
@@ -30,19 +29,6 @@ pub struct ApiServer {
 }
 
 impl ApiServer {
-    /// Starts a server on a free port of `127.0.0.1`, with nothing in it.
-    ///
-    /// # Panics
-    /// If it does not start: a test without its server has no result.
-    pub fn start() -> Self {
-        Self::builder().start()
-    }
-
-    /// A server that differs in some way.
-    pub fn builder() -> Builder {
-        Builder::default()
-    }
-
     pub(crate) fn listen(
         listener: TcpListener,
         shared: Shared,

@@ -13,8 +13,9 @@ use super::intents::Intents;
 use super::name::FileName;
 use super::store::AuthDir;
 use super::times::{age, changed, modified};
-use super::turns::WINDOW;
 
+/// kubelet announces the pull that follows a response within this time.
+pub(super) const WINDOW: Duration = Duration::from_millis(300);
 /// How long an announcement is valid before it is looked for again: reading all records
 /// is more work than checking whether the file is still there.
 const REMEMBERED: Duration = Duration::from_millis(100);

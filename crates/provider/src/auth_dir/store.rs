@@ -21,7 +21,6 @@ use tracing::{debug, warn};
 
 use super::name::FileName;
 use super::times::{age, modified};
-use super::turns::Found;
 
 /// The suffix of files that are not complete yet.
 pub(super) const TEMPORARY_SUFFIX: &str = ".tmp";
@@ -91,6 +90,18 @@ pub enum StoreError {
         #[source]
         source: io::Error,
     },
+}
+
+/// What was found at the name of an auth file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    Nothing,
+    /// Something that no run has left, such as a symbolic link.
+    Foreign,
+    /// A file with the content of this run, and the time since it was placed.
+    Same(Duration),
+    /// A file with other content or mode, and the time since it was placed.
+    Other(Duration),
 }
 
 impl AuthDir {

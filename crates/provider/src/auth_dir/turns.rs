@@ -16,13 +16,11 @@ use tracing::warn;
 use super::intents::Intents;
 use super::lock::{Lock, Locks};
 use super::name::FileName;
-use super::pulls::Pulls;
-use super::store::{AuthDir, StoreError};
+use super::pulls::{Pulls, WINDOW};
+use super::store::{AuthDir, Found, StoreError};
 use crate::deadline::Deadline;
 use crate::signals::{self, HeldBack};
 
-/// kubelet announces the pull that follows a response within this time.
-pub(super) const WINDOW: Duration = Duration::from_millis(300);
 /// kubelet usually announces the pull within this time. Runs that have waited for a whole
 /// window follow each other at this interval, so that the waiting times of starts without
 /// a pull do not add up.
@@ -171,18 +169,6 @@ impl Placed<'_> {
             }
         }
     }
-}
-
-/// What was found at the name of an auth file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Found {
-    Nothing,
-    /// Something that no run has left, such as a symbolic link.
-    Foreign,
-    /// A file with the content of this run, and the time since it was placed.
-    Same(Duration),
-    /// A file with other content or mode, and the time since it was placed.
-    Other(Duration),
 }
 
 /// What a run does after waiting.

@@ -4,9 +4,9 @@
 //! The provider writes the result into the auth file, and `explain` prints it: both run
 //! [`Logins::choose`].
 
+mod origin;
 mod selection;
 mod content;
-mod observer;
 mod global;
 mod secrets;
 mod server;
@@ -28,9 +28,9 @@ use crate::sources::Sources;
 pub use content::{EncodeError, encode};
 pub use global::{GlobalAuthFile, GlobalFiles, GlobalTexts};
 pub use node_providers::NodeProviders;
-pub use observer::{Observer, Skipped};
+pub use origin::{Origin, Owner};
 pub use secrets::{NamespaceSecrets, offer_secret, report_unusable, secret_origin};
-pub use selection::{Candidate, Comparison, Origin, Owner, Rule, Selection, Verdict};
+pub use selection::{Candidate, Comparison, Observer, Rule, Selection, Skipped, Verdict};
 pub use server::Server;
 pub use shared::SharedSecrets;
 

@@ -14,55 +14,25 @@
 //! Only the best candidate of each source is kept, and shared between sources, so memory
 //! does not grow with the content of a namespace.
 
-mod index;
+mod candidate;
 mod rule;
+mod observer;
+mod index;
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
-use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use containers_auth::{Credential, EntryError, Key, RawEntry, Specificity};
+use containers_auth::{EntryError, Key, RawEntry};
 use registries_conf::ImageName;
 
 use self::index::Index;
 use self::rule::Place;
-use crate::excerpt::Excerpt;
-use crate::logins::observer::Observer;
+use crate::logins::origin::{Origin, Owner};
 
+pub use candidate::Candidate;
+pub use observer::{Observer, Skipped};
 pub use rule::{Comparison, Rule, Verdict};
-
-/// The place of an entry. Displays as `secret "NAME"`, `shared secret "NAMESPACE/NAME"`
-/// or `global auth file "PATH"`, with escaped characters.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Origin {
-    /// A Secret of the pod's namespace, by name.
-    Secret(String),
-    /// One of the Secrets that were asked for by name: its place among them, and its
-    /// name. Of one namespace all or none are such.
-    NamedSecret(usize, String),
-    /// A Secret that the node's administrator shares among namespaces: its place among
-    /// them, its namespace and its name.
-    SharedSecret(usize, String, String),
-    /// A global auth file: its place in the configured order, and its path.
-    GlobalFile(usize, PathBuf),
-    /// A credential provider of the node: its place in kubelet's configuration, and its
-    /// name.
-    NodeProvider(usize, String),
-}
-
-/// An entry that may be sent to a source.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Candidate {
-    /// Where it was found.
-    pub origin: Origin,
-    /// The key, unchanged.
-    pub key: String,
-    /// The login.
-    pub credential: Credential,
-    specificity: Specificity,
-}
 
 /// The best candidate so far of every pull source.
 #[derive(Debug)]
@@ -82,114 +52,6 @@ struct Offer<'a> {
     place: Place<'a>,
     entry: RawEntry<'a>,
     decoded: Option<Arc<Candidate>>,
-}
-
-/// Whose login an entry is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Owner {
-    /// The pod's: its token opened the Secret.
-    Pod,
-    /// The node's: every pod may use it.
-    Node,
-}
-
-impl Origin {
-    /// Whose login it is.
-    pub fn owner(&self) -> Owner {
-        match self {
-            Self::Secret(_) | Self::NamedSecret(..) | Self::SharedSecret(..) => Owner::Pod,
-            Self::GlobalFile(..) | Self::NodeProvider(..) => Owner::Node,
-        }
-    }
-
-    /// How much its login source counts.
-    fn precedence(&self) -> u8 {
-        match self {
-            Self::Secret(_) | Self::NamedSecret(..) => 3,
-            Self::SharedSecret(..) => 2,
-            Self::GlobalFile(..) => 1,
-            Self::NodeProvider(..) => 0,
-        }
-    }
-
-    fn secret_name(&self) -> Option<&str> {
-        match self {
-            Self::Secret(name) => Some(name),
-            Self::NamedSecret(..)
-            | Self::SharedSecret(..)
-            | Self::GlobalFile(..)
-            | Self::NodeProvider(..) => None,
-        }
-    }
-
-    fn secret_place(&self) -> Option<usize> {
-        match self {
-            Self::NamedSecret(place, _) | Self::SharedSecret(place, ..) => Some(*place),
-            Self::Secret(_) | Self::GlobalFile(..) | Self::NodeProvider(..) => None,
-        }
-    }
-
-    fn file_index(&self) -> Option<usize> {
-        match self {
-            Self::GlobalFile(index, _) => Some(*index),
-            Self::Secret(_)
-            | Self::NamedSecret(..)
-            | Self::SharedSecret(..)
-            | Self::NodeProvider(..) => None,
-        }
-    }
-
-    fn provider_index(&self) -> Option<usize> {
-        match self {
-            Self::NodeProvider(index, _) => Some(*index),
-            Self::Secret(_)
-            | Self::NamedSecret(..)
-            | Self::SharedSecret(..)
-            | Self::GlobalFile(..) => None,
-        }
-    }
-}
-
-impl fmt::Display for Origin {
-    #[expect(
-        clippy::unnecessary_debug_formatting,
-        reason = "a path may hold what would forge a line"
-    )]
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Secret(name) | Self::NamedSecret(_, name) => {
-                write!(f, "secret {:?}", Excerpt(name))
-            }
-            Self::SharedSecret(_, namespace, name) => {
-                write!(f, "shared secret {:?}", format!("{namespace}/{name}"))
-            }
-            Self::GlobalFile(_, path) => write!(f, "global auth file {path:?}"),
-            Self::NodeProvider(_, name) => write!(f, "node provider {:?}", Excerpt(name)),
-        }
-    }
-}
-
-impl Candidate {
-    /// The rule by which this entry wins over another one for `source`; `None` where it
-    /// does not.
-    pub fn beats(&self, origin: &Origin, key: &str, source: &ImageName) -> Option<Rule> {
-        let specificity = Key::parse(key).ok()?.specificity();
-        let other = Place {
-            origin,
-            key,
-            specificity,
-        };
-        let (rule, order) = rule::compare(self.place(), other, source)?;
-        order.is_gt().then_some(rule)
-    }
-
-    fn place(&self) -> Place<'_> {
-        Place {
-            origin: &self.origin,
-            key: &self.key,
-            specificity: self.specificity,
-        }
-    }
 }
 
 impl Offer<'_> {

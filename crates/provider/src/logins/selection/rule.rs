@@ -6,8 +6,9 @@ use std::fmt;
 use containers_auth::{Key, RawEntry, Specificity, Spelling};
 use registries_conf::ImageName;
 
-use super::{Candidate, Origin};
+use super::candidate::Candidate;
 use crate::excerpt::ShownKey;
+use crate::logins::origin::Origin;
 
 /// The part of the rule that decides between two entries, in the order in which
 /// the parts are looked at. Prints as what the loser is or has.
@@ -145,6 +146,29 @@ pub(super) struct Place<'a> {
     pub(super) origin: &'a Origin,
     pub(super) key: &'a str,
     pub(super) specificity: Specificity,
+}
+
+impl Candidate {
+    /// The rule by which this entry wins over another one for `source`; `None` where it
+    /// does not.
+    pub fn beats(&self, origin: &Origin, key: &str, source: &ImageName) -> Option<Rule> {
+        let specificity = Key::parse(key).ok()?.specificity();
+        let other = Place {
+            origin,
+            key,
+            specificity,
+        };
+        let (rule, order) = compare(self.place(), other, source)?;
+        order.is_gt().then_some(rule)
+    }
+
+    pub(super) fn place(&self) -> Place<'_> {
+        Place {
+            origin: &self.origin,
+            key: &self.key,
+            specificity: self.specificity,
+        }
+    }
 }
 
 /// Compares `one` with `other`, which both match `source`, and returns what decides;

@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use containers_auth::{DockerConfig, Format, Text};
 use proptest::prelude::*;
 

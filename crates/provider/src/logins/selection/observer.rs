@@ -3,7 +3,8 @@
 
 use std::error::Error;
 
-use super::selection::{Comparison, Origin};
+use super::rule::Comparison;
+use crate::logins::origin::Origin;
 
 /// Gets the events of a selection. `()` ignores them.
 pub trait Observer {

@@ -1,0 +1,17 @@
+//! An entry that may be sent to a pull source.
+
+use containers_auth::{Credential, Specificity};
+
+use crate::logins::origin::Origin;
+
+/// An entry that may be sent to a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// Where it was found.
+    pub origin: Origin,
+    /// The key, unchanged.
+    pub key: String,
+    /// The login.
+    pub credential: Credential,
+    pub(super) specificity: Specificity,
+}
