@@ -23,10 +23,12 @@ const MAX_NAME: usize = 200;
 pub(crate) struct PlainAliases {
     file: Arc<Path>,
     content: Vec<u8>,
-    /// The hash of each name, with the offset of its entry in the lower half; sorted, and
-    /// every hash once.
-    entries: Vec<u64>,
+    /// The hash of each name and the offset of its entry, sorted; no hash is there twice.
+    entries: Vec<(u64, usize)>,
 }
+
+/// The offset basis of FNV-1a.
+const HASH_START: u64 = 0xcbf2_9ce4_8422_2325;
 
 impl PlainAliases {
     /// Checks a file. Returns `None` for a file that the parser must read.
@@ -45,8 +47,8 @@ impl PlainAliases {
                 [] => break,
                 [b'#', ..] => rest,
                 [b'"', name @ ..] if has_header => {
-                    let (name, behind) = scan_entry(name)?;
-                    entries.push(hash(name) << 32 | u64::from(u32::try_from(offset).ok()?));
+                    let (hash, behind) = scan_entry(name)?;
+                    entries.push((hash, offset));
                     behind
                 }
                 _ if has_header => return None,
@@ -60,7 +62,7 @@ impl PlainAliases {
         entries.sort_unstable();
         // Most likely the same name twice, which the parser refuses.
         let mut pairs = entries.windows(2);
-        let is_repeated = pairs.any(|pair| matches!(pair, [one, next] if one >> 32 == next >> 32));
+        let is_repeated = pairs.any(|pair| matches!(pair, [(one, _), (next, _)] if one == next));
         (has_header && !is_repeated).then(|| Self {
             file: Arc::clone(file),
             content: content.to_owned(),
@@ -70,20 +72,19 @@ impl PlainAliases {
 
     /// The alias of that name.
     pub(crate) fn get(&self, name: &str) -> Option<Alias> {
-        let hash = hash(name.as_bytes());
-        let found = self
-            .entries
-            .binary_search_by_key(&hash, |entry| entry >> 32);
-        let entry = self.entries.get(found.ok()?)?;
-        let (found, alias) = self.decode(*entry)?;
+        // With the closing quotation mark, as in the scan.
+        let hash = name.bytes().chain([b'"']).fold(HASH_START, hash_step);
+        let found = self.entries.binary_search_by_key(&hash, |(hash, _)| *hash);
+        let (_, offset) = self.entries.get(found.ok()?)?;
+        let (found, alias) = self.decode(*offset)?;
         (found == name).then_some(alias)
     }
 
     /// All of them, with their names.
     pub(crate) fn all(&self) -> impl Iterator<Item = (String, Alias)> + '_ {
         let entries = self.entries.iter();
-        entries.filter_map(|entry| {
-            let (name, alias) = self.decode(*entry)?;
+        entries.filter_map(|(_, offset)| {
+            let (name, alias) = self.decode(*offset)?;
             Some((name.to_owned(), alias))
         })
     }
@@ -92,9 +93,8 @@ impl PlainAliases {
         self.entries.is_empty()
     }
 
-    /// The name and the alias of one of the entries.
-    fn decode(&self, entry: u64) -> Option<(&str, Alias)> {
-        let offset = usize::try_from(entry & u64::from(u32::MAX)).ok()?;
+    /// The entry at an offset of a checked entry.
+    fn decode(&self, offset: usize) -> Option<(&str, Alias)> {
         let (before, entry) = self.content.split_at_checked(offset)?;
         let mut parts = entry.split(|byte| *byte == b'"').skip(1).step_by(2);
         let name = str::from_utf8(parts.next()?).ok()?;
@@ -109,14 +109,16 @@ impl PlainAliases {
     }
 }
 
-/// Scans an entry after its first quotation mark: its name, and what is behind it.
-fn scan_entry(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (kind, name, rest) = scan_name(text)?;
+/// Takes an entry from behind its first quotation mark: the hash of its name, and what
+/// is behind it.
+fn scan_entry(text: &[u8]) -> Option<(u64, &[u8])> {
+    let mut hash = HASH_START;
+    let (name, rest) = scan_name(text, |byte| hash = hash_step(hash, byte))?;
     let rest = skip(rest, is_blank).strip_prefix(b"=")?;
     let rest = skip(rest, is_blank).strip_prefix(b"\"")?;
-    let (target, _, rest) = scan_name(rest)?;
-    let valid = kind == Kind::Short && target == Kind::WithRegistry;
-    valid.then_some((name, rest))
+    let (target, rest) = scan_name(rest, |_| ())?;
+    let valid = name == Kind::Short && target == Kind::WithRegistry;
+    valid.then_some((hash, rest))
 }
 
 /// The kind of a name, by its first component.
@@ -128,16 +130,27 @@ enum Kind {
 
 /// Scans a name up to its closing quotation mark: atoms with one separator between them,
 /// which is always a valid name.
-fn scan_name(text: &[u8]) -> Option<(Kind, &[u8], &[u8])> {
+fn scan_name(text: &[u8], mut visit: impl FnMut(u8)) -> Option<(Kind, &[u8])> {
+    let mut rest = text;
     let (mut in_first, mut has_dot, mut has_underscore) = (true, false, false);
-    let mut end = 0;
     loop {
-        let atom = leading(text.get(end..)?, is_not_atom);
-        if atom == 0 {
+        let before = rest.len();
+        let end;
+        loop {
+            let [byte, behind @ ..] = rest else {
+                return None;
+            };
+            rest = behind;
+            visit(*byte);
+            if !is_atom(*byte) {
+                end = *byte;
+                break;
+            }
+        }
+        if before - rest.len() == 1 {
             return None;
         }
-        end += atom;
-        match text.get(end)? {
+        match end {
             b'"' => break,
             b'.' => has_dot |= in_first,
             b'_' => has_underscore |= in_first,
@@ -146,26 +159,42 @@ fn scan_name(text: &[u8]) -> Option<(Kind, &[u8], &[u8])> {
             b'-' => {}
             _ => return None,
         }
-        end += 1;
     }
     let has_registry = !in_first && has_dot;
-    if end >= MAX_NAME || has_registry && has_underscore {
-        return None;
-    }
+    let valid = text.len() - rest.len() <= MAX_NAME && !(has_registry && has_underscore);
     let kind = if has_registry {
         Kind::WithRegistry
     } else {
         Kind::Short
     };
-    let (name, rest) = text.split_at_checked(end)?;
-    Some((kind, name, rest.get(1..)?))
+    valid.then_some((kind, rest))
+}
+
+/// Whether a byte is of an atom: a lower-case letter or a digit.
+fn is_atom(byte: u8) -> bool {
+    /// A table, because most bytes of a file are looked up.
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        reason = "evaluated by the compiler"
+    )]
+    static ATOMS: [bool; 256] = {
+        let mut atoms = [false; 256];
+        let mut byte = 0;
+        while byte < atoms.len() {
+            atoms[byte] = matches!(byte as u8, b'a'..=b'z' | b'0'..=b'9');
+            byte += 1;
+        }
+        atoms
+    };
+    ATOMS.get(usize::from(byte)).copied().unwrap_or_default()
 }
 
 /// Scans the end of a line, with or without a comment.
 fn end_of_line(text: &[u8]) -> Option<&[u8]> {
     let rest = skip(text, is_blank);
     let rest = match rest {
-        [b'#', ..] => rest.get(comment_length(rest)..)?,
+        [b'#', ..] => skip(rest, |byte| matches!(byte, b' '..=b'~' | b'\t')),
         _ => rest,
     };
     matches!(rest, [] | [b'\n', ..]).then_some(rest)
@@ -184,65 +213,9 @@ fn skip(mut text: &[u8], is_skipped: impl Fn(u8) -> bool) -> &[u8] {
     text
 }
 
-/// The length of a comment: printable ASCII and tabs.
-fn comment_length(text: &[u8]) -> usize {
-    let mut length = 0;
-    loop {
-        length += leading(text.get(length..).unwrap_or_default(), is_not_printable);
-        if text.get(length) != Some(&b'\t') {
-            return length;
-        }
-        length += 1;
-    }
-}
-
-/// How many bytes come before the first one that `marked` marks, which must mark zeros.
-/// Eight bytes at a time: most instructions of a run without a mirror would be spent here.
-fn leading(text: &[u8], marked: impl Fn(u64) -> u64) -> usize {
-    let mut length = 0;
-    loop {
-        let rest = text.get(length..).unwrap_or_default();
-        let word = if let Some(word) = rest.first_chunk() {
-            *word
-        } else {
-            let mut word = [0; 8];
-            word.iter_mut().zip(rest).for_each(|(to, byte)| *to = *byte);
-            word
-        };
-        let marks = marked(u64::from_le_bytes(word));
-        if marks != 0 {
-            return length + marks.trailing_zeros() as usize / 8;
-        }
-        length += 8;
-    }
-}
-
-/// The highest bit of each byte of a word.
-const MARKS: u64 = u64::MAX / 255 * 0x80;
-
-/// Marks the bytes that are not of an atom: not a lower-case letter or a digit.
-fn is_not_atom(word: u64) -> u64 {
-    !(in_range(word, b'a', b'z') | in_range(word, b'0', b'9')) & MARKS
-}
-
-/// Marks the bytes that are not printable ASCII.
-fn is_not_printable(word: u64) -> u64 {
-    !in_range(word, b' ', b'~') & MARKS
-}
-
-/// Marks the bytes of a word that are in a range of ASCII.
-fn in_range(word: u64, first: u8, last: u8) -> u64 {
-    const EACH: u64 = u64::MAX / 255;
-    let low = word & !MARKS;
-    // The sum has the highest bit where the byte is at least that, and never a carry.
-    let at_least = |byte: u8| low.wrapping_add(EACH.wrapping_mul(0x80 - u64::from(byte)));
-    at_least(first) & !at_least(last + 1) & !word & MARKS
-}
-
-/// FNV-1a, 32 bits, which is short and good enough to find entries.
-fn hash(name: &[u8]) -> u64 {
-    let step = |hash: u32, byte: &u8| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
-    name.iter().fold(0x811c_9dc5, step).into()
+/// One step of FNV-1a, 64 bits, which is short and good enough to find entries.
+fn hash_step(hash: u64, byte: u8) -> u64 {
+    (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
 }
 
 #[cfg(test)]

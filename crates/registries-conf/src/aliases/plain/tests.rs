@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::{PlainAliases, is_not_atom, is_not_printable, leading};
+use super::PlainAliases;
 use crate::aliases::{Alias, Aliases};
 use crate::document::Document;
 
@@ -85,28 +85,6 @@ fn everything_else_is_for_the_parser() {
         "[aliases",
     ] {
         assert_eq!(PlainAliases::scan(text.as_bytes(), &file()), None, "{text}");
-    }
-}
-
-#[test]
-fn bytes_are_told_apart_wherever_they_are_in_a_word() {
-    for byte in 0..=u8::MAX {
-        for before in 0..20 {
-            for behind in 0..10 {
-                let mut text = vec![b'a'; before];
-                text.push(byte);
-                text.extend(vec![b'z'; behind]);
-                let is_atom = byte.is_ascii_lowercase() || byte.is_ascii_digit();
-                let is_printable = byte.is_ascii_graphic() || byte == b' ';
-                for (is_taken, marked) in [
-                    (is_atom, is_not_atom as fn(u64) -> u64),
-                    (is_printable, is_not_printable),
-                ] {
-                    let expected = if is_taken { text.len() } else { before };
-                    assert_eq!(leading(&text, marked), expected, "{text:?}");
-                }
-            }
-        }
     }
 }
 
