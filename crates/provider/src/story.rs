@@ -36,14 +36,14 @@ const NOT_WAITING: Duration = Duration::from_secs(2 * 60);
 /// One chain of causes, readable in one line. Nothing is on `stdout` then, and the auth
 /// file of this run is removed.
 pub fn run(
-    config: &Settings,
+    settings: &Settings,
     deadline: Deadline,
     stdin: impl Read + AsFd,
     stdout: impl AsFd,
 ) -> anyhow::Result<()> {
-    let locks = Locks::open(&config.lock_file);
-    if !config.node_providers.is_on() {
-        sandbox::enter(config, &Needs::default());
+    let locks = Locks::open(&settings.lock_file);
+    if !settings.node_providers.is_on() {
+        sandbox::enter(settings, &Needs::default());
     }
     let request = Request::read(Timed::new(stdin, deadline))?;
     let Some(token) = &request.token else {
@@ -52,14 +52,14 @@ pub fn run(
     };
     let account = ServiceAccount::from_token(token)?;
     let file = AuthFile {
-        directory: &config.auth_dir,
+        directory: &settings.auth_dir,
         name: &FileName::new(&account.namespace, &request.image),
         image: &request.image,
         locks: &locks,
-        intents: &Intents::open(config.pull_intents_dir.as_deref()),
+        intents: &Intents::open(settings.pull_intents_dir.as_deref()),
         deadline,
     };
-    let served = serve(config, deadline, &request, token, &account, &file, stdout);
+    let served = serve(settings, deadline, &request, token, &account, &file, stdout);
     if let Err(error) = &served {
         clear(&file, error);
     }
@@ -76,7 +76,7 @@ fn without_namespace(request: &Request) {
 }
 
 fn serve(
-    config: &Settings,
+    settings: &Settings,
     deadline: Deadline,
     request: &Request,
     token: &Secret,
@@ -85,23 +85,23 @@ fn serve(
     stdout: impl AsFd,
 ) -> anyhow::Result<()> {
     let image = &request.image;
-    let registries = config.registries.load()?;
+    let registries = settings.registries.load()?;
     let mut sources = Sources::of(image, &registries);
-    if config.unmirrored {
+    if settings.unmirrored {
         sources = sources.unmirrored();
     }
     sources.warn_of_unusable();
 
-    let node_providers = NodeProviders::start(&config.node_providers, &sources, deadline);
-    if config.node_providers.is_on() {
+    let node_providers = NodeProviders::start(&settings.node_providers, &sources, deadline);
+    if settings.node_providers.is_on() {
         // The sandbox forbids starting programs; those that run already go on.
-        sandbox::enter(config, &node_providers.needs());
+        sandbox::enter(settings, &node_providers.needs());
     }
     let logins = if sources.no_login().is_some() {
         Logins::none(sources)
     } else {
         find(
-            config,
+            settings,
             deadline,
             request,
             token,
@@ -111,7 +111,7 @@ fn serve(
         )?
     };
 
-    let response = logins.response(config);
+    let response = logins.response(settings);
     let answer = || answer(stdout, &response, deadline);
     let directory = if let Some(content) = &logins.content {
         Some(file.place(content)?.answered(answer).context(ANSWER)?)
@@ -121,7 +121,7 @@ fn serve(
         directory
     };
     log_outcome(&account.namespace, image, &logins);
-    if let (Some(directory), Some(age)) = (directory, config.stale_after) {
+    if let (Some(directory), Some(age)) = (directory, settings.stale_after) {
         directory.sweep(age, file.locks);
     }
     Ok(())
@@ -129,7 +129,7 @@ fn serve(
 
 /// Finds the logins that could help the pull, in a closed sandbox.
 fn find<'a>(
-    config: &Settings,
+    settings: &Settings,
     deadline: Deadline,
     request: &Request,
     token: &Secret,
@@ -139,17 +139,17 @@ fn find<'a>(
 ) -> anyhow::Result<Logins<'a>> {
     let mut log = RunLog::default();
     let names = SecretNames::wanted(
-        config.secrets_annotation.as_deref(),
+        settings.secrets_annotation.as_deref(),
         &request.annotations,
-        &config.secret_names,
+        &settings.secret_names,
     )?;
     report_unusable(names.as_ref(), &mut log);
-    let texts = GlobalTexts::read(&config.global_auth_files, &mut log);
+    let texts = GlobalTexts::read(&settings.global_auth_files, &mut log);
     let globals = texts.decode(&mut log);
     node_providers.leave_to_helpers(&globals);
 
-    let server = asks_server(config, names.as_ref());
-    let server = server.then(|| Server::find(config, token, deadline));
+    let server = asks_server(settings, names.as_ref());
+    let server = server.then(|| Server::find(settings, token, deadline));
     let server = server.transpose()?;
     let global_files = GlobalFiles {
         files: &globals,
@@ -158,12 +158,12 @@ fn find<'a>(
 
     let mut places = Vec::new();
     if let Some(server) = &server {
-        places = ask_server(config, server, account, names.as_ref(), deadline);
+        places = ask_server(settings, server, account, names.as_ref(), deadline);
     }
     places.push(Box::new(global_files));
     places.push(Box::new(node_providers));
     // From here on the input comes from tenants.
-    sandbox::close(config, places.iter().map(|place| place.needs()));
+    sandbox::close(settings, places.iter().map(|place| place.needs()));
     Logins::choose(sources, places, &globals, &mut log)
 }
 
