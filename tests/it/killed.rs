@@ -1,12 +1,13 @@
 //! Runs that are ended from outside, or that meet each other: CRI-O sees no file,
 //! the old one, or the whole new one, and never a part.
 
+use std::fs;
 use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
+use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use test_cluster::{AnswerFault, Fault};
 
@@ -23,8 +24,9 @@ fn whole_new_file() -> Value {
     json!({"auths": {"mirror.example/library/nginx": {"auth": base64("new:password")}}})
 }
 
-/// Ends runs at every moment by one of the signals, and calls `check` each time with what was left: the auth
-/// file, and the names in its directory. Every other run begins with an old file.
+/// Ends runs at every moment by one of the signals, and calls `check` each time with what
+/// was left: the auth file, and the names in its directory. Every other run begins with an
+/// old file.
 fn end_at_every_moment(
     signals: &[Signal],
     mut check: impl FnMut(&Node, ExitStatus, Option<Value>),
@@ -127,4 +129,47 @@ fn a_signal_ends_a_run_that_waits() {
     assert_eq!(outcome.code, None, "ended by the signal: {outcome}");
     assert_eq!(outcome.stdout, "", "{outcome}");
     assert!(outcome.elapsed < Duration::from_secs(10), "{outcome}");
+}
+
+#[test]
+fn a_terminated_config_leaves_kubelets_file_whole_and_no_temporary_file() {
+    const PROGRAM: &str = env!("CARGO_BIN_EXE_crio-credential-provider");
+    const NAMES: [&str; 2] = ["kubelet.yaml", "kubelet.yaml.bak"];
+    const BEFORE: &str =
+        "apiVersion: kubelet.config.k8s.io/v1\nkind: CredentialProviderConfig\nproviders: []\n";
+    let node = Node::with_mirror();
+    let mut written = 0;
+    for time in 0..100_u32 {
+        node.write("k/kubelet.yaml", BEFORE);
+        let mut run = Command::new(PROGRAM)
+            .args([
+                "config",
+                "--config-file=",
+                "--audience=a",
+                "--registries-conf",
+            ])
+            .arg(node.path("etc/containers/registries.conf"))
+            .arg("--write")
+            .arg(node.path("k/kubelet.yaml"))
+            .env_clear()
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        thread::sleep(Duration::from_micros(500) * time);
+        let child = Pid::from_child(&run);
+        kill_process(child, Signal::TERM).unwrap();
+        run.wait().unwrap();
+
+        let names = fs::read_dir(node.path("k")).unwrap();
+        let mut names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        assert!(names.all(|name| NAMES.contains(&name.as_str())), "{time}");
+        let after = fs::read_to_string(node.path("k/kubelet.yaml")).unwrap();
+        let is_whole = after.contains("name: crio-credential-provider") && after.ends_with('\n');
+        assert!(after == BEFORE || is_whole, "{time}: {after}");
+        written += usize::from(after != BEFORE);
+        fs::remove_dir_all(node.path("k")).unwrap();
+    }
+    assert!(written > 0, "every run was ended before it wrote");
+    assert!(written < 100, "every run wrote before it was ended");
 }
