@@ -1,6 +1,8 @@
 //! Runs that are ended from outside, or that meet each other: CRI-O sees no file,
 //! the old one, or the whole new one, and never a part.
 
+#![expect(clippy::disallowed_methods, reason = "reads what a run has left")]
+
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus, Stdio};
