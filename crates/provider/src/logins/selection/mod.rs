@@ -2,7 +2,7 @@
 //!
 //! 1. entries from the namespace's Secrets, then from shared Secrets, then from global
 //!    auth files, then from the node's providers;
-//! 2. then the more specific key ([`Specificity`]);
+//! 2. then the more specific key ([`Specificity`](containers_auth::Specificity));
 //! 3. then the Secret whose name sorts last, or that is named first where Secrets are
 //!    named ([`SecretNames`](crate::secret_names::SecretNames)), or the global file
 //!    that is named first. For the node's providers, kubelet's order replaces 2 and 3: the
