@@ -67,7 +67,7 @@ mod global_auth;
 #[cfg(test)]
 mod node_providers;
 #[cfg(test)]
-mod node_providers_kept;
+mod node_providers_cache;
 #[cfg(test)]
 mod node_providers_shown;
 #[cfg(test)]

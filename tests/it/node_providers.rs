@@ -77,7 +77,7 @@ fn a_provider_is_run_for_a_mirror_as_kubelet_runs_it() {
 }
 
 #[test]
-fn none_is_run_unless_it_is_asked_for() {
+fn no_provider_is_run_unless_enabled() {
     for which in ["off", "acr", ""] {
         let node = Node::with_mirror();
         node.configure_providers(&[
@@ -95,7 +95,7 @@ fn none_is_run_unless_it_is_asked_for() {
 }
 
 #[test]
-fn one_that_is_named_is_run_and_one_that_is_not_there_is_named() {
+fn a_named_provider_is_run_and_a_missing_one_is_reported() {
     let node = Node::with_mirror();
     node.configure_providers(&[
         StandIn::with_login("ecr", HOST, HOST, "ecr:p"),
@@ -112,7 +112,7 @@ fn one_that_is_named_is_run_and_one_that_is_not_there_is_named() {
 }
 
 #[test]
-fn a_provider_is_not_run_for_what_kubelet_asks_it_itself() {
+fn a_provider_is_not_run_for_images_that_kubelet_asks_it_for() {
     let node = Node::with_registries(
         "[[registry]]\nlocation = \"docker.io\"\n[[registry.mirror]]\nlocation = \"mirror.example\"\n",
     );
@@ -122,7 +122,7 @@ fn a_provider_is_not_run_for_what_kubelet_asks_it_itself() {
     assert_eq!(node.asked().len(), 1);
     assert!(node.asked()[0].contains(SOURCE));
 
-    // The registry's own location, where it is another name, is a source as any.
+    // The registry's own location is a pull source like others if it has another name.
     let node = Node::with_registries(
         "[[registry]]\nprefix = \"docker.io\"\nlocation = \"mirror.example\"\n",
     );
@@ -239,7 +239,7 @@ fn of_two_providers_with_one_key_the_first_counts() {
 }
 
 #[test]
-fn every_other_login_counts_more() {
+fn every_other_login_takes_precedence() {
     let stand_in = || StandIn::with_login("ecr", HOST, SOURCE, LOGIN);
     for (name, secret, global, expected, response) in [
         (
@@ -277,7 +277,7 @@ fn every_other_login_counts_more() {
 }
 
 #[test]
-fn what_kubelet_would_not_take_does_not_count_and_is_not_shown() {
+fn responses_that_kubelet_refuses_are_neither_used_nor_shown() {
     let good = answer(&[(HOST, LOGIN)]);
     let broken = |from: &str, to: &str| print(&good.replace(from, to));
     for (script, said) in [
@@ -315,7 +315,7 @@ fn what_kubelet_would_not_take_does_not_count_and_is_not_shown() {
 }
 
 #[test]
-fn one_that_fails_leaves_the_logins_of_others() {
+fn a_provider_that_fails_leaves_the_logins_of_others() {
     let node = Node::with_mirrors(&[HOST, "other.example"]);
     node.configure_providers(&[
         StandIn::new("one", &[HOST], "echo hunter2 >&2; exit 1"),
@@ -342,7 +342,7 @@ fn providers_speak_the_version_of_their_entry() {
 }
 
 #[test]
-fn one_that_takes_tokens_is_never_run() {
+fn a_provider_that_takes_tokens_is_never_run() {
     let tokens = "  tokenAttributes: {serviceAccountTokenAudience: sts, cacheType: Token, requireServiceAccount: false}\n";
     let node = Node::with_mirror();
     let stand_in = || StandIn::with_login("ecr", HOST, HOST, LOGIN).entry(tokens);
@@ -372,7 +372,7 @@ fn this_program_is_never_run_by_itself() {
     outcome.is_quiet();
     assert!(outcome.stderr.contains("it is this program"), "{outcome}");
 
-    // By a script, it runs without the node's providers.
+    // Started by a script, it runs no node providers.
     fs::remove_file(&link).unwrap();
     let program = env!("CARGO_BIN_EXE_crio-credential-provider");
     let script = format!("echo \"$request\" | {program:?} --node-providers auto");
@@ -384,7 +384,7 @@ fn this_program_is_never_run_by_itself() {
 }
 
 #[test]
-fn what_others_than_root_could_change_is_not_run() {
+fn providers_that_others_than_root_could_change_are_not_run() {
     for (changed, said) in [
         (CONFIG.to_owned(), "providers.yaml"),
         ("etc/kubernetes".to_owned(), "etc/kubernetes"),
@@ -440,7 +440,7 @@ fn a_configuration_that_kubelet_refuses_is_not_used() {
 }
 
 #[test]
-fn kubelets_own_flags_say_where_its_providers_are() {
+fn kubelets_own_flags_locate_its_providers() {
     let node = Node::with_mirror();
     node.configure_providers(&[StandIn::with_login("ecr", HOST, HOST, LOGIN)]);
     let outcome = provider(&node, &Cluster::new())
@@ -466,14 +466,14 @@ fn kubelets_own_flags_say_where_its_providers_are() {
     outcome.warns_with(&["--kubelet-bin-dir"]);
 }
 
-/// Whether a process with that ID is there, and has not ended.
+/// Whether a process with that ID exists and has not ended.
 fn is_running(id: &str) -> bool {
     let stat = fs::read_to_string(PathBuf::from("/proc").join(id).join("stat"));
     stat.is_ok_and(|stat| !stat.contains(") Z "))
 }
 
 #[test]
-fn a_process_that_is_left_behind_neither_holds_a_run_nor_outlives_it() {
+fn a_process_that_a_provider_leaves_behind_neither_holds_up_a_run_nor_outlives_it() {
     let good = print(&answer(&[(HOST, LOGIN)]));
     let script = format!("sleep 1000 & echo $! > left\n{good}");
     let (node, outcome, file) = pulled(HOST, &[StandIn::new("ecr", &[HOST], &script)]);
@@ -489,7 +489,7 @@ fn a_process_that_is_left_behind_neither_holds_a_run_nor_outlives_it() {
 }
 
 #[test]
-fn one_that_hangs_is_ended_before_the_deadline() {
+fn a_provider_that_hangs_is_ended_before_the_deadline() {
     let node = Node::with_mirrors(&[HOST, "other.example"]);
     let script = "sleep 1000 & echo $! > left; wait";
     node.configure_providers(&[StandIn::new("ecr", &[HOST], script)]);
@@ -508,7 +508,7 @@ fn one_that_hangs_is_ended_before_the_deadline() {
 }
 
 #[test]
-fn stderr_is_shown_at_debug_without_what_may_be_a_secret() {
+fn stderr_is_logged_at_debug_without_possible_secrets() {
     let good = print(&answer(&[(HOST, LOGIN)]));
     let script = format!("echo region eu, got hunter2, $SECRET, eyJhbGciOiJSUzI1NiJ9 >&2\n{good}");
     let env = "  env: [{name: SECRET, value: swordfish}]\n";

@@ -1,4 +1,4 @@
-//! What the subcommands print of the node's own credential providers.
+//! The output of the subcommands about the node's own credential providers.
 
 use std::fs;
 
@@ -85,7 +85,7 @@ fn resolve_and_explain_name_the_provider_of_a_source_or_why_it_is_not_run() {
 }
 
 #[test]
-fn nothing_is_printed_of_them_where_none_is_wanted() {
+fn nothing_is_printed_about_providers_unless_enabled() {
     let node = node();
     let outcome = node
         .provider(&Cluster::new())
@@ -102,7 +102,8 @@ fn a_configuration_that_cannot_be_used_is_a_warning() {
     run(&node, &["resolve", NGINX]).warns_with(&["no node provider is run", "chmod go-w"]);
 }
 
-/// What `check` finds of the node's providers, on a ready node with this one for mirrors.
+/// The findings of `check` about the node's providers, on a ready node with a provider
+/// for mirrors.
 fn checked(change: impl FnOnce(&ReadyNode), which: &str) -> Vec<(String, String)> {
     const CONFIG: &str = "/etc/kubernetes/credential-providers.yaml";
     const ECR: &str = "/usr/libexec/kubelet-image-credential-provider-plugins/ecr";
@@ -130,7 +131,7 @@ fn checked(change: impl FnOnce(&ReadyNode), which: &str) -> Vec<(String, String)
 }
 
 #[test]
-fn check_finds_what_keeps_a_provider_from_being_run() {
+fn check_reports_why_a_provider_is_not_run() {
     let ecr = "usr/libexec/kubelet-image-credential-provider-plugins/ecr";
     for (name, change, which, status, message) in [
         (

@@ -14,7 +14,7 @@ use crate::kubelet::Response;
 /// process reads.
 ///
 /// # Errors
-/// Not all of it was written, so kubelet has no response.
+/// The response was not written completely, so kubelet has none.
 pub fn answer(stdout: impl AsFd, response: &Response, deadline: Deadline) -> io::Result<()> {
     if was_closed(&stdout)? {
         return Err(io::Error::new(io::ErrorKind::BrokenPipe, "it is closed"));
@@ -38,8 +38,8 @@ pub fn answer(stdout: impl AsFd, response: &Response, deadline: Deadline) -> io:
 }
 
 /// Whether the process was started without a stdout: the standard library then opens
-/// `/dev/null` for it, for reading and writing. A shell's `>/dev/null` is only for
-/// writing, and is used.
+/// `/dev/null` for it, for reading and writing. A shell's `>/dev/null` is open only for
+/// writing, and counts as a stdout.
 fn was_closed(stdout: &impl AsFd) -> io::Result<bool> {
     let stat = fstat(stdout)?;
     let is_null = FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_reads_is_a_failure() {
+    fn a_response_that_is_not_read_is_a_failure() {
         let (reader, writer) = pipe().unwrap();
         fill(&writer);
         let error = answer(&writer, &Response::empty(), soon()).unwrap_err();
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_null_device_that_was_asked_for_is_no_failure() {
+    fn a_redirection_to_the_null_device_is_not_a_failure() {
         let mut options = File::options();
         let for_writing = options.write(true).open("/dev/null").unwrap();
         answer(&for_writing, &Response::empty(), soon()).unwrap();

@@ -17,11 +17,11 @@ use nix::unistd::alarm;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-/// SIGALRM may have been inherited as ignored, which only `unsafe` code could change. So
-/// a signal that cannot be ignored follows it.
+/// The time between SIGALRM and SIGKILL. SIGALRM may have been inherited as ignored,
+/// which only `unsafe` code could change, so a signal that cannot be ignored follows it.
 const KILLED_AFTER: Duration = Duration::from_secs(4);
 
-/// The end of the time of one run.
+/// The time by which one run must end.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline {
     at: Instant,
@@ -95,8 +95,8 @@ impl Deadline {
     }
 }
 
-/// A pipe or a socket whose writer may never finish: reading it fails with [`Elapsed`]
-/// after the deadline.
+/// A pipe or a socket whose writer may never finish: reads fail with [`Elapsed`] after
+/// the deadline.
 #[derive(Debug)]
 pub struct Timed<R> {
     reader: R,
@@ -118,7 +118,7 @@ impl<R: Read + AsFd> Timed<R> {
                     let elapsed = self.deadline.elapsed();
                     return Err(io::Error::new(io::ErrorKind::TimedOut, elapsed));
                 }
-                // Data, the end, or an error that the read returns.
+                // There is data, the end, or an error, which the read returns.
                 Ok(_) => return Ok(()),
                 Err(Errno::INTR) => {}
                 Err(errno) => return Err(errno.into()),
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_left_after_the_end() {
+    fn no_time_remains_after_the_deadline() {
         assert_eq!(Deadline::new(Duration::ZERO).remaining(), Duration::ZERO);
     }
 }

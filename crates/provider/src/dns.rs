@@ -8,13 +8,13 @@ const MAX_LABEL: usize = 63;
 /// The longest subdomain.
 const MAX_SUBDOMAIN: usize = 253;
 
-/// Whether it is a label: lower-case letters, digits and `-`, at most 63.
+/// Whether the name is a label: lower-case letters, digits and `-`, at most 63.
 pub(crate) fn is_label(name: &str) -> bool {
     name.len() <= MAX_LABEL && is_part(name)
 }
 
-/// Whether it is a subdomain: labels with dots between them, at most 253 characters. As
-/// in the API server, a part may be longer than a label.
+/// Whether the name is a subdomain: labels with dots between them, at most 253
+/// characters. As in the API server, a part may be longer than a label.
 pub(crate) fn is_subdomain(name: &str) -> bool {
     name.len() <= MAX_SUBDOMAIN && name.split('.').all(is_part)
 }

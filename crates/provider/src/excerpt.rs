@@ -38,7 +38,7 @@ impl<'a> ShownKey<'a> {
         let (scheme, rest) = key.split_at(key.find("://").map_or(0, |at| at + 3));
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
         let (_, port) = authority.split_once(':').unwrap_or_default();
-        // A password may have a slash in it. A digest, too, comes after an "@".
+        // A password may contain a slash. A digest also follows an "@".
         let has_user = authority.contains('@') || port.bytes().any(|byte| !byte.is_ascii_digit());
         match rest.rsplit_once('@') {
             Some((_, host)) if has_user => Cow::Owned(format!("{scheme}***@{host}")),
@@ -60,7 +60,7 @@ impl fmt::Debug for ShownKey<'_> {
     }
 }
 
-/// The first `most` items with commas between them, and how many more there are.
+/// The first `most` items, separated by commas, and the number of the others.
 pub fn listed(most: usize, items: impl IntoIterator<Item = impl Display>) -> String {
     let mut items = items.into_iter();
     let shown: Vec<_> = items

@@ -19,7 +19,9 @@ pub(crate) use cluster::{ACCOUNT, Cluster, NAMESPACE, docker_config, login};
 pub(crate) use kubelet::Kubelet;
 pub(crate) use needs::cannot_run;
 pub(crate) use node::{Node, PULL_INTENTS};
-pub(crate) use node_providers::{BIN_DIR, CACHE, CONFIG, StandIn, answer, kept_answer, print};
+pub(crate) use node_providers::{
+    BIN_DIR, CACHE, CONFIG, StandIn, answer, cacheable_response, print,
+};
 pub(crate) use outcome::{EMPTY, Outcome, owned};
 pub(crate) use provider::Provider;
 pub(crate) use proxy::RecordingProxy;

@@ -9,9 +9,10 @@ use super::{Node, Provider};
 
 pub(crate) const CONFIG: &str = "etc/kubernetes/providers.yaml";
 pub(crate) const BIN_DIR: &str = "usr/libexec/providers";
-/// Where answers are kept.
+/// The directory of cached responses.
 pub(crate) const CACHE: &str = "run/cache";
-/// A line for each run of a stand-in: the image that it was asked for.
+/// The file in which each run of a stand-in adds a line with the image that it was asked
+/// for.
 const ASKED: &str = "asked";
 
 /// The entry of one provider, and its script.
@@ -25,7 +26,8 @@ pub(crate) struct StandIn {
 }
 
 impl StandIn {
-    /// A provider that is asked for images that match, and answers as the script does.
+    /// A provider that is asked for images that match, and whose script prints the
+    /// response.
     pub(crate) fn new(name: &str, match_images: &[&str], script: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -37,7 +39,7 @@ impl StandIn {
         }
     }
 
-    /// A provider with one login, `user:password`, under a key.
+    /// A provider whose response has one login, `user:password`, under a key.
     pub(crate) fn with_login(name: &str, match_image: &str, key: &str, login: &str) -> Self {
         Self::new(name, &[match_image], &print(&answer(&[(key, login)])))
     }
@@ -59,13 +61,18 @@ impl StandIn {
     }
 }
 
-/// An answer with these logins, `user:password` by key, that is not kept.
+/// A response with these logins, `user:password` by key, that is not cached.
 pub(crate) fn answer(logins: &[(&str, &str)]) -> String {
-    kept_answer("Image", Some("0s"), logins)
+    cacheable_response("Image", Some("0s"), logins)
 }
 
-/// An answer with these logins that is kept for images of one kind.
-pub(crate) fn kept_answer(kind: &str, duration: Option<&str>, logins: &[(&str, &str)]) -> String {
+/// A response with these logins that is cached with this `cacheKeyType` and
+/// `cacheDuration`.
+pub(crate) fn cacheable_response(
+    kind: &str,
+    duration: Option<&str>,
+    logins: &[(&str, &str)],
+) -> String {
     let auth: serde_json::Map<_, _> = logins
         .iter()
         .map(|&(key, login)| {
@@ -132,8 +139,8 @@ impl Node {
         }
     }
 
-    /// What the providers were asked, a line for each run: the program, its arguments
-    /// and its request.
+    /// The runs of the providers, a line for each: the program, its arguments and its
+    /// request.
     pub(crate) fn asked(&self) -> Vec<String> {
         if !self.path(ASKED).exists() {
             return Vec::new();

@@ -17,9 +17,9 @@ pub(super) struct Address<'a> {
 /// Why a text is not an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AddressError<'a> {
-    /// It has no host, or brackets that do not match.
+    /// The host is missing, or its brackets do not match.
     Host,
-    /// What follows the host is not a port.
+    /// The text after the host is not a port.
     Port(&'a str),
 }
 
@@ -74,7 +74,7 @@ pub(super) fn unbracketed(host: &str) -> &str {
         .unwrap_or(host)
 }
 
-/// The address, if the host is one. An IPv4-mapped address is the IPv4 address, as in
+/// The IP address, if the host is one. An IPv4-mapped address is the IPv4 address, as in
 /// Go's `net.IP`.
 pub(super) fn ip(host: &str) -> Option<IpAddr> {
     let address: IpAddr = unbracketed(host).parse().ok()?;
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_and_its_port_are_told_apart() {
+    fn host_and_port_are_separated() {
         for (authority, host, port) in [
             ("api", "api", None),
             ("api:", "api", None),
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_port_is_an_error() {
+    fn an_invalid_port_is_an_error() {
         for port in [
             "6443x",
             "x",

@@ -222,8 +222,8 @@ impl Client {
         })
     }
 
-    /// Sends one attempt only, of at most [`ATTEMPT`]: by hand, trying again is better
-    /// than waiting.
+    /// Sends one attempt only, of at most [`ATTEMPT`]: a person at a terminal would
+    /// rather repeat the command than wait.
     #[must_use]
     pub fn once(mut self) -> Self {
         self.asks_once = true;

@@ -81,13 +81,13 @@ impl Intents {
 struct Intent {
     kind: String,
     api_version: String,
-    /// As in the pod, with a tag or a digest.
+    /// As in the pod's specification, with a tag or a digest.
     image: String,
 }
 
 impl Intent {
-    /// Returns a record that is not older than its kubelet. Ignores a file that is not a
-    /// record, or is being removed.
+    /// Returns a record that is not older than the running kubelet. Ignores a file that
+    /// is not a record, or that is being removed.
     fn read(directory: &OwnedFd, name: &str, started: Option<SystemTime>) -> Option<Self> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = fs::openat(directory, name, flags, Mode::empty()).ok()?;
@@ -106,8 +106,8 @@ impl Intent {
     }
 }
 
-/// When the process of a `/proc/PID/stat` was started; a little earlier, rather than
-/// too late. `None` where it has ended.
+/// The start time of the process of a `/proc/PID/stat`, rounded down. `None` if the
+/// process has ended.
 pub fn process_started(mut stat: &File) -> Option<SystemTime> {
     stat.rewind().ok()?;
     let text = read_bounded(stat, MAX_RECORD).ok()?;
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn where_there_are_no_records_none_is_known() {
+    fn without_records_no_announcement_is_known() {
         let directory = tempfile::tempdir().unwrap();
         assert_eq!(announces(&directory.path().join("missing")), None);
         assert_eq!(announces(directory.path()), Some(false));

@@ -18,7 +18,7 @@ use rustix::io::Errno;
 use rustix::process::geteuid;
 use tracing::warn;
 
-/// How long to wait before a lock that another run holds is tried again.
+/// The interval at which a run tries to take a lock that another run holds.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// The lock file, or why it cannot be used.
@@ -47,8 +47,9 @@ impl Locks {
         }
     }
 
-    /// Waits for the lock until `until`. Returns `None`, with a warning, where it cannot
-    /// be taken: the run goes on without it, which at worst costs another pod a pull.
+    /// Waits for the lock until `until`. Returns `None`, with a warning, if it cannot be
+    /// taken: the run goes on without it, and at worst the pull of another pod finds no
+    /// file.
     pub(super) fn acquire(&self, byte: i64, until: Instant) -> Option<Lock<'_>> {
         let problem = loop {
             match self.try_acquire(byte) {
@@ -105,7 +106,7 @@ fn open(path: &Path) -> io::Result<OwnedFd> {
     let create = || fs::open(path, flags, Mode::RUSR | Mode::WUSR);
     let file = match create() {
         Err(Errno::NOENT) => {
-            // A directory that another run creates at the same time is used.
+            // Another run may create the directory at the same time.
             match fs::mkdir(path.parent().unwrap_or(path), Mode::RWXU) {
                 Ok(()) | Err(Errno::EXIST) => create()?,
                 Err(errno) => return Err(errno.into()),
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_gets_the_lock_when_it_is_released() {
+    fn a_waiting_run_gets_the_lock_when_it_is_released() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("lock");
         let (first, second) = (Locks::open(&path), Locks::open(&path));
@@ -192,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_locked_is_a_reason_to_go_on_without() {
+    fn a_run_goes_on_without_a_lock_that_it_cannot_take() {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
         fs::write(at("victim"), "kept").unwrap();

@@ -1,7 +1,7 @@
-//! The directory of auth files, the short-lived files of logins of which CRI-O takes one
-//! for each pull (`namespaced_auth_dir` in crio.conf(5)).
+//! The directory of auth files (`namespaced_auth_dir` in crio.conf(5)). An auth file is a
+//! short-lived file of logins; CRI-O takes one for each pull.
 //!
-//! The name of a file is pure; `turns` decides when it is written or removed, and
+//! `name` computes the name of a file, `turns` decides when it is written or removed, and
 //! `store` and `sweep` do that.
 
 mod name;

@@ -37,7 +37,7 @@ impl FileName {
         self.0.strip_suffix(SUFFIX).unwrap_or(&self.0)
     }
 
-    /// A directory entry's name, if [`new`](Self::new) can return it.
+    /// The name of a directory entry, if it has the form of an auth file's name.
     pub(super) fn of_existing(name: &str) -> Option<Self> {
         let (namespace, digest) = name.strip_suffix(SUFFIX)?.rsplit_once('-')?;
         let is_one = Namespace::parse(namespace).is_ok()
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn other_names_are_not_ours() {
+    fn other_names_are_not_auth_files() {
         let digest = "7e59ad64326bc321517fb6fc6586de5ee149178394d9edfa2a877176cdf6fad5";
         for name in [
             "in-use".to_owned(),

@@ -14,18 +14,18 @@ use super::name::FileName;
 use super::store::AuthDir;
 use super::times::{age, changed, modified};
 
-/// kubelet announces the pull that follows a response within this time.
+/// The time within which kubelet announces the pull that follows a response.
 pub(super) const WINDOW: Duration = Duration::from_millis(300);
 /// How long an announcement is valid before it is looked for again: reading all records
 /// is more work than checking whether the file is still there.
 const REMEMBERED: Duration = Duration::from_millis(100);
-/// CRI-O's directory for the files of pulls that are under way.
+/// The directory to which CRI-O moves the files of pulls that are under way.
 const IN_USE: &str = "in-use";
-/// How long a file in `in-use` shows that a pull is under way. A file that a crash of
-/// CRI-O has left there must not hold up runs for ever.
+/// How long a file in `in-use` counts as a pull under way. A file that a crash of CRI-O
+/// has left there must not hold up runs for ever.
 const LONG_PULL: Duration = Duration::from_secs(40);
 
-/// The pulls of one auth file, for a run that waits.
+/// The announced pulls that use one auth file, for a run that waits.
 #[derive(Debug)]
 pub(super) struct Pulls<'a> {
     intents: &'a Intents,
@@ -66,15 +66,15 @@ impl<'a> Pulls<'a> {
         announced
     }
 
-    /// Whether CRI-O pulls with a file of that name, or did a moment ago: the next pull
-    /// may be queued behind it.
+    /// Whether CRI-O pulls with a file of that name, or has just done so: the next pull
+    /// may be queued behind that one.
     fn under_way(&mut self) -> bool {
         let Ok(now) = InUse::read(self.directory, self.name) else {
             return false;
         };
         let ended = match &self.in_use {
             Some(before) => !before.names.is_subset(&now.names),
-            // It can no longer be seen which file was added or removed.
+            // The change may have been to another file: that can no longer be seen.
             None => now.changed <= WINDOW,
         };
         if ended {
@@ -91,9 +91,9 @@ impl<'a> Pulls<'a> {
 #[derive(Debug)]
 struct InUse {
     names: BTreeSet<CString>,
-    /// The time since the last of them was added.
+    /// The time since the last of these files was added.
     newest: Option<Duration>,
-    /// The time since a file was added or removed.
+    /// The time since any file was added or removed.
     changed: Duration,
 }
 
@@ -113,7 +113,7 @@ impl InUse {
                 rest.is_some_and(|rest| rest.starts_with('-'))
             });
             if of_file {
-                // A rename does not change the time of the content, but changes this one.
+                // A rename changes the status time (ctime), not the time of the content.
                 let stat = fs::statat(&in_use, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW);
                 let taken = stat.ok().map(|stat| age(changed(&stat)));
                 found.newest = found.newest.into_iter().chain(taken).min();
@@ -150,7 +150,7 @@ mod tests {
         (root, directory, name)
     }
 
-    /// Waits until the last change is long enough ago.
+    /// Waits until the last change is older than the window.
     fn let_the_moment_pass() {
         sleep(WINDOW + Duration::from_millis(50));
     }

@@ -69,7 +69,7 @@ pub enum StoreError {
         /// Its owner's user ID.
         owner: u32,
     },
-    /// A shared directory like `/tmp`.
+    /// The directory is shared, as `/tmp` is.
     #[error(
         "auth directory {path:?} is shared (mode {mode:04o}): use a directory of its own, mode 0700"
     )]
@@ -92,11 +92,11 @@ pub enum StoreError {
     },
 }
 
-/// What was found at the name of an auth file.
+/// What a directory has under the name of an auth file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
     Nothing,
-    /// Something that no run has left, such as a symbolic link.
+    /// Something that no run has written, such as a symbolic link.
     Foreign,
     /// A file with the content of this run, and the time since it was placed.
     Same(Duration),
@@ -150,11 +150,11 @@ impl AuthDir {
                 return Err(StoreError::Shared { path, mode });
             }
             fs::fchmod(&handle, Mode::from_raw_mode(mode & !WRITABLE_BY_OTHERS)).map_err(
-                |errno| directory_error("take away the write access of others to", &path, errno),
+                |errno| directory_error("remove the write access of others to", &path, errno),
             )?;
             warn!(
                 ?path,
-                "others could write to the auth directory (mode {mode:04o}): took that away"
+                "others could write to the auth directory (mode {mode:04o}): removed their write access"
             );
         }
         let identity = [stat.st_dev, stat.st_ino];
@@ -283,7 +283,7 @@ impl AuthDir {
     }
 }
 
-/// A file that is removed again unless it is renamed into place.
+/// A temporary file, removed when dropped unless it was renamed into place.
 struct Temporary<'a> {
     directory: &'a OwnedFd,
     name: Option<String>,
@@ -312,7 +312,7 @@ impl<'a> Temporary<'a> {
                         name: Some(name),
                         file: File::from(file),
                     };
-                    // A umask may take even the owner's permissions away.
+                    // A umask may clear even the owner's permissions.
                     fs::fchmod(&temporary.file, Mode::from_raw_mode(PRIVATE))?;
                     return Ok(temporary);
                 }

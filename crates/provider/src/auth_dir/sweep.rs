@@ -11,10 +11,11 @@ use super::name::FileName;
 use super::store::{AuthDir, StoreError, TEMPORARY_SUFFIX, is_regular};
 use super::times::{age, modified};
 
-/// The time that one run sweeps: kubelet waits for the process to end. The next run goes
-/// on.
+/// The most time that a run spends on sweeping, since kubelet waits for the process to
+/// end. The next run continues.
 const BUDGET: Duration = Duration::from_millis(5);
-/// No run takes longer than this, and a temporary file exists for milliseconds.
+/// The age from which a temporary file is left over from a killed run: it exists for
+/// milliseconds otherwise, and no run takes longer than this.
 pub const TEMPORARY_AGE: Duration = Duration::from_secs(2 * 60);
 
 impl AuthDir {
@@ -47,7 +48,7 @@ impl AuthDir {
     }
 
     /// Removes the auth file if it was placed longer than `limit` ago, unless another run
-    /// has its turn, which replaces or removes the file.
+    /// has its turn: that run replaces or removes the file.
     ///
     /// # Errors
     /// [`StoreError::File`].
@@ -92,7 +93,7 @@ pub fn is_ours(name: &str) -> bool {
     Kind::of(name).is_some()
 }
 
-/// The files that a run leaves in the directory.
+/// The kinds of files that runs leave in the directory.
 enum Kind {
     AuthFile(FileName),
     Temporary,

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::Stat;
 
-/// A file's time that is further ahead than this is wrong.
+/// A file time that is further in the future than this is wrong.
 const AHEAD: Duration = Duration::from_secs(1);
 
 /// When the content was written, or the file touched.
@@ -13,7 +13,7 @@ pub(super) fn modified(stat: &Stat) -> SystemTime {
     since_epoch(stat.st_mtime, nanoseconds)
 }
 
-/// When anything about the file was changed, even its name.
+/// When anything about the file last changed, its name included.
 pub(super) fn changed(stat: &Stat) -> SystemTime {
     let nanoseconds = u32::try_from(stat.st_ctime_nsec).unwrap_or_default();
     since_epoch(stat.st_ctime, nanoseconds)

@@ -21,17 +21,17 @@ use super::store::{AuthDir, Found, StoreError};
 use crate::deadline::Deadline;
 use crate::signals::{self, HeldBack};
 
-/// kubelet usually announces the pull within this time. Runs that have waited for a whole
-/// window follow each other at this interval, so that the waiting times of starts without
-/// a pull do not add up.
+/// The time within which kubelet usually announces the pull. Runs that have waited for a
+/// whole window follow each other at this interval, so that the waiting times of pods
+/// that start without a pull do not add up.
 const MOMENT: Duration = Duration::from_millis(30);
-/// The longest time that a run waits, from its start. The rest is for the response to
-/// reach kubelet.
+/// The longest time that a run waits, counted from its start. The rest of kubelet's
+/// timeout is left for the response.
 const PATIENCE: Duration = Duration::from_secs(40);
 /// The interval at which a waiting run checks its file.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// One auth file, and what a turn needs.
+/// One auth file, and what a run needs to take its turn.
 #[derive(Debug)]
 pub struct AuthFile<'a> {
     /// The auth directory.
@@ -70,7 +70,7 @@ impl<'a> AuthFile<'a> {
             let signals = signals::hold_back();
             match step {
                 Step::Place => directory.write(self.name, content)?,
-                // A pull has taken it at this moment: start again.
+                // A pull has just taken the file: start again.
                 Step::Touch(ago) if !directory.touch(self.name, ago)? => continue,
                 Step::Touch(_) | Step::Leave => {}
             }
@@ -118,7 +118,8 @@ impl<'a> AuthFile<'a> {
         self.locks.acquire(directory.lock_byte(self.name), patience)
     }
 
-    /// The time that is left for waiting: of 40 s, or of eight ninths of a shorter limit.
+    /// The remaining time for waiting: of [`PATIENCE`], or of eight ninths of a shorter
+    /// `--timeout`.
     fn patience(&self) -> Duration {
         let limit = self.deadline.timeout();
         let whole = PATIENCE.min(limit / 9 * 8);
@@ -126,7 +127,7 @@ impl<'a> AuthFile<'a> {
         self.deadline.remaining().saturating_sub(reserve)
     }
 
-    /// Waits until a step has to be taken.
+    /// Waits until there is something to do.
     fn wait(&self, directory: &AuthDir, content: Option<&[u8]>) -> Result<Step, StoreError> {
         let mut pulls = Pulls::new(self.intents, self.image, directory, self.name);
         loop {
@@ -141,11 +142,11 @@ impl<'a> AuthFile<'a> {
 }
 
 impl Placed<'_> {
-    /// Calls `answer` to write the response. Removes the file again if that fails, or if a
-    /// signal to end the process came before. Returns the directory.
+    /// Calls `answer` to write the response, and returns the directory. Removes the file
+    /// again if that fails, or if a signal to end the process came before.
     ///
-    /// A signal after the response has no effect: kubelet would take an end by a signal for a
-    /// failure, and no pull would take the file.
+    /// A signal after the response has no effect: kubelet would treat a process that a
+    /// signal ended as failed, and no pull would take the file.
     ///
     /// # Errors
     /// Those of `answer`.
@@ -176,16 +177,16 @@ impl Placed<'_> {
 enum Step {
     /// Write the content of this run, or remove the file if it has none.
     Place,
-    /// Use the file, which is left over of a pod start without a pull, for the pull of
-    /// this run. Its time is set to that long ago, so that the next run waits for the
+    /// Use the file, which a pod start without a pull has left over, for the pull of this
+    /// run. Its time is set to that long ago, so that the next run waits for the
     /// announcement of that pull.
     Touch(Duration),
     /// Leave the file as it is: there is no time left.
     Leave,
 }
 
-/// The rule: the step for what was found; `None` is to wait, and look again. `in_time`:
-/// there is time to wait. `announced`: kubelet has announced a pull of the image.
+/// The rule: the step for what was found, or `None` to wait and look again. `in_time`:
+/// there is time left to wait. `announced`: kubelet has announced a pull of the image.
 fn step(found: Found, in_time: bool, announced: impl FnOnce() -> bool) -> Option<Step> {
     let (same, age) = match found {
         Found::Nothing | Found::Foreign => return Some(Step::Place),
@@ -198,7 +199,8 @@ fn step(found: Found, in_time: bool, announced: impl FnOnce() -> bool) -> Option
         (false, false) => Some(Step::Place),
         (false, true) if expected => Some(Step::Leave),
         (false, true) if age > 2 * WINDOW => Some(Step::Touch(Duration::ZERO)),
-        // Other runs may have waited for it too: let the next one follow soon.
+        // Other runs may have waited for the announcement too: let the next one follow
+        // soon.
         (false, true) => Some(Step::Touch(WINDOW.saturating_sub(MOMENT))),
     }
 }
@@ -245,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn who_need_not_know_does_not_ask_for_announcements() {
+    fn announcements_are_looked_up_only_when_needed() {
         for found in [Found::Nothing, Found::Same(WINDOW), Found::Other(WINDOW)] {
             step(found, true, || panic!("{found:?}"));
         }

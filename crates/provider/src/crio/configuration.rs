@@ -60,7 +60,7 @@ pub enum Reason {
     /// It is not UTF-8, which TOML requires.
     #[error("not UTF-8")]
     Utf8,
-    /// Its arrays and tables are nested deeper than any sensible file's.
+    /// Its arrays and tables are nested too deeply.
     #[error("nested too deeply")]
     TooDeep,
     /// It is not TOML.

@@ -60,7 +60,7 @@ pub enum RequestError {
 }
 
 impl Request {
-    /// Reads the request, and checks it.
+    /// Reads and checks the request.
     ///
     /// # Errors
     /// [`RequestError`] if it is not a valid request of kubelet.
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn an_absent_null_or_empty_token_is_no_token() {
+    fn an_absent_null_or_empty_token_counts_as_none() {
         for token in [
             "",
             r#","serviceAccountToken":null"#,
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_no_request_is_refused_with_its_reason() {
+    fn an_invalid_request_is_refused_with_the_reason() {
         let with = |from: &str, to: &str| GOOD.replace(from, to).into_bytes();
         for (name, input, said) in [
             ("nothing", Vec::new(), "stdin is empty"),

@@ -11,9 +11,10 @@ use registries_conf::ImageName;
 ///
 /// - `cacheKeyType: Image`, `cacheDuration: 0s`: CRI-O deletes the auth file with the
 ///   pull, so every pull needs a new one, and kubelet must run the provider again.
-/// - The empty login is sent nowhere (CRI-O ignores a login without a user name). It makes
-///   kubelet record for which service account the image was pulled
-///   (`KubeletEnsureSecretPulledImages`), so that others must prove their own access to it.
+/// - The empty login is never sent to a registry: CRI-O ignores a login without a user
+///   name. It makes kubelet record the service account that the image was pulled for
+///   (`KubeletEnsureSecretPulledImages`), so that others must prove their own access to
+///   the image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response(wire::Response);
 
@@ -40,7 +41,7 @@ impl Response {
     /// Writes the response as one line of JSON.
     ///
     /// # Errors
-    /// Those of `stdout`.
+    /// The errors of `stdout`.
     pub fn write(&self, mut stdout: impl Write) -> io::Result<()> {
         stdout.write_all(&self.0.to_json())?;
         stdout.write_all(b"\n")?;
@@ -53,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn responses_are_these_bytes() {
+    fn responses_are_written_as_these_bytes() {
         let image = ImageName::parse("nginx").unwrap();
         for (response, auth) in [
             (Response::empty(), "{}"),

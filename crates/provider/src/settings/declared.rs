@@ -107,9 +107,9 @@ settings! {
     SECRETS {
         "secrets", "SECRETS",
         Kind::Choice(&[
-            ("required", "A pod that may not read them is not pulled for"),
-            ("if-allowed", "A pod that may not read them has none"),
-            ("never", "They are not read: shared Secrets and the node's logins alone count"),
+            ("required", "The run fails for a pod that may not read them"),
+            ("if-allowed", "A pod that may not read them is served without them"),
+            ("never", "They are not read: only shared Secrets and the node's logins are used"),
         ]),
         &["required"],
         "Whether the Secrets of the pod's namespace are read; before the name of a subcommand",
@@ -129,7 +129,7 @@ settings! {
         "node-providers", "NODE_PROVIDERS", Kind::List("NAME"), &["off"],
         "Which of kubelet's own credential providers are run for the mirrors of an image, as \
          kubelet would run them for an image of that name: off, auto for all of them, or their \
-         names, repeatable or with commas between them",
+         names, repeatable or separated by commas",
     }
     KUBELET_PROVIDER_CONFIG {
         "kubelet-provider-config", "KUBELET_PROVIDER_CONFIG", Kind::One("FILE"), &[],
@@ -142,11 +142,11 @@ settings! {
     PROVIDER_CACHE_DIR {
         "provider-cache-dir", "PROVIDER_CACHE_DIR", Kind::One("DIR"),
         &["/run/crio-credential-provider"],
-        "Directory where answers of node providers are kept for as long as they say",
+        "Directory of cached responses of node providers, which set how long they are cached",
     }
     KUBECONFIG {
         "kubeconfig", "KUBECONFIG", Kind::One("FILE"), &[],
-        "kubeconfig that says where the API server is; its user is never used",
+        "kubeconfig with the address of the API server; its user is never used",
     }
     API_SERVER {
         "api-server", "API_SERVER", Kind::One("URL"), &[],
@@ -154,7 +154,7 @@ settings! {
     }
     CERTIFICATE_AUTHORITY {
         "certificate-authority", "CERTIFICATE_AUTHORITY", Kind::One("FILE"), &[],
-        "CA certificates that verify the API server, PEM",
+        "File with the CA certificates that verify the API server, in PEM",
     }
     TLS_SERVER_NAME {
         "tls-server-name", "TLS_SERVER_NAME", Kind::One("NAME"), &[],
@@ -172,7 +172,7 @@ settings! {
     }
     TIMEOUT {
         "timeout", "TIMEOUT", Kind::One("DURATION"), &["45s"],
-        "Limit of the whole run, such as 45s or 1m30s; kubelet kills at 1m",
+        "Limit of the whole run, such as 45s or 1m30s; kubelet ends a provider after 1m",
     }
     LOCK_FILE {
         "lock-file", "LOCK_FILE", Kind::One("FILE"), &["/run/crio-credential-provider/lock"],
@@ -181,7 +181,7 @@ settings! {
     PULL_INTENTS_DIR {
         "pull-intents-dir", "PULL_INTENTS_DIR", Kind::One("DIR"),
         &["/var/lib/kubelet/image_manager/pulling"],
-        "kubelet's records of the pulls that are to come, which show whether an auth file \
+        "kubelet's records of announced pulls, which show whether an auth file \
          still waits for one. Without them, CRI-O's `in-use` shows which pulls are under way",
     }
     STALE_AFTER {
@@ -201,14 +201,14 @@ settings! {
     LOG_LEVEL {
         "log-level", "LOG_LEVEL",
         Kind::Choice(&[
-            ("error", "Failures alone"),
-            ("warn", "And what was skipped"),
-            ("info", "And the outcome"),
-            ("debug", "And each decision"),
+            ("error", "Only failures"),
+            ("warn", "Also what was skipped"),
+            ("info", "Also the outcome"),
+            ("debug", "Also each decision"),
             ("trace", "Everything"),
         ]),
         &["info"],
-        "Least severe lines to log",
+        "The least severe lines that are logged",
     }
     LOG_FORMAT {
         "log-format", "LOG_FORMAT",
@@ -217,7 +217,7 @@ settings! {
             ("json", "One JSON object a line, for collectors"),
         ]),
         &["text"],
-        "How log lines on stderr look",
+        "Format of log lines on stderr",
     }
 }
 

@@ -13,13 +13,13 @@ const MAX_BYTES: usize = 64 * 1024;
 /// Why the environment file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum EnvFileError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
     /// The port is not valid.
     #[error("KUBERNETES_SERVICE_PORT is not a port from 1 to 65535")]
     Port,
-    /// It has no host.
+    /// The file sets no host.
     #[error("KUBERNETES_SERVICE_HOST is not set")]
     NoHost,
 }
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_environment_file_is_read_as_it_is_written() {
+    fn the_environment_file_is_parsed() {
         for (text, expected) in [
             (
                 "KUBERNETES_SERVICE_HOST=a\nKUBERNETES_SERVICE_PORT=1",

@@ -79,7 +79,7 @@ fn each_distributions_ca_is_found_where_it_keeps_it() {
 }
 
 #[test]
-fn the_table_is_the_specifications() {
+fn the_table_is_complete_and_in_order() {
     let paths: Vec<&str> = WELL_KNOWN
         .iter()
         .flat_map(|row| row.kubeconfigs)
@@ -152,7 +152,7 @@ fn with_nothing_found_it_is_localhost_verified_as_kubernetes() {
 }
 
 #[test]
-fn openshifts_kubelet_configuration_is_no_kubeconfig() {
+fn openshifts_kubelet_configuration_is_not_a_kubeconfig() {
     let (_root, settings) = node(&[
         (
             "etc/kubernetes/kubelet.conf",
@@ -183,7 +183,7 @@ fn trust_comes_from_flags_then_the_kubeconfig_then_the_table() {
     assert_eq!(
         found(&settings).2,
         table,
-        "and never what a kubeconfig says of not verifying"
+        "a kubeconfig never turns verification off"
     );
     settings.certificate_authority = Some(PathBuf::from("/flag.crt"));
     assert_eq!(
@@ -224,7 +224,7 @@ fn only_https_servers_are_asked() {
 }
 
 #[test]
-fn a_port_that_is_none_is_an_error_wherever_it_is_given() {
+fn an_invalid_port_is_an_error_wherever_it_is_given() {
     for port in ["6443x", "x", "-1", "65536", "0"] {
         let server = format!("https://api:{port}");
         let text = kubeconfig(&server, CA);
@@ -293,7 +293,7 @@ const REFUSED: [&str; 5] = [
 ];
 
 #[test]
-fn a_kubeconfig_leads_where_client_go_goes() {
+fn a_kubeconfig_gives_the_server_that_client_go_uses() {
     let text = include_str!("../../../tests/data/vectors/kubeconfig.json");
     let cases: Vec<Case> = serde_json::from_str(text).unwrap();
     for case in cases.iter().filter(|case| !case.text.contains("proxy-url")) {

@@ -74,7 +74,7 @@ pub enum KubeconfigProblem {
     /// A required part is missing.
     #[error("it has no {0}")]
     Missing(&'static str),
-    /// The name in use is defined twice.
+    /// The name that is used is defined twice.
     #[error("it has more than one {0}")]
     Ambiguous(&'static str),
     /// A field has another type.
@@ -154,7 +154,7 @@ impl Kubeconfig {
     }
 }
 
-/// The first document of a kubeconfig, of which client-go reads no other.
+/// The first document of a kubeconfig; client-go ignores the others.
 #[derive(Debug)]
 pub struct Document(Option<Node>);
 
@@ -192,7 +192,7 @@ impl Document {
         }
     }
 
-    /// A field of it.
+    /// The field of that name.
     pub fn field(&self, name: &str) -> Option<&Node> {
         self.0.as_ref()?.last(name)
     }

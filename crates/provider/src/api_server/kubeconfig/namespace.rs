@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use super::{CONTEXTS, Document, KubeconfigError, KubeconfigProblem, error, text};
 
-/// The namespace of the current context of several kubeconfigs, as of one: client-go
-/// takes the first `current-context`, and the first context of that name. `None` where
-/// there is no file, no current context, or no namespace in it.
+/// The namespace of the current context of several kubeconfigs, merged as client-go
+/// merges them: the first `current-context` is used, and the first context of that name.
+/// `None` if there is no file, no current context, or no namespace in it.
 ///
 /// # Errors
 /// [`KubeconfigError`] where a file cannot be read, or no file has the context.
@@ -54,7 +54,7 @@ mod tests {
         format!("contexts: [{{name: {name}, context: {{namespace: {namespace}}}}}]\n")
     }
 
-    /// The namespace, or what the error says.
+    /// The namespace, or the error's message.
     fn found(texts: &[&str]) -> Result<Option<String>, String> {
         let files: Vec<NamedTempFile> = texts
             .iter()
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn files_count_as_one_and_the_first_definition_wins() {
+    fn files_are_merged_and_the_first_definition_wins() {
         let current = |name: &str| format!("current-context: {name}\n");
         let (a, b) = (context("a", "team-a"), context("b", "team-b"));
         let own = |namespace: &str| Ok(Some(namespace.to_owned()));
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_broken_is_an_error() {
+    fn an_invalid_kubeconfig_is_an_error() {
         for text in [
             "current-context: a\n",
             "current-context: 5\n",

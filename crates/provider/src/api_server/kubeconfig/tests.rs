@@ -61,7 +61,7 @@ fn a_ca_file_is_relative_to_the_kubeconfig() {
 }
 
 #[test]
-fn a_cluster_without_a_name_is_that_of_a_context_that_names_none() {
+fn a_context_without_a_cluster_name_uses_the_cluster_without_a_name() {
     let unnamed = |cluster: &str, name: &str| {
         let text = GOOD.replace("cluster: a, ", cluster);
         parse(&text.replace("- name: a\n  cluster", name)).map(|read| read.server)
@@ -78,7 +78,7 @@ fn a_cluster_without_a_name_is_that_of_a_context_that_names_none() {
 }
 
 #[test]
-fn an_unusable_kubeconfig_says_why_and_quotes_nothing() {
+fn the_error_for_an_unusable_kubeconfig_gives_the_reason_and_quotes_nothing() {
     let kubelet_configuration =
         "kind: KubeletConfiguration\napiVersion: kubelet.config.k8s.io/v1beta1\nclusters: 5\n";
     for (name, text, said) in [

@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_proxy_is_read_like_go_reads_it() {
+    fn no_proxy_is_read_as_go_reads_it() {
         for (no_proxy, host, port, direct) in [
             ("", "api.example.com", 6443, false),
             ("", "localhost", 6443, true),

@@ -21,7 +21,7 @@ pub(super) type Buffer = Wiped<Vec<u8>>;
 pub(super) struct JsonStream<'a, R> {
     reader: R,
     buffer: &'a mut Buffer,
-    /// The range of the buffer that was read and not used yet.
+    /// The start of the bytes that were read and not used yet.
     start: usize,
     end: usize,
     limits: Limits,
@@ -75,7 +75,7 @@ impl<'a, R: Read> JsonStream<'a, R> {
     /// Reads one character, such as `[`.
     ///
     /// # Errors
-    /// [`StreamError`], also if another character comes.
+    /// [`StreamError`], also if the next character is another one.
     pub(super) fn expect(&mut self, character: u8) -> Result<(), StreamError> {
         if self.peek()? != Some(character) {
             return Err(StreamError::Decode(None));
@@ -126,7 +126,7 @@ impl<'a, R: Read> JsonStream<'a, R> {
         str::from_utf8(value).map_err(|_position| StreamError::Decode(None))
     }
 
-    /// Reads to the end; nothing but blanks may come.
+    /// Reads to the end of the stream, where only white space may follow.
     ///
     /// # Errors
     /// [`StreamError`].
@@ -137,7 +137,7 @@ impl<'a, R: Read> JsonStream<'a, R> {
         }
     }
 
-    /// The next character that is not blank; `None` at the end.
+    /// The next character that is not white space; `None` at the end.
     pub(super) fn peek(&mut self) -> Result<Option<u8>, StreamError> {
         loop {
             let unread = self.buffer.get(self.start..self.end).unwrap_or_default();
@@ -153,7 +153,7 @@ impl<'a, R: Read> JsonStream<'a, R> {
         }
     }
 
-    /// Reads until the buffer is full or nothing more comes; `false` if nothing came. A
+    /// Reads until the buffer is full or the stream ends; `false` if nothing was read. A
     /// full buffer is moved or doubled each time, so that a value is scanned only a few
     /// times before it is complete.
     fn fill(&mut self) -> Result<bool, StreamError> {
@@ -202,7 +202,7 @@ mod tests {
 
     use super::*;
 
-    /// A reader that returns so many bytes at a time.
+    /// A reader that returns at most this many bytes at a time.
     struct Trickle<'a>(&'a [u8], usize);
 
     impl Read for Trickle<'_> {
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_an_array_is_refused() {
+    fn text_that_is_not_an_array_is_refused() {
         for text in [
             "",
             "[",
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_end_is_not_read_for_ever() {
+    fn an_endless_stream_is_refused() {
         for (repeated, expected) in [
             (&b"a"[..], LIMITS.value),
             (b"b\",\"", LIMITS.all),

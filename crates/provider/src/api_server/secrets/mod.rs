@@ -25,7 +25,7 @@ const PAGE: usize = 2000;
 /// Secrets in a page where [`PAGE`] of them are too large for one: even the largest
 /// Secrets, 1.5 MiB in base64, stay below [`MAX_PAGE_BYTES`](read::MAX_PAGE_BYTES).
 const SMALL_PAGE: usize = 20;
-/// How often a list is started again because its continue token has expired.
+/// How many times a list is restarted because its continue token has expired.
 const MAX_RESTARTS: u32 = 3;
 
 /// Everything but the unreserved characters of RFC 3986, section 2.3.
@@ -167,7 +167,7 @@ pub enum SecretsError {
     Expired,
 }
 
-/// The access that was refused.
+/// The request that was refused, for messages.
 fn wish(names: &[String]) -> String {
     if names.is_empty() {
         return "list secrets".to_owned();

@@ -26,7 +26,7 @@ const LIMITS: Limits = Limits {
 };
 /// The type of a Secret without one.
 const OPAQUE: &str = "Opaque";
-/// The part of another type that is quoted, in characters.
+/// The most characters of another type that a message quotes.
 const MAX_TOLD: usize = 253;
 
 #[derive(Deserialize, Default)]
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_of_secrets_is_refused() {
+    fn text_that_is_not_a_list_of_secrets_is_refused() {
         for page in [
             "",
             "<html>",

@@ -16,7 +16,7 @@ use x509_cert::ext::pkix::{
     PolicyConstraints, PolicyMappings, SubjectAltName, SubjectKeyIdentifier,
 };
 
-/// The part of a certificate's name that a message quotes, in characters.
+/// The most characters of a certificate's name that a message quotes.
 const MAX_NAME: usize = 128;
 /// The smallest RSA key that ring supports.
 const MIN_RSA_BITS: usize = 2048;
@@ -50,13 +50,13 @@ pub enum CertificateProblem {
     /// It has expired.
     #[error("it expired on {0}")]
     Expired(String),
-    /// A CA certificate that is not a CA's.
+    /// A certificate among the trusted CAs is not a CA certificate.
     #[error("it is not a CA's: it has no basicConstraints with CA:TRUE")]
     NotCa,
     /// A CA that may not sign certificates.
     #[error("its keyUsage lacks keyCertSign")]
     NoCertSign,
-    /// It is only for clients, code or mail.
+    /// It may only be used for clients, code or mail.
     #[error("its extendedKeyUsage lacks serverAuth")]
     Purpose,
     /// It has a critical extension that is not supported.

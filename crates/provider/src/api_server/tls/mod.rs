@@ -105,16 +105,15 @@ pub enum TlsError {
 /// `identity`.
 ///
 /// # Errors
-/// [`TlsError`] if no certificate could ever be verified, or the key is not that of the
-/// client certificate.
-/// of the certificate.
+/// [`TlsError`] if no certificate could ever be verified, or the key does not belong to
+/// the client certificate.
 pub(crate) fn client_config(
     trust: &Trust,
     identity: Option<Identity>,
 ) -> Result<Arc<ClientConfig>, TlsError> {
     let mut provider = ring::default_provider();
-    // In the order of Go's crypto/tls: processors have instructions for SHA-256, and few
-    // for the SHA-384 of the others.
+    // The order of Go's crypto/tls: many processors have instructions for SHA-256, and
+    // few for SHA-384.
     provider
         .cipher_suites
         .sort_by_key(|suite| !is_of_sha256(suite));

@@ -1,9 +1,9 @@
-//! Who is asked for what: an answer that was kept is used again, and for others a
-//! provider is started.
+//! Decides which provider is asked for which pull source. A cached response is used
+//! again; otherwise the provider is started.
 //!
-//! Runs that would ask the same at the same time take turns, so that fifty pods that
-//! start together ask the cloud once: the first one asks, and the others find its
-//! answer.
+//! Runs that need the same response at the same time take turns, so that fifty pods that
+//! start together ask the cloud once: the first run asks, and the others find the cached
+//! response.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -32,48 +32,50 @@ use crate::deadline::Deadline;
 use crate::logins::{Needs, Origin};
 use crate::sources::Sources;
 
-/// How long a provider may take. Most take less than a second.
+/// The limit of one provider. Most need less than a second.
 const LIMIT: Duration = Duration::from_secs(20);
-/// The most providers that run at once. How many it takes is up to registries.conf.
+/// The most providers that run at once. The number that a pull needs depends on
+/// registries.conf.
 const MAX_RUNS: usize = 64;
 
-/// What the providers are asked, and where their answers are kept.
+/// The queries of a run, and the cache of responses.
 #[derive(Debug, Default)]
-pub(super) struct Errands {
-    list: Vec<Errand>,
+pub(super) struct Queries {
+    list: Vec<Query>,
     cache: Option<Cache>,
     cache_dir: Option<PathBuf>,
 }
 
-/// What one provider is asked.
+/// One provider, and the pull source that it is asked for.
 #[derive(Debug)]
-struct Errand {
+struct Query {
     asked: Rc<Asked>,
     source: ImageName,
     others: Vec<ImageName>,
     state: State,
 }
 
-/// What came of asking one provider.
+/// The result of a query.
 #[derive(Debug)]
 pub(super) struct Answered {
     /// The provider.
     pub(super) asked: Rc<Asked>,
     /// The pull source that it was asked for.
     pub(super) source: ImageName,
-    /// Those that the answer serves too, if it is kept as the last one was.
+    /// The other pull sources that share the response, if it is cached as the provider's
+    /// last one was.
     pub(super) others: Vec<ImageName>,
-    /// The answer.
+    /// The response.
     pub(super) answer: Result<Response, AskError>,
 }
 
 #[derive(Debug)]
 enum State {
-    /// The answer was kept.
+    /// The response was cached.
     Kept(Response),
-    /// It has been started, under a lock where other runs may wait for the answer.
+    /// The provider runs, with a lock if other runs may wait for the response.
     Started(Box<Run>, Option<Rc<OwnedFd>>),
-    /// It could not be started.
+    /// The provider could not be started.
     Failed(RunError),
 }
 
@@ -85,29 +87,29 @@ pub(super) struct Asked {
     api_version: ApiVersion,
     default_cache_duration: GoDuration,
     fingerprint: Fingerprint,
-    /// What it gets in its environment, and must not be shown.
+    /// The values in its environment, which must not be logged.
     secrets: Vec<Secret>,
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AskError {
     /// The provider has failed.
     #[error(transparent)]
     Run(#[from] RunError),
-    /// kubelet would not take it.
-    #[error("read its answer")]
+    /// kubelet would refuse the response.
+    #[error("read its response")]
     Answer(#[from] ResponseError),
 }
 
-impl Errands {
-    /// Looks for kept answers, and starts the providers for all others.
+impl Queries {
+    /// Looks for cached responses, and starts the providers for all others.
     pub(super) fn start(settings: &Settings, sources: &Sources<'_>, deadline: Deadline) -> Self {
         let mut sources: Vec<&ImageName> = distinct(sources.elsewhere()).collect();
         if !settings.is_on() || sources.is_empty() {
             return Self::default();
         }
-        // All runs take their turns in one order, so that none waits for another in a
+        // All runs lock in the same order, so that they cannot wait for each other in a
         // circle.
         sources.sort_unstable();
         match Configured::load(settings, Path::new("/")) {
@@ -161,15 +163,16 @@ impl Errands {
             }
             Err(error) => {
                 let error = anyhow::Error::new(error);
-                warn!("answers of node providers are not kept: {error:#}");
+                warn!("responses of node providers are not cached: {error:#}");
             }
         }
     }
 
-    /// What is needed while the sandbox is closed: nothing where all answers were kept.
+    /// The access that is needed while the sandbox is closed: none if all responses were
+    /// cached.
     pub(super) fn needs(&self) -> Needs {
-        let mut errands = self.list.iter();
-        let programs = errands.any(|errand| matches!(errand.state, State::Started(..)));
+        let mut queries = self.list.iter();
+        let programs = queries.any(|query| matches!(query.state, State::Started(..)));
         let directory = self.cache_dir.clone().filter(|_| programs);
         Needs {
             programs,
@@ -178,15 +181,15 @@ impl Errands {
         }
     }
 
-    /// Waits for each answer, keeps it for later runs, and ends its provider.
+    /// Waits for each response, caches it for later runs, and ends its provider.
     pub(super) fn answers(&mut self) -> impl Iterator<Item = Answered> {
         let Self { list, cache, .. } = mem::take(self);
         list.into_iter()
-            .map(move |errand| errand.answered(cache.as_ref()))
+            .map(move |query| query.answered(cache.as_ref()))
     }
 }
 
-impl Errand {
+impl Query {
     fn answered(self, cache: Option<&Cache>) -> Answered {
         let Self {
             asked,
@@ -226,7 +229,7 @@ impl Asked {
             cache.map(|cache| cache.store(&self.fingerprint, source.as_str(), answered, default));
         if let Some(Err(error)) = stored {
             let error = anyhow::Error::new(error);
-            warn!(origin = %self.origin, "its answer is not kept: {error:#}");
+            warn!(origin = %self.origin, "its response is not cached: {error:#}");
         }
         answer
     }
@@ -243,7 +246,7 @@ impl Asked {
     }
 }
 
-/// Starts providers, in turn with other runs.
+/// Starts providers, taking turns with other runs.
 struct Start<'a> {
     our_variables: Vec<&'a EnvVar>,
     deadline: Deadline,
@@ -261,49 +264,49 @@ impl<'a> Start<'a> {
         }
     }
 
-    /// One provider, for all sources that it serves.
+    /// Asks one provider for all sources that it serves.
     fn provider(
         &mut self,
-        to: &mut Errands,
+        to: &mut Queries,
         provider: &Provider,
         asked: &Rc<Asked>,
         sources: &[&ImageName],
     ) {
         for &source in sources {
-            let state =
-                match self
-                    .turns
-                    .take(to.cache.as_ref(), &asked.fingerprint, source.as_str())
-                {
-                    Turn::Kept(answer) => {
-                        debug!(origin = %asked.origin, %source, "its answer was kept");
-                        State::Kept(answer)
+            let state = match self.turns.take(
+                to.cache.as_ref(),
+                &asked.fingerprint,
+                source.as_str(),
+            ) {
+                Turn::Kept(answer) => {
+                    debug!(origin = %asked.origin, %source, "use its cached response");
+                    State::Kept(answer)
+                }
+                Turn::With(query) => {
+                    if let Some(query) = to.list.get_mut(query) {
+                        query.others.push(source.clone());
                     }
-                    Turn::With(errand) => {
-                        if let Some(errand) = to.list.get_mut(errand) {
-                            errand.others.push(source.clone());
-                        }
-                        continue;
+                    continue;
+                }
+                Turn::Ask(lock) => {
+                    if to.list.len() >= MAX_RUNS {
+                        let most = MAX_RUNS;
+                        warn!(%source, "not asked: a run asks node providers at most {most} times");
+                        return;
                     }
-                    Turn::Ask(lock) => {
-                        if to.list.len() >= MAX_RUNS {
-                            let most = MAX_RUNS;
-                            warn!(%source, "not asked, as {most} node providers have been");
-                            return;
-                        }
-                        if let Some(cache) = to.cache.as_mut().filter(|_| !self.is_tidy) {
-                            cache.tidy();
-                            self.is_tidy = true;
-                        }
-                        if let Some((byte, lock)) = &lock {
-                            let (byte, lock) = (*byte, lock.clone());
-                            self.turns.hold(byte, lock, to.list.len());
-                        }
-                        let lock = lock.and_then(|(_, lock)| lock);
-                        self.run(provider, asked, source, lock)
+                    if let Some(cache) = to.cache.as_mut().filter(|_| !self.is_tidy) {
+                        cache.tidy();
+                        self.is_tidy = true;
                     }
-                };
-            to.list.push(Errand {
+                    if let Some((byte, lock)) = &lock {
+                        let (byte, lock) = (*byte, lock.clone());
+                        self.turns.hold(byte, lock, to.list.len());
+                    }
+                    let lock = lock.and_then(|(_, lock)| lock);
+                    self.run(provider, asked, source, lock)
+                }
+            };
+            to.list.push(Query {
                 asked: Rc::clone(asked),
                 source: source.clone(),
                 others: Vec::new(),
@@ -333,8 +336,8 @@ impl<'a> Start<'a> {
         }
     }
 
-    /// The provider's command line and environment, as kubelet gives them to it. What
-    /// kubelet gives to this program beside its own environment is not for others.
+    /// The provider's command line and environment, as kubelet sets them. The variables
+    /// that kubelet sets for this program alone are not passed on.
     fn command(&self, provider: &Provider) -> Command {
         let mut command = Command::new(&provider.path);
         command.args(&provider.entry.args);

@@ -7,9 +7,9 @@
 //! long as the provider's executable and kubelet's configuration are the same files. Only
 //! the node's own logins are cached.
 //!
-//! Each file has a line with what it depends on, `BOOT PROVIDER EXPIRES`, and then the
-//! response. A further file for each provider records how its last response was cached,
-//! so that runs wait for each other only if that helps.
+//! The first line of a file is `BOOT PROVIDER EXPIRES`, which decides whether it is
+//! valid; the response follows. A further file for each provider records how its last
+//! response was cached, so that runs wait for each other only if that helps.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -31,23 +31,24 @@ use crate::auth_dir::hold_lock;
 use crate::ownership::Loophole;
 use secret::{Wiped, read_bounded, read_file};
 
-/// A number that the kernel chooses at each boot.
+/// The random ID that the kernel chooses at each boot.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 const MAX_BOOT_ID: usize = 64;
 /// The largest file that is written or read. A token has a few KiB.
 const MAX_BYTES: usize = 64 * 1024;
-/// The most files that are kept: an answer may be for one image, and pods name images.
+/// The most files that are kept: responses may be cached by image, and pods choose the
+/// images.
 const MAX_FILES: usize = 1_000;
-/// What the names of all files here begin with, but that of the locks.
+/// The prefix of all files in the directory except the lock file.
 const PREFIX: &[u8] = b"provider-";
 const TEMPORARY: &[u8] = b"provider-.";
-/// From this age on a temporary file is one that a killed run has left, in seconds.
+/// The age, in seconds, from which a temporary file is left over from a killed run.
 const TEMPORARY_AGE: i64 = 2 * 60;
 const LOCKS: &str = "providers.lock";
-/// Nothing but the owner may read or write a file.
+/// The permissions of group and others: a file must have none of them.
 const OTHERS: u32 = 0o077;
 
-/// The directory with the answers.
+/// The directory of cached responses.
 #[derive(Debug)]
 pub(super) struct Cache {
     path: PathBuf,
@@ -56,40 +57,40 @@ pub(super) struct Cache {
     is_full: bool,
 }
 
-/// Why no answers are kept.
+/// Why no responses are cached.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CacheError {
     /// The directory cannot be used.
     #[error("{operation} directory {path:?} (--provider-cache-dir)")]
     Directory {
-        /// What was tried.
+        /// What was attempted.
         operation: &'static str,
         /// The directory.
         path: PathBuf,
-        /// Why it did not work.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// Another user could put logins there.
-    #[error("directory of answers (--provider-cache-dir): {0}: {remedy}", remedy = .0.remedy())]
+    /// Another user could place logins in it.
+    #[error("directory of cached responses (--provider-cache-dir): {0}: {remedy}", remedy = .0.remedy())]
     Loophole(Loophole),
-    /// The boot is not known.
+    /// The ID of the boot cannot be read.
     #[error("read {BOOT_ID}")]
     Boot(#[source] io::Error),
-    /// The answer cannot be written.
-    #[error("write the answer below {path:?} (--provider-cache-dir)")]
+    /// The response cannot be written.
+    #[error("write the response below {path:?} (--provider-cache-dir)")]
     Write {
         /// The directory.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
 }
 
 impl Cache {
-    /// Opens the directory, and creates it (0700) where it is missing. To be done before
-    /// the sandbox closes, as [`find`](Self::find) and [`tidy`](Self::tidy).
+    /// Opens the directory; creates it (0700) if it is missing. Must be called before the
+    /// sandbox closes, as must [`find`](Self::find) and [`tidy`](Self::tidy).
     ///
     /// # Errors
     /// [`CacheError`].
@@ -106,7 +107,7 @@ impl Cache {
         let directory = match open() {
             Err(Errno::NOENT) => {
                 match fs::mkdir(path, Mode::RWXU) {
-                    // One that another run creates at the same time is as good.
+                    // Another run may create the directory at the same time.
                     Ok(()) | Err(Errno::EXIST) => {}
                     Err(errno) => return Err(failed("create")(errno.into())),
                 }
@@ -128,7 +129,7 @@ impl Cache {
         })
     }
 
-    /// The answer that kubelet would use again for `source`, with the file's name.
+    /// The cached response that kubelet would use for `source`.
     pub(super) fn find(&self, provider: &Fingerprint, source: &str) -> Option<Response> {
         let kinds = [
             CacheKeyType::Image,
@@ -142,8 +143,7 @@ impl Cache {
         })
     }
 
-    /// How the last response of the provider was cached; `None` if it has not answered
-    /// yet.
+    /// How the last response of the provider was cached; `None` if there was none yet.
     pub(super) fn habit(&self, provider: &Fingerprint) -> Option<Habit> {
         let habit = self.read(&habit_name(provider), Some(provider))?;
         Habit::parse(habit.get()?)
@@ -155,7 +155,7 @@ impl Cache {
         hold_lock(&self.path.join(LOCKS), byte)
     }
 
-    /// Keeps an answer, where it is to be kept, and how: `default_duration` is that of
+    /// Caches a response if kubelet would, and records how. `default_duration` is that of
     /// the provider's entry.
     ///
     /// # Errors
@@ -169,7 +169,7 @@ impl Cache {
     ) -> Result<(), CacheError> {
         let kept = answer.and_then(|answer| {
             let duration = answer.cache_duration.unwrap_or(default_duration);
-            // None for one that has passed already, as a negative one has in kubelet.
+            // A response with a negative or zero duration is not cached, as in kubelet.
             let duration = u64::try_from(duration.as_nanos()).ok().filter(|&n| n > 0)?;
             let json = answer.to_json();
             let fits = json.len() <= MAX_BYTES && !self.is_full;
@@ -192,7 +192,7 @@ impl Cache {
         )
     }
 
-    /// Removes what has expired, and what is of an earlier boot.
+    /// Removes files that have expired or are from an earlier boot.
     pub(super) fn tidy(&mut self) {
         let mut files = 0_usize;
         let entries = Dir::read_from(&self.directory).into_iter().flatten();
@@ -211,7 +211,7 @@ impl Cache {
         self.is_full = files >= MAX_FILES;
     }
 
-    /// A temporary file is of a run that is about to rename it, or was killed.
+    /// Removes a temporary file, unless its run may still be about to rename it.
     fn remove_if_old(&self, name: &OsStr) {
         let stat = fs::statat(&self.directory, name, AtFlags::SYMLINK_NOFOLLOW);
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -221,8 +221,8 @@ impl Cache {
         }
     }
 
-    /// A file that counts now, for that provider where one is given. One that does not
-    /// is removed.
+    /// Reads a file that is valid now, for `provider` if one is given. Removes an invalid
+    /// one.
     fn read(&self, name: &OsStr, provider: Option<&Fingerprint>) -> Option<Content> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = fs::openat(&self.directory, name, flags, Mode::empty()).ok()?;
@@ -266,7 +266,7 @@ impl Cache {
         })
     }
 
-    /// Under a temporary name first: a reader sees a whole file, or none.
+    /// Writes under a temporary name and renames: a reader sees a whole file or none.
     fn try_write(
         &self,
         name: &OsStr,
@@ -277,7 +277,7 @@ impl Cache {
         let temporary = format!("provider-.{}", getpid());
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let mode = Mode::RUSR | Mode::WUSR;
-        // One of that name was left by a run that was killed.
+        // A killed run with the same process ID has left a file of that name.
         self.remove(OsStr::new(&temporary));
         let file = fs::openat(&self.directory, &*temporary, flags, mode)?;
         let mut file = File::from(file);
@@ -301,7 +301,7 @@ impl Cache {
     }
 }
 
-/// What follows the first line of a file.
+/// The content of a file after its first line.
 struct Content {
     text: Wiped<Vec<u8>>,
     start: usize,
@@ -313,8 +313,8 @@ impl Content {
     }
 }
 
-/// The time since the boot, in nanoseconds: nobody sets that clock. Where it cannot be
-/// read, everything has expired.
+/// The time since the boot, in nanoseconds, on a clock that cannot be set. If it cannot
+/// be read, everything counts as expired.
 fn now() -> u64 {
     let now = clock_gettime(ClockId::CLOCK_BOOTTIME);
     let now = now

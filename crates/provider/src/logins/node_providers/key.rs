@@ -1,4 +1,5 @@
-//! What answers are kept by: the provider, and the images that kubelet would use them for.
+//! The keys of the cache: the provider, and the images that kubelet would use a response
+//! for.
 
 use std::ffi::OsString;
 use std::fmt::Write;
@@ -8,26 +9,27 @@ use std::path::Path;
 use kubelet_credential_provider::CacheKeyType;
 use sha2::{Digest, Sha256};
 
-/// What an answer depends on: the provider's entry and path, its executable, and the
-/// files of kubelet's configuration.
+/// Digests of what a response depends on: the provider's entry and path, its executable,
+/// and the files of kubelet's configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fingerprint {
-    /// Of the path alone, by which files are named.
+    /// The digest of the path alone, which is part of file names.
     path: [u8; 32],
-    /// Of all else, as hexadecimal digits.
+    /// The digest of everything else, in hexadecimal.
     pub(super) all: String,
 }
 
-/// How the last answer of a provider was kept.
+/// How the last response of a provider was cached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Habit {
-    /// For these images.
+    /// For the images of this kind of key.
     Kept(CacheKeyType),
-    /// Not at all, or there was no response.
+    /// It was not cached, or there was no response.
     NotKept,
 }
 
-/// For which images an answer is, with a source as the example.
+/// The digest that identifies a cached response: the provider, the kind of key, and the
+/// part of `source` that this kind uses.
 pub(super) fn place(provider: &Fingerprint, kind: CacheKeyType, source: &str) -> [u8; 32] {
     let (kind, key) = match kind {
         CacheKeyType::Image => ("image", source),
@@ -37,7 +39,7 @@ pub(super) fn place(provider: &Fingerprint, kind: CacheKeyType, source: &str) ->
     digest([&provider.path, kind.as_bytes(), key.as_bytes()])
 }
 
-/// The host, with its port (kubelet: `parseRegistry`).
+/// The host of a source, with its port (kubelet: `parseRegistry`).
 pub(super) fn registry_of(source: &str) -> &str {
     source.split_once('/').map_or(source, |(host, _)| host)
 }
@@ -52,7 +54,8 @@ fn digest<const N: usize>(parts: [&[u8]; N]) -> [u8; 32] {
 }
 
 impl Fingerprint {
-    /// Of the provider at `path`, and all else that its answers depend on.
+    /// The fingerprint of the provider at `path`; `all` has digested everything else that
+    /// its responses depend on.
     pub(super) fn new(path: &Path, all: Sha256) -> Self {
         let mut hex = String::new();
         for byte in all.finalize() {
@@ -66,11 +69,11 @@ impl Fingerprint {
 }
 
 impl Habit {
-    /// The byte to be locked while the provider is asked; `None` where waiting for
-    /// another run's answer is of no use.
+    /// The byte to lock while the provider is asked; `None` if waiting for another run's
+    /// response would not help.
     pub(super) fn lock(habit: Option<Self>, provider: &Fingerprint, source: &str) -> Option<i64> {
         let place = match habit {
-            // Whatever it is kept for, the first answer shows.
+            // Only the first response shows how responses are cached.
             None => digest([&provider.path, b"habit"]),
             Some(Self::NotKept) => return None,
             Some(Self::Kept(kind)) => place(provider, kind, source),
@@ -81,7 +84,7 @@ impl Habit {
         i64::try_from(number >> 2).ok()
     }
 
-    /// Its name in a file.
+    /// The name under which it is stored.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Kept(CacheKeyType::Image) => "Image",
@@ -91,7 +94,7 @@ impl Habit {
         }
     }
 
-    /// The one of that name.
+    /// The value of that name.
     pub(super) fn parse(text: &[u8]) -> Option<Self> {
         let all = [
             Self::Kept(CacheKeyType::Image),
@@ -104,7 +107,7 @@ impl Habit {
     }
 }
 
-/// The name of the file with the answer for such images.
+/// The name of the file with a cached response.
 pub(super) fn file_name(place: &[u8; 32]) -> OsString {
     let mut name = String::from("provider-");
     for byte in place {
@@ -113,7 +116,7 @@ pub(super) fn file_name(place: &[u8; 32]) -> OsString {
     name.into()
 }
 
-/// The name of the file that says how the provider's last answer was kept.
+/// The name of the file that records how the provider's last response was cached.
 pub(super) fn habit_name(provider: &Fingerprint) -> OsString {
     file_name(&digest([&provider.path, b"habit"]))
 }
@@ -123,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_for_one_image_one_registry_with_its_port_or_all() {
+    fn a_response_is_for_one_image_one_registry_with_its_port_or_all_images() {
         let of = |path: &str| Fingerprint::new(Path::new(path), Sha256::new());
         let (one, other) = (of("/one"), of("/other"));
         for (kind, source, same) in [
@@ -144,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_wait_where_the_answer_will_be_kept_or_may_be() {
+    fn runs_wait_if_the_response_will_or_may_be_cached() {
         let provider = Fingerprint::new(Path::new("/one"), Sha256::new());
         let lock = |habit, source| Habit::lock(habit, &provider, source);
         assert_eq!(lock(Some(Habit::NotKept), "a.x/b"), None);

@@ -1,18 +1,18 @@
-//! The node's credential providers: the programs that kubelet itself is configured with,
-//! run for pull sources that kubelet does not know, as kubelet would run them for an image
-//! of that name.
+//! The node's credential providers: the programs in kubelet's own configuration. They are
+//! run for pull sources that kubelet does not know, as kubelet would run them for an
+//! image of that name.
 //!
 //! - `select` chooses the provider for each source, and refuses those that must not run.
 //! - `ask` starts those without a cached response, in turn with other runs (`turn`).
-//! - `run` is a provider that is running, with all processes that it starts.
+//! - `run` runs one provider, with all processes that it starts.
 //! - `cache` keeps responses for as long as kubelet would, by the `key` that kubelet uses.
-//! - `redact` is for their stderr.
+//! - `redact` removes secrets from their stderr.
 //!
-//! They get nothing of the pod, and no annotation or Secret has an effect on them: their
-//! logins are the node's, as those of a global auth file are.
+//! They get no data of the pod, and no annotation or Secret has an effect on them: like
+//! those of a global auth file, their logins are the node's.
 //!
-//! They are started before the sandbox closes, which forbids programs, and run while the
-//! API server is asked.
+//! They are started before the sandbox closes, which forbids starting programs, and run
+//! while Secrets are read from the API server.
 
 mod select;
 mod ask;
@@ -34,7 +34,7 @@ use secret::Wiped;
 use serde::Serialize;
 use tracing::debug;
 
-use self::ask::{Answered, Errands};
+use self::ask::{Answered, Queries};
 use self::key::registry_of;
 use super::{GlobalAuthFile, LoginSource, Needs, Observer, Selection, Skipped};
 use crate::deadline::Deadline;
@@ -44,19 +44,20 @@ use crate::sources::Sources;
 
 pub use select::{ConfigError, Configured, NotRun, Provider};
 
-/// Set for a provider, so that one that leads back to this program runs no others.
+/// The environment variable that marks a provider's process: if it leads back to this
+/// program, no further providers are run.
 pub const NESTED: &str = "CRIO_CREDENTIAL_PROVIDER_NESTED";
 
 /// Which providers are run, and where they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// Which of them.
+    /// The providers to run.
     pub wanted: Wanted,
     /// kubelet's `--image-credential-provider-config`.
     pub config: Option<PathBuf>,
     /// kubelet's `--image-credential-provider-bin-dir`.
     pub bin_dir: Option<PathBuf>,
-    /// Where answers are kept.
+    /// The directory of cached responses.
     pub cache_dir: PathBuf,
 }
 
@@ -65,9 +66,9 @@ pub struct Settings {
 pub enum Wanted {
     /// None.
     Off,
-    /// All that may be.
+    /// All providers that may be run.
     All,
-    /// Those with these names.
+    /// The providers with these names.
     Named(Vec<String>),
 }
 
@@ -79,8 +80,8 @@ impl Settings {
 }
 
 impl Wanted {
-    /// Parses the values of the setting, each of which may be several names with commas
-    /// between them; `None` if `off` or `auto` is combined with another value.
+    /// Parses the values of the setting, each of which may be several names separated by
+    /// commas; `None` if `off` or `auto` is combined with another value.
     pub fn parse(values: &[impl AsRef<str>]) -> Option<Self> {
         let values = values.iter().map(AsRef::as_ref);
         let names = values.flat_map(|value| value.split(','));
@@ -96,28 +97,28 @@ impl Wanted {
     }
 }
 
-/// What a user other than root, and other than the one of this process, could change on
-/// the way to a path of a node that has `root` as its `/`.
+/// The first part of a path that a user other than root and the user of this process
+/// could change, on a node that has `root` as its `/`.
 fn loophole_of(root: &Path, path: &Path) -> io::Result<Option<Loophole>> {
     let owner = copier(root).unwrap_or_else(|| geteuid().as_raw());
     loophole(root, path, Some(owner))
 }
 
-/// The node's providers that serve the pull sources of an image: started, or with an
-/// answer that was kept. All that still run are ended when this is dropped.
+/// The node's providers that serve the pull sources of an image, each running or with a
+/// cached response. Those that still run are ended when this is dropped.
 #[derive(Debug, Default)]
 pub struct NodeProviders {
-    errands: Errands,
-    /// The hosts of which containers/image asks a helper for the login.
+    queries: Queries,
+    /// The hosts for which containers/image asks a credential helper.
     helper_hosts: BTreeSet<String>,
 }
 
 impl NodeProviders {
     /// Starts the providers for the sources. One that may not be run is left out, with a
-    /// warning if there is a problem.
+    /// warning if the administrator has to correct something.
     pub fn start(settings: &Settings, sources: &Sources<'_>, deadline: Deadline) -> Self {
         Self {
-            errands: Errands::start(settings, sources, deadline),
+            queries: Queries::start(settings, sources, deadline),
             helper_hosts: BTreeSet::new(),
         }
     }
@@ -132,24 +133,24 @@ impl NodeProviders {
 
 impl LoginSource for NodeProviders {
     fn needs(&self) -> Needs {
-        self.errands.needs()
+        self.queries.needs()
     }
 
-    /// Waits for the answers. One that is missing or broken is skipped.
+    /// Waits for the responses. A provider without a valid one is skipped.
     fn offer(
         &mut self,
         selection: &mut Selection,
         observer: &mut dyn Observer,
     ) -> anyhow::Result<()> {
         let is_served = |source: &ImageName| !self.helper_hosts.contains(source.host());
-        for answered in self.errands.answers() {
+        for answered in self.queries.answers() {
             offer_answer(answered, is_served, selection, observer);
         }
         Ok(())
     }
 }
 
-/// Offers the logins of an answer to the sources that kubelet would use it for.
+/// Offers the logins of a response to the sources that kubelet would use it for.
 fn offer_answer(
     answered: Answered,
     is_served: impl Fn(&ImageName) -> bool,
@@ -188,8 +189,9 @@ fn offer_answer(
     }
 }
 
-/// The logins as a `.dockercfg`, which is read as kubelet reads them. Empty ones, such as
-/// those of ACR's provider for other registries, are left out.
+/// The logins as a `.dockercfg`, since its entries are read as kubelet reads a
+/// response's. Empty logins, such as those of ACR's provider for other registries, are
+/// left out.
 fn docker_config(answer: &Response) -> Wiped<Vec<u8>> {
     #[derive(Serialize)]
     struct Login<'a> {
@@ -201,16 +203,16 @@ fn docker_config(answer: &Response) -> Wiped<Vec<u8>> {
     let mut logins = BTreeMap::new();
     for (key, Auth { username, password }) in &answer.auth {
         if username.is_empty() && password.is_empty() {
-            debug!(key = ?ShownKey(key), "an empty login is none");
+            debug!(key = ?ShownKey(key), "an empty login is left out");
             continue;
         }
-        // A character becomes at most six, as \u0000.
+        // An escaped character takes at most six bytes, as in \u0000.
         size += 6 * (key.len() + username.len() + password.len()) + 64;
         let login = Login { username, password };
         logins.insert(key, login);
     }
     let mut text = Wiped::new(Vec::with_capacity(size));
-    // Text and maps of it always have a JSON form.
+    // Strings and maps of strings can always be written as JSON.
     serde_json::to_writer(&mut *text, &logins).unwrap_or_default();
     text
 }
@@ -220,7 +222,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn off_and_auto_stand_alone_and_names_are_a_list() {
+    fn off_and_auto_allow_no_other_value_and_names_are_a_list() {
         let named =
             |names: &[&str]| Wanted::Named(names.iter().map(|&name| name.to_owned()).collect());
         for (values, expected) in [

@@ -1,16 +1,16 @@
-//! What a provider writes to stderr, as it may be logged.
+//! Removes what may be a secret from a provider's stderr, so that it may be logged.
 
-/// From this length on a word may be a token.
+/// The length from which a word may be a token.
 const MAX_WORD: usize = 16;
 const REDACTED: &str = "[redacted]";
-/// What comes after one of these may be a secret of any length.
+/// Words after which a secret of any length may follow.
 const ANNOUNCING: [&str; 7] = [
     "password", "passwd", "secret", "token", "auth", "bearer", "key",
 ];
 
-/// The text without what may be a secret: `secrets`, long words, and what follows a word
-/// such as "password". Where the beginning is missing, the first word is the end of one,
-/// and is left out.
+/// The text without anything that may be a secret: `secrets`, long words, and what
+/// follows a word such as "password". If the beginning was cut (`is_cut`), the first word
+/// is incomplete, and is left out.
 pub(super) fn redacted(text: &[u8], is_cut: bool, secrets: &[&[u8]]) -> String {
     let mut text = String::from_utf8_lossy(text).into_owned();
     if is_cut {
@@ -35,12 +35,12 @@ pub(super) fn redacted(text: &[u8], is_cut: bool, secrets: &[&[u8]]) -> String {
     shown.trim_end().to_owned()
 }
 
-/// A word of letters and digits, or of base64.
+/// Whether a character belongs to a word: letters, digits and the characters of base64.
 fn is_of_word(c: char) -> bool {
     c.is_alphanumeric() || "+/_-".contains(c)
 }
 
-/// The word between `Authorization:` and the login.
+/// Whether a word is an authentication scheme, as between `Authorization:` and the login.
 fn is_scheme(word: &str) -> bool {
     word == "basic" || word == "is"
 }
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_may_be_a_secret_is_not_shown() {
+    fn possible_secrets_are_not_shown() {
         for (text, is_cut, expected) in [
             (
                 "cannot reach ecr: no route\n",

@@ -1,6 +1,5 @@
-//! One run of a provider, as kubelet runs it (`execPlugin.ExecPlugin`), with two
-//! differences: it has less time, and a process that it leaves behind does not hold up
-//! this one.
+//! Runs one provider as kubelet does (`execPlugin.ExecPlugin`), with two differences: the
+//! provider has less time, and a process that it leaves behind does not hold up this one.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
@@ -19,16 +18,16 @@ use rustix::process::{
 
 use secret::Wiped;
 
-/// The largest answer that is read. A token has a few KiB.
+/// The largest response that is read. A token has a few KiB.
 const MAX_ANSWER: usize = 1024 * 1024;
-/// How much of what it writes to stderr is kept.
+/// The most bytes of stderr that are kept.
 const MAX_STDERR: usize = 4 * 1024;
-/// How often to look whether it has ended, where the kernel cannot notify us: before
-/// Linux 5.3.
+/// The interval of checks for the end of the process where the kernel cannot report it:
+/// before Linux 5.3.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// A provider that has been started, with all that it starts in turn: a process group,
-/// which is killed when this is dropped.
+/// A provider that was started, with all processes that it starts in turn: a process
+/// group, which is killed when this is dropped.
 pub(super) struct Run {
     child: Child,
     group: Option<Pid>,
@@ -43,7 +42,7 @@ pub(super) struct Run {
     until: Instant,
 }
 
-/// Why a provider has not answered.
+/// Why there is no response of a provider.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RunError {
     /// It cannot be started.
@@ -58,11 +57,11 @@ pub(super) enum RunError {
     /// It was killed.
     #[error("it was ended by a signal")]
     Killed,
-    /// It takes too long.
+    /// It did not answer in time.
     #[error("it has not answered within {0:?}")]
     Late(Duration),
-    /// It writes too much.
-    #[error("its answer is larger than {MAX_ANSWER} bytes")]
+    /// It wrote too much.
+    #[error("its response is larger than {MAX_ANSWER} bytes")]
     TooLarge,
 }
 
@@ -75,7 +74,8 @@ impl Run {
     ) -> Result<Self, RunError> {
         command.stdin(Stdio::piped());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        // A group of its own, so that it can be ended with all that it has started.
+        // A process group of its own, so that it can be ended with all processes that it
+        // has started.
         let mut child = command.process_group(0).spawn().map_err(RunError::Start)?;
         let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let now = Instant::now();
@@ -95,8 +95,8 @@ impl Run {
         Ok(run)
     }
 
-    /// A request fits into an empty pipe, so that nothing waits. A provider that does
-    /// not read it may have ended already.
+    /// Writes the request. It fits into an empty pipe, so this does not block. A provider
+    /// that does not read it may have ended already, which is not an error.
     fn send(&mut self, request: &[u8]) -> io::Result<()> {
         if let Some(mut stdin) = self.child.stdin.take() {
             do_not_wait(&stdin)?;
@@ -114,13 +114,13 @@ impl Run {
         Ok(())
     }
 
-    /// Waits until it has ended, and returns what it has written to stdout.
+    /// Waits until the provider has ended, and returns what it wrote to stdout.
     ///
     /// # Errors
     /// [`RunError`].
     pub(super) fn finish(&mut self) -> Result<&[u8], RunError> {
         loop {
-            // What it wrote before its end is there once the end is seen.
+            // Once the process has ended, everything that it wrote can be read.
             let status = self.status().map_err(RunError::Watch)?;
             self.read_stdout()?;
             self.read_stderr();
@@ -138,14 +138,13 @@ impl Run {
         }
     }
 
-    /// The end of what it has written to stderr, and whether something is missing before
-    /// that.
+    /// The last bytes of its stderr, and whether earlier ones are missing.
     pub(super) fn stderr_tail(&self) -> (&[u8], bool) {
         (&self.stderr_tail, self.is_tail_cut)
     }
 
-    /// How it has ended. It stays a zombie, so that the number of its group is not given
-    /// to another one.
+    /// How the process has ended. It remains a zombie, so that the ID of its group is not
+    /// reused.
     fn status(&self) -> io::Result<Option<WaitIdStatus>> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         match self.group {
@@ -208,7 +207,7 @@ impl Run {
 impl Drop for Run {
     fn drop(&mut self) {
         if let Some(group) = self.group {
-            // Nothing may be left of it.
+            // The group may have no processes any more.
             kill_process_group(group, Signal::KILL).unwrap_or_default();
         }
         self.child.try_wait().map(drop).unwrap_or_default();
@@ -228,8 +227,8 @@ fn do_not_wait(pipe: impl AsFd) -> io::Result<()> {
     Ok(())
 }
 
-/// Hands on what can be read without waiting, until `take` has enough. Returns whether
-/// more may come.
+/// Passes on what can be read without blocking, until `take` returns `false`. Returns
+/// whether more may follow.
 fn read_available(pipe: Option<&mut impl Read>, mut take: impl FnMut(&[u8]) -> bool) -> bool {
     let Some(pipe) = pipe else { return false };
     let mut buffer = Wiped::new(vec![0; 16 * 1024]);
@@ -247,7 +246,7 @@ fn read_available(pipe: Option<&mut impl Read>, mut take: impl FnMut(&[u8]) -> b
     }
 }
 
-/// Appends without leaving an outgrown buffer behind.
+/// Appends, and wipes the old buffer if a larger one is needed.
 fn append(buffer: &mut Wiped<Vec<u8>>, bytes: &[u8]) {
     let length = buffer.len().saturating_add(bytes.len());
     if length > buffer.capacity() {
@@ -288,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_of_one_that_ends_well_is_what_it_wrote() {
+    fn the_stdout_of_a_provider_that_succeeds_is_its_response() {
         for (script, expected) in [
             ("cat", Ok("request\n")),
             ("echo answer", Ok("answer\n")),
@@ -298,7 +297,7 @@ mod tests {
             ("echo answer; kill -9 $$", Err("it was ended by a signal")),
             (
                 "head -c 1048577 /dev/zero",
-                Err("its answer is larger than 1048576 bytes"),
+                Err("its response is larger than 1048576 bytes"),
             ),
             ("head -c 1000000 /dev/zero >&2; echo answer", Ok("answer\n")),
         ] {
@@ -309,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_takes_too_long_is_left() {
+    fn a_provider_that_takes_too_long_is_ended() {
         let started = Instant::now();
         let error = run("echo answer; sleep 20", Duration::from_millis(100)).unwrap_err();
         assert_eq!(error, "it has not answered within 100ms");
@@ -317,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_holds_stdout_does_not_hold_us_and_is_ended() {
+    fn a_process_that_holds_stdout_open_is_ended_and_does_not_hold_up_the_run() {
         let started = Instant::now();
         let script = "sleep 1000 & echo $!";
         let mut run = Run::start(shell(script), b"", LONG).unwrap();
@@ -333,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_stderr_is_kept() {
+    fn the_last_bytes_of_stderr_are_kept() {
         let script = "head -c 10000 /dev/zero >&2; echo end >&2";
         let mut run = Run::start(shell(script), b"", LONG).unwrap();
         run.finish().unwrap();
@@ -343,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_started_says_so() {
+    fn a_program_that_cannot_be_started_is_an_error() {
         let error = Run::start(Command::new("/nonexistent"), b"", LONG).unwrap_err();
         assert!(matches!(error, RunError::Start(_)), "{error}");
     }

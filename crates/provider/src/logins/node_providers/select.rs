@@ -1,4 +1,4 @@
-//! Which of kubelet's providers serve which pull sources.
+//! Chooses kubelet's providers for each pull source.
 
 use std::collections::BTreeSet;
 use std::fs::{self, Metadata};
@@ -21,19 +21,19 @@ use crate::ownership::Loophole;
 
 const OURSELVES: &str = "/proc/self/exe";
 
-/// kubelet's providers, in the order in which it asks them.
+/// kubelet's providers, in the order in which kubelet asks them.
 #[derive(Debug)]
 pub struct Configured {
     root: PathBuf,
     providers: Vec<Provider>,
-    /// Changes whenever the files do.
+    /// The digest of the configuration's files.
     stamp: Sha256,
 }
 
 /// One of kubelet's providers.
 #[derive(Debug)]
 pub struct Provider {
-    /// Its place among all of them, from 0.
+    /// Its position in the configuration, from 0.
     pub index: usize,
     /// Its entry.
     pub entry: CredentialProvider,
@@ -44,13 +44,13 @@ pub struct Provider {
 /// Why kubelet's configuration cannot be used. No node provider is run then.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// Neither the settings nor kubelet's command line have its directory.
+    /// Neither the settings nor kubelet's command line give the path.
     #[error("kubelet's --image-credential-provider-{0} is not known: set --{1} for the plugin")]
     Unknown(&'static str, &'static str),
     /// Another user could change it.
     #[error("kubelet's configuration of providers: {0}: {remedy}", remedy = .0.remedy())]
     Loophole(Loophole),
-    /// Who could change it cannot be found out.
+    /// The owners and permissions cannot be inspected.
     #[error("inspect {path:?}")]
     Inspect {
         /// The file or directory.
@@ -59,7 +59,7 @@ pub enum ConfigError {
         #[source]
         source: io::Error,
     },
-    /// It cannot be read.
+    /// The configuration cannot be read.
     #[error(transparent)]
     Load(#[from] LoadError),
     /// kubelet does not start with it.
@@ -67,7 +67,7 @@ pub enum ConfigError {
     Refused {
         /// The file.
         path: PathBuf,
-        /// The first thing that is wrong with it.
+        /// The first problem in it.
         problem: Problem,
     },
 }
@@ -75,20 +75,20 @@ pub enum ConfigError {
 /// Why a provider whose `matchImages` match a pull source is not run.
 #[derive(Debug, thiserror::Error)]
 pub enum NotRun {
-    /// Others are named.
+    /// `--node-providers` names others.
     #[error("--node-providers does not name it")]
     NotNamed,
     /// It is this program, under any name.
     #[error("it is this program")]
     Ourselves,
-    /// What it answers is for a workload. Without its token it may fall back to the
-    /// node's identity.
+    /// Its responses are for a workload. Without the workload's token it may fall back to
+    /// the node's identity.
     #[error("it takes service account tokens (tokenAttributes)")]
     TakesTokens,
     /// Another user could change it.
     #[error("{0}: {remedy}", remedy = .0.remedy())]
     Loophole(Loophole),
-    /// It is not there, or cannot be inspected.
+    /// The executable does not exist, or cannot be inspected.
     #[error("inspect {path:?}")]
     Inspect {
         /// The executable.
@@ -100,7 +100,7 @@ pub enum NotRun {
 }
 
 impl NotRun {
-    /// Whether the administrator has to mend something.
+    /// Whether the administrator has to correct something.
     pub fn is_defect(&self) -> bool {
         match self {
             Self::NotNamed | Self::Ourselves | Self::TakesTokens => false,
@@ -154,7 +154,7 @@ impl Configured {
         providers.filter(|provider| provider.entry.is_for(source.as_str()))
     }
 
-    /// The names for which there is no provider.
+    /// The names in `wanted` for which there is no provider.
     pub fn unknown<'n>(&self, wanted: &'n Wanted) -> Vec<&'n str> {
         let is_known = |name: &&str| self.providers.iter().any(|one| one.entry.name == **name);
         let names = match wanted {
@@ -165,8 +165,7 @@ impl Configured {
         names.filter(|name| !is_known(name)).collect()
     }
 
-    /// The variables that kubelet's configuration sets for this program, which are not
-    /// meant for others.
+    /// The variables that kubelet's configuration sets for this program alone.
     pub(super) fn our_variables(&self) -> Vec<&EnvVar> {
         let own = self.providers.iter().filter(|provider| {
             let metadata = fs::metadata(resolve_below(&self.root, &provider.path));
@@ -175,7 +174,8 @@ impl Configured {
         own.flat_map(|provider| &provider.entry.env).collect()
     }
 
-    /// Whether the provider may be run. What its answers depend on, if so.
+    /// Checks whether the provider may be run, and returns the fingerprint of what its
+    /// responses depend on.
     ///
     /// # Errors
     /// [`NotRun`].
@@ -217,7 +217,8 @@ impl Configured {
         Ok(Fingerprint::new(&provider.path, all))
     }
 
-    /// Whether the provider may be run.
+    /// Checks whether the provider may be run, and returns the metadata of its
+    /// executable.
     ///
     /// # Errors
     /// [`NotRun`].
@@ -249,9 +250,9 @@ impl Configured {
 }
 
 impl Provider {
-    /// The version of its requests.
+    /// The API version of its requests.
     pub(super) fn api_version(&self) -> ApiVersion {
-        // kubelet does not start with another one.
+        // kubelet does not start with any other version.
         self.entry.api_version.parse().unwrap_or_default()
     }
 
@@ -296,7 +297,7 @@ fn inspect(root: &Path, path: &Path, digest: &mut Sha256) -> Result<(), ConfigEr
     Ok(())
 }
 
-/// The sources without those that are there before.
+/// The sources without repetitions.
 pub(super) fn distinct<'s>(
     sources: impl Iterator<Item = &'s ImageName>,
 ) -> impl Iterator<Item = &'s ImageName> {

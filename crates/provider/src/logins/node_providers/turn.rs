@@ -1,5 +1,5 @@
-//! Whose turn it is: of the runs that would ask a provider the same at the same time, one
-//! asks, and the others find its answer.
+//! Turns: of the runs that need the same response of a provider at the same time, one
+//! asks the provider, and the others find the cached response.
 
 use std::rc::Rc;
 use std::thread::sleep;
@@ -13,39 +13,40 @@ use super::cache::Cache;
 use super::key::{Fingerprint, Habit};
 use crate::deadline::Deadline;
 
-/// How long to wait for the answer of another run, after which the provider is asked once
+/// How long to wait for the response of another run before the provider is asked once
 /// more.
 const LIMIT: Duration = Duration::from_secs(10);
-/// How long to wait before a lock that another run holds is tried again.
+/// The interval at which a run tries to take a lock that another run holds.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// What is to be done for a source.
+/// The next step for a source.
 pub(super) enum Turn {
-    /// The answer was kept.
+    /// Use the cached response.
     Kept(Response),
-    /// The provider is to be asked. Where other runs may wait for the answer, that is the
-    /// byte that is locked for it, and the lock, if it could be had.
+    /// Ask the provider. If other runs may wait for the response: the byte of the lock,
+    /// and the lock if it could be taken.
     Ask(Option<(i64, Option<Rc<OwnedFd>>)>),
-    /// It is asked already, by that errand of this run.
+    /// Share the response of that query of this run.
     With(usize),
 }
 
-/// A lock that this run holds, or has given up, and the errand that it is for.
+/// A lock that this run holds, or could not take, and the query that it is for.
 struct Held {
     byte: i64,
     lock: Option<Rc<OwnedFd>>,
-    errand: usize,
+    query: usize,
 }
 
 /// The turns that this run has taken.
 pub(super) struct Turns {
-    /// When to wait for other runs no longer.
+    /// When to stop waiting for other runs.
     until: Instant,
     held: Vec<Held>,
 }
 
 impl Turns {
-    /// None yet; the waiting for other runs takes a quarter of what is left at most.
+    /// No turns yet. Waiting for other runs takes at most a quarter of the remaining
+    /// time.
     pub(super) fn new(deadline: Deadline) -> Self {
         let now = Instant::now();
         let limit = LIMIT.min(deadline.remaining() / 4);
@@ -55,13 +56,13 @@ impl Turns {
         }
     }
 
-    /// Notes that this run asks under a lock, and with which errand.
-    pub(super) fn hold(&mut self, byte: i64, lock: Option<Rc<OwnedFd>>, errand: usize) {
-        self.held.push(Held { byte, lock, errand });
+    /// Records the lock under which this run asks, and the query.
+    pub(super) fn hold(&mut self, byte: i64, lock: Option<Rc<OwnedFd>>, query: usize) {
+        self.held.push(Held { byte, lock, query });
     }
 
-    /// Decides whether the provider is to be asked for a source, once other runs that ask
-    /// the same have their answer.
+    /// Decides whether to ask the provider for a source, after waiting for other runs
+    /// that ask for the same response.
     pub(super) fn take(&self, cache: Option<&Cache>, provider: &Fingerprint, source: &str) -> Turn {
         let Some(cache) = cache else {
             return Turn::Ask(None);
@@ -77,11 +78,12 @@ impl Turns {
             };
             if let Some(held) = self.held.iter().find(|held| held.byte == byte) {
                 return match habit {
-                    Some(_) => Turn::With(held.errand),
+                    Some(_) => Turn::With(held.query),
                     None => Turn::Ask(Some((byte, held.lock.clone()))),
                 };
             }
-            // Only now is it certain that no other run has answered in between.
+            // With the lock held it is certain that no other run has stored a response in
+            // between.
             own = match own {
                 Some((held, lock)) if held == byte => {
                     return Turn::Ask(Some((byte, Some(Rc::new(lock)))));
@@ -92,7 +94,7 @@ impl Turns {
                 Ok(Some(lock)) => own = Some((byte, lock)),
                 Ok(None) if Instant::now() < self.until => sleep(PAUSE),
                 Ok(None) => {
-                    debug!(source, "another run still waits for the same answer");
+                    debug!(source, "another run still waits for the same response");
                     return Turn::Ask(Some((byte, None)));
                 }
                 Err(error) => {

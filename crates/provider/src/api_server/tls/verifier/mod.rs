@@ -23,7 +23,7 @@ use crate::api_server::tls::certificate::{CertificateProblem, Parsed};
 pub(super) struct Verifier {
     /// The trusted certificates that can be parsed.
     certificates: Vec<CertificateDer<'static>>,
-    /// The same for webpki, in the same order.
+    /// The same certificates for webpki, in the same order.
     anchors: Vec<TrustAnchor<'static>>,
     algorithms: WebPkiSupportedAlgorithms,
 }
@@ -48,7 +48,7 @@ impl Refused {
         }
     }
 
-    /// The reason of a failed handshake, if it is a certificate.
+    /// The certificate for which a handshake failed, if there is one.
     pub(crate) fn of(error: &rustls::Error) -> Option<&Self> {
         let rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(error))) = error
         else {

@@ -31,7 +31,7 @@ fn server() -> CertificateParams {
     params
 }
 
-/// Such a root, and a server's certificate that it signed.
+/// A root and a server's certificate that it signed.
 fn chain(root: &CertificateParams, server: &CertificateParams) -> (Der, Der) {
     let key = KeyPair::generate().unwrap();
     let der = root.self_signed(&key).unwrap().der().clone();
@@ -64,7 +64,7 @@ fn critical(oid: &[u64]) -> CustomExtension {
 }
 
 #[test]
-fn a_root_that_go_refuses_is_refused_and_the_message_says_why() {
+fn a_root_that_go_refuses_is_refused_with_the_reason() {
     let cases: [(&str, Change, &str); 9] = [
         ("good", |_| {}, ""),
         ("no usage", |root| root.key_usages.clear(), ""),
@@ -222,7 +222,7 @@ fn a_server_that_is_trusted_itself_needs_no_ca() {
 }
 
 #[test]
-fn a_chain_that_leads_nowhere_says_where_it_ends() {
+fn the_error_for_an_incomplete_chain_names_its_last_certificate() {
     let (root, good) = chain(&authority(), &server());
     let (other, _) = chain(&authority(), &server());
     let error = verify(&[other], &good).unwrap_err();
@@ -259,7 +259,7 @@ fn a_chain_that_leads_nowhere_says_where_it_ends() {
 }
 
 #[test]
-fn keys_and_signatures_that_ring_does_not_know_are_named() {
+fn keys_and_signatures_that_ring_does_not_support_are_named() {
     for (pem, said) in [
         (
             &include_bytes!("../../../../tests/data/certificates/p521.pem")[..],

@@ -1,4 +1,4 @@
-//! Answers of the node's own credential providers that are kept for later pulls.
+//! Responses of the node's own credential providers that are cached for later pulls.
 
 #![expect(clippy::disallowed_methods, reason = "lays out the node")]
 
@@ -12,13 +12,15 @@ use nix::unistd::mkfifo;
 
 use crate::node_providers::{HOST, LOGIN, auth, provider};
 use crate::support::{
-    BIN_DIR, CACHE, CONFIG, Cluster, EMPTY, NGINX, Node, Provider, StandIn, kept_answer, print,
+    BIN_DIR, CACHE, CONFIG, Cluster, EMPTY, NGINX, Node, Provider, StandIn, cacheable_response,
+    print,
 };
 
-/// How often the provider is asked in two pulls of NGINX and one of another image.
+/// The number of times that the provider is run for two pulls of NGINX and one of another
+/// image.
 fn asked_with(kind: &str, duration: Option<&str>, default: &'static str) -> usize {
     let node = Node::with_mirror();
-    let script = print(&kept_answer(kind, duration, &[(HOST, LOGIN)]));
+    let script = print(&cacheable_response(kind, duration, &[(HOST, LOGIN)]));
     let stand_in = StandIn::new("ecr", &[HOST], &script).default_cache_duration(default);
     node.configure_providers(&[stand_in]);
     let cluster = Cluster::new();
@@ -35,7 +37,7 @@ fn asked_with(kind: &str, duration: Option<&str>, default: &'static str) -> usiz
 }
 
 #[test]
-fn answers_are_kept_as_kubelet_keeps_them() {
+fn responses_are_cached_as_kubelet_caches_them() {
     for (kind, duration, default, asked) in [
         ("Image", Some("1h"), "0s", 2),
         ("Registry", Some("1h"), "0s", 1),
@@ -51,10 +53,14 @@ fn answers_are_kept_as_kubelet_keeps_them() {
     }
 }
 
-/// A node on which an answer has been kept.
-fn with_kept_answer(cluster: &Cluster) -> (Node, Provider) {
+/// A node on which a response has been cached.
+fn with_cached_response(cluster: &Cluster) -> (Node, Provider) {
     let node = Node::with_mirror();
-    let script = print(&kept_answer("Registry", Some("1h"), &[(HOST, LOGIN)]));
+    let script = print(&cacheable_response(
+        "Registry",
+        Some("1h"),
+        &[(HOST, LOGIN)],
+    ));
     node.configure_providers(&[StandIn::new("ecr", &[HOST], &script)]);
     let provider = provider(&node, cluster);
     provider.pull(NGINX).answers(EMPTY);
@@ -63,7 +69,7 @@ fn with_kept_answer(cluster: &Cluster) -> (Node, Provider) {
     (node, provider)
 }
 
-/// The files with kept answers.
+/// The files with cached responses.
 fn kept(node: &Node) -> Vec<PathBuf> {
     let files = fs::read_dir(node.path(CACHE)).unwrap();
     let files = files.map(|file| file.unwrap().path());
@@ -73,9 +79,9 @@ fn kept(node: &Node) -> Vec<PathBuf> {
 }
 
 #[test]
-fn kept_answers_are_private() {
+fn cached_responses_are_private() {
     let cluster = Cluster::new();
-    let (node, _) = with_kept_answer(&cluster);
+    let (node, _) = with_cached_response(&cluster);
     assert_eq!(node.mode(CACHE), 0o700);
     let files = kept(&node);
     assert_eq!(files.len(), 1);
@@ -83,7 +89,7 @@ fn kept_answers_are_private() {
 }
 
 #[test]
-fn an_answer_is_not_used_once_what_it_depends_on_has_changed() {
+fn a_cached_response_is_not_used_after_a_change_of_what_it_depends_on() {
     for (name, change) in [
         (
             "configuration",
@@ -114,7 +120,7 @@ fn an_answer_is_not_used_once_what_it_depends_on_has_changed() {
         }),
     ] {
         let cluster = Cluster::new();
-        let (node, provider) = with_kept_answer(&cluster);
+        let (node, provider) = with_cached_response(&cluster);
         change(&node);
         provider.pull(NGINX).answers(EMPTY);
         assert_eq!(node.asked().len(), 2, "{name}");
@@ -125,20 +131,21 @@ fn an_answer_is_not_used_once_what_it_depends_on_has_changed() {
 }
 
 #[test]
-fn answers_are_not_kept_where_others_could_put_them() {
+fn responses_are_not_cached_where_others_could_place_them() {
     let cluster = Cluster::new();
-    let (node, provider) = with_kept_answer(&cluster);
+    let (node, provider) = with_cached_response(&cluster);
     node.set_mode(CACHE, 0o777);
     let outcome = provider.pull(NGINX);
     outcome.answers(EMPTY);
-    outcome.warns_with(&["not kept", "writable by others"]);
+    outcome.warns_with(&["not cached", "writable by others"]);
     assert_eq!(node.asked().len(), 2);
 }
 
-/// How often a provider is asked by 50 runs that begin at once, half of them for one image.
+/// The number of times that a provider is run by 50 runs that begin at once, half of them
+/// for one image.
 fn asked_by_fifty(kind: &str, duration: &str, is_one_image: bool) -> usize {
     let node = Node::with_mirror();
-    let answer = print(&kept_answer(kind, Some(duration), &[(HOST, LOGIN)]));
+    let answer = print(&cacheable_response(kind, Some(duration), &[(HOST, LOGIN)]));
     node.configure_providers(&[StandIn::new(
         "ecr",
         &[HOST],
@@ -165,7 +172,7 @@ fn fifty_runs_at_once_ask_once() {
 }
 
 #[test]
-fn runs_do_not_wait_for_each_other_where_no_answer_is_kept() {
+fn runs_do_not_wait_for_each_other_where_no_response_is_cached() {
     let started = Instant::now();
     assert_eq!(asked_by_fifty("Image", "0s", false), 50);
     assert!(
