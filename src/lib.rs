@@ -27,8 +27,8 @@ use provider::logging::{Format, Level};
 use provider::settings::Settings;
 use provider::{logging, sandbox, story};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
-use signal_hook::consts::SIGABRT;
-use signal_hook::flag::register_conditional_shutdown;
+use signal_hook::consts::{SIGABRT, SIGXFSZ};
+use signal_hook::flag::{register, register_conditional_shutdown};
 
 use crate::cli::{Action, Command, Invocation, UsageError};
 
@@ -96,6 +96,9 @@ fn guarded(settings: &Settings, action: &Action) -> anyhow::Result<()> {
     let always = Arc::new(AtomicBool::new(true));
     let _id = register_conditional_shutdown(SIGABRT, FAILURE.into(), always)
         .context("exit with 1 after an abort")?;
+    // A write beyond a limit of file sizes then fails, as one to a full disk does. By
+    // default its signal ends the process, and a temporary file is left.
+    register(SIGXFSZ, Arc::default()).context("report a file size limit as an error")?;
     // The plugin enters it once it has opened its lock, and `check` once it has seen the
     // node's processes.
     if settings.sandbox && !matches!(action, Action::Plugin | Action::Run(Command::Check(_))) {

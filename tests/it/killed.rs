@@ -90,6 +90,10 @@ fn a_terminated_run_leaves_no_temporary_file_and_no_login_without_a_response() {
         Signal::USR1,
         Signal::USR2,
         Signal::XCPU,
+        Signal::VTALARM,
+        Signal::PROF,
+        Signal::IO,
+        Signal::POWER,
     ];
     end_at_every_moment(&signals, |node, status, found| {
         let names = node.auth_dir_names();

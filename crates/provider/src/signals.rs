@@ -4,18 +4,37 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-/// What an administrator, systemd, a closed terminal, a limit of CPU time or the
-/// deadline sends.
-const ENDING: [Signal; 8] = [
-    Signal::SIGTERM,
-    Signal::SIGINT,
-    Signal::SIGQUIT,
-    Signal::SIGHUP,
-    Signal::SIGUSR1,
-    Signal::SIGUSR2,
-    Signal::SIGXCPU,
-    Signal::SIGALRM,
+/// Signals that are not held back: those that do not end a process, those of a fault in
+/// the program itself, and those that `main` and the standard library handle.
+const LET_THROUGH: [Signal; 16] = [
+    Signal::SIGCHLD,
+    Signal::SIGCONT,
+    Signal::SIGSTOP,
+    Signal::SIGTSTP,
+    Signal::SIGTTIN,
+    Signal::SIGTTOU,
+    Signal::SIGURG,
+    Signal::SIGWINCH,
+    Signal::SIGABRT,
+    Signal::SIGBUS,
+    Signal::SIGFPE,
+    Signal::SIGILL,
+    Signal::SIGSEGV,
+    Signal::SIGTRAP,
+    Signal::SIGPIPE,
+    Signal::SIGXFSZ,
 ];
+
+/// All signals that end a process unless it handles them, those for real-time use
+/// included: what an administrator, systemd, a closed terminal, a timer, a limit of CPU
+/// time or the deadline sends.
+fn ending() -> SigSet {
+    let mut signals = SigSet::all();
+    for signal in LET_THROUGH {
+        signals.remove(signal);
+    }
+    signals
+}
 
 /// Signals that end a process are held back until this is dropped; one that comes in
 /// between ends the process then. The process has one thread.
@@ -30,7 +49,7 @@ pub struct HeldBack {
 /// Holds the signals back from now on.
 pub fn hold_back() -> HeldBack {
     // Fails only for invalid arguments; the signals are not held back then.
-    let before = SigSet::from_iter(ENDING).thread_swap_mask(SigmaskHow::SIG_BLOCK);
+    let before = ending().thread_swap_mask(SigmaskHow::SIG_BLOCK);
     HeldBack {
         before: before.ok(),
     }
@@ -39,8 +58,7 @@ pub fn hold_back() -> HeldBack {
 impl HeldBack {
     /// Whether one of them has arrived.
     pub fn pending(&self) -> bool {
-        let ending = SigSet::from_iter(ENDING);
-        let Ok(signals) = SignalFd::with_flags(&ending, SfdFlags::SFD_CLOEXEC) else {
+        let Ok(signals) = SignalFd::with_flags(&ending(), SfdFlags::SFD_CLOEXEC) else {
             return false;
         };
         let mut watched = [PollFd::new(&signals, PollFlags::IN)];
@@ -92,7 +110,27 @@ mod tests {
     fn signals_may_be_held_back_for_good() {
         thread::spawn(|| {
             hold_back().forever();
-            assert!(ENDING.into_iter().all(is_blocked));
+            let held: Vec<_> = Signal::iterator()
+                .filter(|&signal| is_blocked(signal))
+                .collect();
+            // All of signal(7) whose action is Term or Core and that nothing else handles.
+            let expected = [
+                Signal::SIGHUP,
+                Signal::SIGINT,
+                Signal::SIGQUIT,
+                Signal::SIGUSR1,
+                Signal::SIGUSR2,
+                Signal::SIGALRM,
+                Signal::SIGTERM,
+                Signal::SIGSTKFLT,
+                Signal::SIGXCPU,
+                Signal::SIGVTALRM,
+                Signal::SIGPROF,
+                Signal::SIGIO,
+                Signal::SIGPWR,
+                Signal::SIGSYS,
+            ];
+            assert_eq!(held, expected);
         })
         .join()
         .unwrap();
