@@ -100,6 +100,7 @@ fn a_directory_of_another_user_is_refused() {
     }
     let outcome = node.provider(&cluster).pull(NGINX);
     outcome.fails_with(&["belongs to user 65534", "root"]);
+    outcome.says_once("belongs to user 65534");
     assert_eq!(node.auth_file(NGINX), Some(Node::earlier_auth_file()));
 }
 

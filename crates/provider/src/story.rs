@@ -11,7 +11,7 @@ use tracing::warn;
 
 use crate::answer::answer;
 use crate::api_server::SecretsError;
-use crate::auth_dir::{AuthDir, AuthFile, FileName, Intents, Locks};
+use crate::auth_dir::{AuthDir, AuthFile, FileName, Intents, Locks, StoreError};
 use crate::deadline::{Deadline, Timed};
 use crate::kubelet::{Request, Response};
 use crate::logins::{
@@ -185,6 +185,13 @@ fn withdraw(file: &AuthFile<'_>, logins: &Logins<'_>) -> anyhow::Result<Option<A
 /// Removes the auth file of an earlier run after a failure: kubelet still pulls, and
 /// CRI-O would use that login, perhaps of an account that is no longer allowed to.
 fn clear(file: &AuthFile<'_>, failure: &anyhow::Error) {
+    if failure
+        .downcast_ref()
+        .is_some_and(StoreError::is_of_directory)
+    {
+        // It would only be reported once more.
+        return;
+    }
     let refused = failure.downcast_ref().is_some_and(SecretsError::is_refusal);
     let cleared = if refused {
         file.remove().map(drop)

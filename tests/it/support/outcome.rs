@@ -86,6 +86,13 @@ impl Outcome {
         }
     }
 
+    /// Asserts that these words are in exactly one line of the log.
+    #[track_caller]
+    pub(crate) fn says_once(&self, words: &str) {
+        let lines = self.stderr.lines().filter(|line| line.contains(words));
+        assert_eq!(lines.count(), 1, "{words:?} in: {self}");
+    }
+
     fn lines(&self, level: &str) -> Vec<&str> {
         let of_level = |line: &&str| line.trim_start().starts_with(level);
         self.stderr.lines().filter(of_level).collect()

@@ -10,6 +10,7 @@ mod pulls;
 mod intents;
 mod lock;
 mod store;
+mod temporary;
 mod sweep;
 mod times;
 

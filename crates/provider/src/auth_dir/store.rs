@@ -14,21 +14,20 @@ use rustix::fs::{
     self, AtFlags, FileType, Mode, OFlags, RawMode, Stat, Timespec, Timestamps, UTIME_OMIT,
 };
 use rustix::io::Errno;
-use rustix::process::{geteuid, getpid};
+use rustix::process::geteuid;
 use secret::read_bounded;
 use sha2::{Digest, Sha256};
 use tracing::{debug, warn};
 
 use super::name::FileName;
+use super::temporary::Temporary;
 use super::times::{age, modified};
 
-/// The suffix of files that are not complete yet.
-pub(super) const TEMPORARY_SUFFIX: &str = ".tmp";
 /// Group and others may write.
 const WRITABLE_BY_OTHERS: RawMode = 0o022;
 const STICKY: RawMode = 0o1000;
 /// The mode of an auth file.
-const PRIVATE: RawMode = 0o600;
+pub(super) const PRIVATE: RawMode = 0o600;
 
 /// The auth directory, opened and checked.
 #[derive(Debug)]
@@ -90,6 +89,16 @@ pub enum StoreError {
         #[source]
         source: io::Error,
     },
+}
+
+impl StoreError {
+    /// Whether the directory as a whole cannot be used.
+    pub fn is_of_directory(&self) -> bool {
+        match self {
+            Self::Directory { .. } | Self::Owner { .. } | Self::Shared { .. } => true,
+            Self::File { .. } => false,
+        }
+    }
 }
 
 /// What a directory has under the name of an auth file.
@@ -243,7 +252,7 @@ impl AuthDir {
     pub(super) fn write(&self, name: &FileName, content: &[u8]) -> Result<(), StoreError> {
         let temporary = Temporary::create(&self.handle, name)
             .map_err(|errno| self.file_error("create temporary", name.as_str(), errno.into()))?;
-        let mut file = &temporary.file;
+        let mut file = temporary.file();
         file.write_all(content)
             .map_err(|source| self.file_error("write temporary", name.as_str(), source))?;
         temporary
@@ -279,64 +288,6 @@ impl AuthDir {
             operation,
             path: self.path.join(name),
             source,
-        }
-    }
-}
-
-/// A temporary file, removed when dropped unless it was renamed into place.
-struct Temporary<'a> {
-    directory: &'a OwnedFd,
-    name: Option<String>,
-    file: File,
-}
-
-impl<'a> Temporary<'a> {
-    fn create(directory: &'a OwnedFd, target: &FileName) -> Result<Self, Errno> {
-        // Exclusive creation guarantees a new file; process and time make a clash
-        // unlikely.
-        let flags =
-            OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mut attempt = 0_u32;
-        loop {
-            let pid = getpid().as_raw_nonzero();
-            let name = format!(".{}.{pid}-{attempt}{TEMPORARY_SUFFIX}", target.as_str());
-            match fs::openat(
-                directory,
-                name.as_str(),
-                flags,
-                Mode::from_raw_mode(PRIVATE),
-            ) {
-                Ok(file) => {
-                    let temporary = Self {
-                        directory,
-                        name: Some(name),
-                        file: File::from(file),
-                    };
-                    // A umask may clear even the owner's permissions.
-                    fs::fchmod(&temporary.file, Mode::from_raw_mode(PRIVATE))?;
-                    return Ok(temporary);
-                }
-                // A killed process with the same ID has left this file.
-                Err(Errno::EXIST) if attempt < 100 => attempt += 1,
-                Err(errno) => return Err(errno),
-            }
-        }
-    }
-
-    fn rename(mut self, target: &FileName) -> Result<(), Errno> {
-        let name = self.name.as_deref().unwrap_or_default();
-        fs::renameat(self.directory, name, self.directory, target.as_str())?;
-        self.name = None;
-        Ok(())
-    }
-}
-
-impl Drop for Temporary<'_> {
-    fn drop(&mut self) {
-        if let Some(name) = &self.name
-            && let Err(errno) = fs::unlinkat(self.directory, name.as_str(), AtFlags::empty())
-        {
-            warn!(file = name, "remove temporary auth file: {errno}");
         }
     }
 }

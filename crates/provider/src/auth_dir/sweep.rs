@@ -8,7 +8,8 @@ use tracing::{debug, warn};
 
 use super::lock::Locks;
 use super::name::FileName;
-use super::store::{AuthDir, StoreError, TEMPORARY_SUFFIX, is_regular};
+use super::store::{AuthDir, StoreError, is_regular};
+use super::temporary::TEMPORARY_SUFFIX;
 use super::times::{age, modified};
 
 /// The most time that a run spends on sweeping, since kubelet waits for the process to
