@@ -153,12 +153,6 @@ impl ApiServer {
         locked(&self.shared.state).store.delete(namespace, name)
     }
 
-    /// Makes every `continue` handed out so far too old: its use is answered
-    /// with 410 and a fresh one.
-    pub fn expire_continue_tokens(&self) {
-        locked(&self.shared.state).store.compact();
-    }
-
     /// Lets something go wrong with the next connection or request that it
     /// is for. Faults wait in a queue; the first that applies happens.
     pub fn fault(&self, fault: impl Into<Fault>) {

@@ -4,13 +4,7 @@ use std::sync::Mutex;
 
 use serde::Serialize;
 
-use super::{
-    Behaviour,
-    continue_token::{self, ContinueToken},
-    json,
-    selector::Selector,
-    status::Status,
-};
+use super::{Behaviour, continue_token, json, selector::Selector, status::Status};
 use crate::{
     http::Response,
     locked,
@@ -22,8 +16,7 @@ use crate::{
 struct ListOptions {
     selector: Selector,
     limit: Option<usize>,
-    from: Option<ContinueToken>,
-    any_revision: bool,
+    after: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -59,26 +52,12 @@ pub(crate) fn list(
     let namespace = access.namespace.as_str();
     let selects = |object: &_| options.selector.selects(namespace, object);
     let (revision, page) = {
-        let state = locked(state);
-        let newest = state.store.revision();
-        // A negative revision is the newest; so is one that is yet to come.
-        let revision = options
-            .from
-            .as_ref()
-            .and_then(|from| u64::try_from(from.revision).ok())
-            .map_or(newest, |revision| revision.min(newest));
-        if state.store.is_compacted(revision) {
-            let fresh = options.from.as_ref().map(ContinueToken::fresh);
-            return json::status(&Status::expired(fresh.as_ref()));
-        }
-        let start = options.from.as_ref().map_or("", ContinueToken::start_name);
+        let store = &locked(state).store;
         let limit = options.limit(behaviour);
-        let page = state.store.list(namespace, revision, start, limit, selects);
-        (revision, page)
+        let page = store.list(namespace, options.after.as_deref(), limit, selects);
+        (store.revision(), page)
     };
-    let next = page
-        .last
-        .map(|last| ContinueToken::after(&last, revision).encode());
+    let next = page.last.map(|last| continue_token::after(&last, revision));
     let countable = options.selector.is_empty() && next.is_some();
     let list = List {
         kind: "SecretList",
@@ -127,25 +106,26 @@ impl ListOptions {
                 return Err(bad_request(&message));
             }
         };
-        let from = value("continue")
-            .map(continue_token::decode)
-            .transpose()
-            .map_err(|error| bad_request(&format!("invalid continue token: {error}")))?;
+        let after = match value("continue") {
+            None => None,
+            Some(token) => {
+                let last = continue_token::decode(token);
+                Some(last.ok_or_else(|| bad_request(&"continue key is not valid"))?)
+            }
+        };
         Ok(Self {
             selector,
             limit,
-            from,
-            any_revision: value("resourceVersion") == Some("0"),
+            after,
         })
     }
 
-    /// The limit of a page. A list at any revision (`resourceVersion=0`) comes from the
-    /// watch cache, which has no limit.
+    /// The limit of a page.
     fn limit(&self, behaviour: &Behaviour) -> Option<PageLimit> {
-        let asked = self
-            .limit
-            .filter(|_| !self.any_revision || self.from.is_some());
-        let most = [asked, behaviour.max_page].into_iter().flatten().min()?;
+        let most = [self.limit, behaviour.max_page]
+            .into_iter()
+            .flatten()
+            .min()?;
         Some(if behaviour.sparse_pages {
             PageLimit::Scanned(most)
         } else {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::continue_token::{self, ContinueToken};
+use super::continue_token;
 use crate::{
     http::{Response, reason},
     state::{Access, User},
@@ -111,9 +111,9 @@ impl Status {
     }
 
     /// 410 for a `continue` that is too old, with a fresh one.
-    pub(crate) fn expired(fresh: Option<&ContinueToken>) -> Self {
+    fn expired(fresh: Option<String>) -> Self {
         let mut status = Self::new(410, "Expired", EXPIRED.to_owned());
-        status.metadata.next = fresh.map(ContinueToken::encode);
+        status.metadata.next = fresh;
         status
     }
 
@@ -197,10 +197,7 @@ pub(crate) fn fault(code: u16, retry_after_seconds: Option<u64>) -> Response {
 
 /// The 410 for that `continue`, as if its list had become too old.
 pub(crate) fn expired_continue(token: &str) -> Response {
-    let fresh = continue_token::decode(token)
-        .ok()
-        .map(|token| token.fresh());
-    let body = Status::expired(fresh.as_ref()).compact();
+    let body = Status::expired(continue_token::fresh(token)).compact();
     Response::new(410, "application/json", body).with("Cache-Control", "no-cache, private")
 }
 

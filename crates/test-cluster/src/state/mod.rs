@@ -1,4 +1,4 @@
-//! What the cluster holds: Secrets with their history, who may read them, and
+//! What the cluster holds: Secrets, who may read them, and
 //! which tokens were issued.
 
 mod grants;

@@ -75,14 +75,8 @@ struct ManagedFields {
 }
 
 impl Object {
-    /// The object that `secret` becomes at `revision`. One that replaces
-    /// another keeps its identity.
-    pub(crate) fn new(
-        namespace: &str,
-        secret: Secret,
-        revision: u64,
-        replaced: Option<&Self>,
-    ) -> Self {
+    /// The object that `secret` becomes at `revision`.
+    pub(crate) fn new(namespace: &str, secret: Secret, revision: u64) -> Self {
         let name = secret.name().to_owned();
         let (kind, data, annotations, labels) = match secret.into_content() {
             Content::Raw(json) => return Self::Raw(json),
@@ -94,12 +88,6 @@ impl Object {
             } => (kind, data, annotations, labels),
         };
         let now = clock::rfc3339(SystemTime::now());
-        let (uid, creation_timestamp) = match replaced {
-            Some(Self::Typed { metadata, .. }) => {
-                (metadata.uid.clone(), metadata.creation_timestamp.clone())
-            }
-            Some(Self::Raw(_)) | None => (random::uuid(), now.clone()),
-        };
         let managed_fields = [ManagedFields {
             manager: if annotations.contains_key(LAST_APPLIED) {
                 "kubectl-client-side-apply"
@@ -108,7 +96,7 @@ impl Object {
             },
             operation: "Update",
             api_version: "v1",
-            time: now,
+            time: now.clone(),
             fields_type: "FieldsV1",
             fields_v1: owned_fields(&data, &annotations, &labels),
         }];
@@ -116,9 +104,9 @@ impl Object {
             metadata: Box::new(Metadata {
                 name,
                 namespace: namespace.to_owned(),
-                uid,
+                uid: random::uuid(),
                 resource_version: revision.to_string(),
-                creation_timestamp,
+                creation_timestamp: now,
                 labels,
                 annotations,
                 managed_fields,

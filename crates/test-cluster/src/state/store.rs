@@ -1,7 +1,6 @@
-//! The Secrets of all namespaces with their history, so that the pages of one
-//! list show one moment, as etcd's revisions make them.
+//! The Secrets of all namespaces.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
 use super::Object;
 use crate::secret::Secret;
@@ -9,13 +8,11 @@ use crate::secret::Secret;
 // A new cluster is at some such revision when its first user comes.
 const FIRST_REVISION: u64 = 1402;
 
-/// Secrets by namespace and name. Every change has a revision, and old ones
-/// stay readable until [`Store::compact`].
+/// Secrets by namespace and name. Every change has a revision.
 #[derive(Debug)]
 pub(crate) struct Store {
     revision: u64,
-    compacted: u64,
-    namespaces: BTreeMap<String, BTreeMap<String, Vec<Version>>>,
+    namespaces: BTreeMap<String, BTreeMap<String, Arc<Object>>>,
 }
 
 /// How far one page may go.
@@ -39,18 +36,10 @@ pub(crate) struct Page {
     pub(crate) remaining: usize,
 }
 
-#[derive(Debug)]
-struct Version {
-    since: u64,
-    until: Option<u64>,
-    object: Arc<Object>,
-}
-
 impl Default for Store {
     fn default() -> Self {
         Self {
             revision: FIRST_REVISION,
-            compacted: 0,
             namespaces: BTreeMap::new(),
         }
     }
@@ -62,75 +51,43 @@ impl Store {
         self.revision
     }
 
-    /// Whether a list of that revision can no longer be continued.
-    pub(crate) fn is_compacted(&self, revision: u64) -> bool {
-        revision < self.compacted
-    }
-
     /// Creates or replaces a Secret.
     pub(crate) fn put(&mut self, namespace: &str, secret: Secret) {
         self.revision += 1;
-        let versions = self
-            .namespaces
-            .entry(namespace.to_owned())
-            .or_default()
-            .entry(secret.name().to_owned())
-            .or_default();
-        let replaced = end(versions, self.revision);
-        let object = Object::new(namespace, secret, self.revision, replaced.as_deref());
-        versions.push(Version {
-            since: self.revision,
-            until: None,
-            object: Arc::new(object),
-        });
+        let name = secret.name().to_owned();
+        let object = Object::new(namespace, secret, self.revision);
+        let names = self.namespaces.entry(namespace.to_owned()).or_default();
+        names.insert(name, Arc::new(object));
     }
 
     /// Deletes a Secret, and returns whether there was one.
     pub(crate) fn delete(&mut self, namespace: &str, name: &str) -> bool {
         self.revision += 1;
-        let revision = self.revision;
-        self.namespaces
-            .get_mut(namespace)
-            .and_then(|names| names.get_mut(name))
-            .is_some_and(|versions| end(versions, revision).is_some())
+        let names = self.namespaces.get_mut(namespace);
+        names.is_some_and(|names| names.remove(name).is_some())
     }
 
-    /// Forgets all history, so that every `continue` handed out has expired.
-    pub(crate) fn compact(&mut self) {
-        self.revision += 1;
-        self.compacted = self.revision;
-        for names in self.namespaces.values_mut() {
-            names.retain(|_, versions| {
-                versions.retain(|version| version.until.is_none());
-                !versions.is_empty()
-            });
-        }
-    }
-
-    /// One Secret as it is now.
+    /// One Secret.
     pub(crate) fn get(&self, namespace: &str, name: &str) -> Option<Arc<Object>> {
-        let versions = self.namespaces.get(namespace)?.get(name)?;
-        at(versions, self.revision)
+        self.namespaces.get(namespace)?.get(name).cloned()
     }
 
-    /// The objects of a namespace from the name `start` on, as they were at
-    /// `revision`.
+    /// The objects of a namespace after the name `after`.
     pub(crate) fn list(
         &self,
         namespace: &str,
-        revision: u64,
-        start: &str,
+        after: Option<&str>,
         limit: Option<PageLimit>,
         selects: impl Fn(&Object) -> bool,
     ) -> Page {
         let mut objects = Vec::new();
         let mut last = None;
+        let begin = after.map_or(Bound::Unbounded, Bound::Excluded);
         let mut rest = self
             .namespaces
             .get(namespace)
             .into_iter()
-            .flat_map(|names| names.range(start.to_owned()..))
-            .filter_map(|(name, versions)| Some((name, at(versions, revision)?)))
+            .flat_map(|names| names.range::<str, _>((begin, Bound::Unbounded)))
             .peekable();
         let mut scanned = 0;
         while rest.peek().is_some() {
@@ -145,8 +102,8 @@ impl Store {
             if let Some((name, object)) = rest.next() {
                 scanned += 1;
                 last = Some(name.clone());
-                if selects(&object) {
-                    objects.push(object);
+                if selects(object) {
+                    objects.push(Arc::clone(object));
                 }
             }
         }
@@ -159,43 +116,10 @@ impl Store {
     }
 }
 
-/// Ends the version that is current, and returns its object.
-fn end(versions: &mut [Version], revision: u64) -> Option<Arc<Object>> {
-    let current = versions.last_mut().filter(|last| last.until.is_none())?;
-    current.until = Some(revision);
-    Some(Arc::clone(&current.object))
-}
-
-/// The object as it was at that revision.
-fn at(versions: &[Version], revision: u64) -> Option<Arc<Object>> {
-    versions
-        .iter()
-        .rev()
-        .find(|version| {
-            version.since <= revision && version.until.is_none_or(|until| revision < until)
-        })
-        .map(|version| Arc::clone(&version.object))
-}
-
 #[cfg(test)]
 mod tests {
     use super::{PageLimit, Store};
     use crate::secret::Secret;
-
-    #[test]
-    fn a_later_page_shows_the_moment_of_the_first() {
-        let mut store = Store::default();
-        store.put("ns", Secret::opaque("a", "k", "v"));
-        store.put("ns", Secret::opaque("b", "k", "v"));
-        let moment = store.revision();
-        store.delete("ns", "b");
-        store.put("ns", Secret::opaque("c", "k", "v"));
-
-        let then = store.list("ns", moment, "a\0", None, |_| true);
-        assert_eq!(then.objects.len(), 1);
-        let now = store.list("ns", store.revision(), "", None, |_| true);
-        assert_eq!(now.objects.len(), 2);
-    }
 
     #[test]
     fn a_page_counts_what_the_selector_lets_through_or_what_was_scanned() {
@@ -204,7 +128,7 @@ mod tests {
             store.put("ns", Secret::opaque(name, "k", "v"));
         }
         let selects = |_: &_| false;
-        let page = |limit| store.list("ns", store.revision(), "", Some(limit), selects);
+        let page = |limit| store.list("ns", None, Some(limit), selects);
 
         let selected = page(PageLimit::Selected(1));
         assert_eq!((selected.last, selected.remaining), (None, 0));
