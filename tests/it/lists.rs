@@ -14,24 +14,12 @@ const SELECTOR: &str = "type!=Opaque,type!=kubernetes.io/service-account-token,\
     type!=kubernetes.io/tls,type!=kubernetes.io/basic-auth,type!=kubernetes.io/ssh-auth,\
     type!=bootstrap.kubernetes.io/token,type!=helm.sh/release.v1";
 
-/// One value of a request's query.
-fn query<'a>(request: &'a RecordedRequest, name: &str) -> Option<&'a str> {
-    let mut pairs = request.query.iter();
-    pairs.find_map(|(key, value)| (key == name).then_some(value.as_str()))
-}
-
-/// One header of a request.
-fn header<'a>(request: &'a RecordedRequest, name: &str) -> Option<&'a str> {
-    let mut headers = request.headers.iter();
-    headers.find_map(|(key, value)| key.eq_ignore_ascii_case(name).then_some(value.as_str()))
-}
-
 /// Whether each request continues a list.
 fn continued(cluster: &Cluster) -> Vec<bool> {
     let requests = cluster.server.requests();
     let of = |request: &RecordedRequest| {
-        assert_eq!(query(request, "fieldSelector"), Some(SELECTOR));
-        query(request, "continue").is_some()
+        assert_eq!(request.parameter("fieldSelector"), Some(SELECTOR));
+        request.parameter("continue").is_some()
     };
     requests.iter().map(of).collect()
 }
@@ -55,14 +43,14 @@ fn both_types_are_listed_by_one_request_with_the_pods_token() {
         request.path,
         format!("/api/v1/namespaces/{NAMESPACE}/secrets")
     );
-    assert_eq!(query(request, "fieldSelector"), Some(SELECTOR));
-    let limit: usize = query(request, "limit").unwrap().parse().unwrap();
+    assert_eq!(request.parameter("fieldSelector"), Some(SELECTOR));
+    let limit: usize = request.parameter("limit").unwrap().parse().unwrap();
     assert!(limit > 500);
     assert_eq!(request.query.len(), 2, "{request:?}");
     assert_eq!(request.token.as_ref(), Some(&cluster.token));
-    assert_eq!(header(request, "accept"), Some("application/json"));
+    assert_eq!(request.header("accept"), Some("application/json"));
     let agent = format!("crio-credential-provider/{}", env!("CARGO_PKG_VERSION"));
-    assert_eq!(header(request, "user-agent"), Some(agent.as_str()));
+    assert_eq!(request.header("user-agent"), Some(agent.as_str()));
     assert_eq!(request.status, Some(200));
     assert!(request.body.is_empty());
     assert_eq!(cluster.server.connections(), 1);
@@ -180,7 +168,13 @@ fn a_page_that_is_too_large_is_asked_for_in_smaller_ones() {
     node.provider(&cluster).pull(NGINX).answers(&owned(NGINX));
 
     let requests = cluster.server.requests();
-    let limit = |request| query(request, "limit").unwrap().parse::<usize>().unwrap();
+    let limit = |request: &RecordedRequest| {
+        request
+            .parameter("limit")
+            .unwrap()
+            .parse::<usize>()
+            .unwrap()
+    };
     assert!(limit(&requests[1]) < limit(&requests[0]), "{requests:?}");
     assert_eq!(requests.len(), 2);
 }

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use rustls::{HandshakeKind, ServerConnection, StreamOwned};
+use rustls::{ServerConnection, StreamOwned};
 
 use crate::{
     api,
@@ -31,16 +31,11 @@ const HANDSHAKE: u8 = 0x16;
 
 type Tls = StreamOwned<ServerConnection, TcpStream>;
 
-/// Serves a connection until it ends. What goes wrong is in the record.
-pub(crate) fn serve(shared: &Shared, number: usize, socket: TcpStream) {
-    if let Err(error) = run(shared, number, socket) {
-        shared.journal.update(number, |connection| {
-            connection.error = Some(error.to_string());
-        });
-    }
-}
-
-fn run(shared: &Shared, number: usize, mut socket: TcpStream) -> io::Result<()> {
+/// Serves a connection until it ends.
+///
+/// # Errors
+/// The client hangs up, or refuses the certificate.
+pub(crate) fn serve(shared: &Shared, mut socket: TcpStream) -> io::Result<()> {
     socket.set_nodelay(true)?;
     let fault = locked(&shared.faults).for_connection();
     let too_old = shared.tls_too_old.then_some(ConnectionFault::TlsTooOld);
@@ -59,11 +54,11 @@ fn run(shared: &Shared, number: usize, mut socket: TcpStream) -> io::Result<()> 
     if first != [HANDSHAKE] {
         return say(&mut socket, PLAIN_HTTP);
     }
-    let tls = handshake(shared, number, socket)?;
-    requests(shared, number, tls)
+    let tls = handshake(shared, socket)?;
+    requests(shared, tls)
 }
 
-fn handshake(shared: &Shared, number: usize, mut socket: TcpStream) -> io::Result<Tls> {
+fn handshake(shared: &Shared, mut socket: TcpStream) -> io::Result<Tls> {
     let mut connection = server_connection(shared)?;
     while connection.is_handshaking() {
         let (read, written) = connection.complete_io(&mut socket)?;
@@ -71,15 +66,10 @@ fn handshake(shared: &Shared, number: usize, mut socket: TcpStream) -> io::Resul
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
-    shared.journal.update(number, |record| {
-        record.encrypted = true;
-        record.sni = connection.server_name().map(str::to_owned);
-        record.resumed = connection.handshake_kind() == Some(HandshakeKind::Resumed);
-    });
     Ok(StreamOwned::new(connection, socket))
 }
 
-fn requests(shared: &Shared, number: usize, mut stream: Tls) -> io::Result<()> {
+fn requests(shared: &Shared, mut stream: Tls) -> io::Result<()> {
     let mut buffer = Vec::new();
     loop {
         let request = match http::read(&mut stream, &mut buffer) {
@@ -89,11 +79,8 @@ fn requests(shared: &Shared, number: usize, mut stream: Tls) -> io::Result<()> {
             Err(error) => return Err(io::Error::other(error)),
         };
         let delivery = delivery(shared, &request);
-        let resumed = stream.conn.handshake_kind() == Some(HandshakeKind::Resumed);
         let sni = stream.conn.server_name();
-        shared
-            .journal
-            .request(number, &request, delivery.status, sni, resumed);
+        shared.journal.request(&request, delivery.status, sni)?;
         send(shared, &mut stream, &delivery)?;
         match delivery.then {
             Then::NextRequest if request.keep_alive => {}

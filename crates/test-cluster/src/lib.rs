@@ -21,7 +21,7 @@ pub use self::{
     builder::{Builder, Error, TlsVersion},
     certificate::CertificateKind,
     fault::{AnswerFault, ConnectionFault, Fault, RetryAfter},
-    record::{RecordedConnection, RecordedRequest},
+    record::RecordedRequest,
     secret::Secret,
     server::ApiServer,
     state::TokenOptions,

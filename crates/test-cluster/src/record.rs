@@ -1,9 +1,8 @@
-//! What the server saw: every connection and every request.
+//! What the server saw: every request, and how many connections.
 
 use std::{
     fs::File,
     io::{self, Write},
-    net::SocketAddr,
     sync::Mutex,
 };
 
@@ -24,34 +23,10 @@ pub struct RecordedRequest {
     pub token: Option<String>,
     /// The body.
     pub body: Vec<u8>,
-    /// Which connection it came over; see [`RecordedConnection::number`].
-    pub connection: usize,
     /// The server name the client asked for in TLS; none for an IP address.
     pub sni: Option<String>,
-    /// Whether the connection resumed an earlier TLS session.
-    pub resumed: bool,
     /// The status it got, if it got one.
     pub status: Option<u16>,
-}
-
-/// A connection as the server saw it, whether or not it came to a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RecordedConnection {
-    /// Counts from 1 for the life of the server.
-    pub number: usize,
-    /// The client's address.
-    pub peer: SocketAddr,
-    /// Whether the TLS handshake was completed.
-    pub encrypted: bool,
-    /// The server name the client asked for in TLS; none for an IP address.
-    pub sni: Option<String>,
-    /// Whether the client resumed an earlier TLS session.
-    pub resumed: bool,
-    /// How many requests came over it.
-    pub requests: usize,
-    /// What went wrong, such as the client's TLS alert. Faults on demand are
-    /// not in here.
-    pub error: Option<String>,
 }
 
 impl RecordedRequest {
@@ -81,8 +56,7 @@ pub(crate) struct Journal {
 
 #[derive(Debug, Default)]
 struct Entries {
-    accepted: usize,
-    connections: Vec<RecordedConnection>,
+    connections: usize,
     requests: Vec<RecordedRequest>,
 }
 
@@ -95,45 +69,22 @@ impl Journal {
         }
     }
 
-    /// Records a new connection, and returns its number.
-    pub(crate) fn connection(&self, peer: SocketAddr) -> usize {
-        let mut entries = locked(&self.entries);
-        entries.accepted += 1;
-        let number = entries.accepted;
-        entries.connections.push(RecordedConnection {
-            number,
-            peer,
-            encrypted: false,
-            sni: None,
-            resumed: false,
-            requests: 0,
-            error: None,
-        });
-        number
-    }
-
-    /// Changes what is known of a connection, unless it was cleared.
-    pub(crate) fn update(&self, number: usize, change: impl FnOnce(&mut RecordedConnection)) {
-        let mut entries = locked(&self.entries);
-        let connection = entries
-            .connections
-            .iter_mut()
-            .find(|connection| connection.number == number);
-        if let Some(connection) = connection {
-            change(connection);
-        }
+    /// Records a new connection.
+    pub(crate) fn connection(&self) {
+        locked(&self.entries).connections += 1;
     }
 
     /// Records a request before it is answered: a client that has its answer finds the
     /// record.
+    ///
+    /// # Errors
+    /// The log cannot be written.
     pub(crate) fn request(
         &self,
-        connection: usize,
         request: &Request,
         status: Option<u16>,
         sni: Option<&str>,
-        resumed: bool,
-    ) {
+    ) -> io::Result<()> {
         let record = RecordedRequest {
             method: request.method.clone(),
             path: request.path().to_owned(),
@@ -141,18 +92,11 @@ impl Journal {
             headers: request.headers.clone(),
             token: request.token().map(str::to_owned),
             body: request.body.clone(),
-            connection,
             sni: sni.map(str::to_owned),
-            resumed,
             status,
         };
-        self.update(connection, |connection| connection.requests += 1);
         locked(&self.entries).requests.push(record);
-        if let Err(error) = self.log(request, status) {
-            self.update(connection, |connection| {
-                connection.error = Some(format!("write the log: {error}"));
-            });
-        }
+        self.log(request, status)
     }
 
     /// The requests so far.
@@ -160,16 +104,14 @@ impl Journal {
         locked(&self.entries).requests.clone()
     }
 
-    /// The connections so far.
-    pub(crate) fn connections(&self) -> Vec<RecordedConnection> {
-        locked(&self.entries).connections.clone()
+    /// The number of connections so far.
+    pub(crate) fn connections(&self) -> usize {
+        locked(&self.entries).connections
     }
 
     /// Forgets what was recorded.
     pub(crate) fn clear(&self) {
-        let mut entries = locked(&self.entries);
-        entries.connections.clear();
-        entries.requests.clear();
+        *locked(&self.entries) = Entries::default();
     }
 
     fn log(&self, request: &Request, status: Option<u16>) -> io::Result<()> {

@@ -13,7 +13,7 @@ use crate::{
     connection,
     fault::Fault,
     locked,
-    record::{RecordedConnection, RecordedRequest},
+    record::RecordedRequest,
     secret::Secret,
     shared::Shared,
     state::{ServiceAccount, TokenOptions},
@@ -172,11 +172,6 @@ impl ApiServer {
     /// The number of connections since the start, or since the record was
     /// last cleared.
     pub fn connections(&self) -> usize {
-        self.connection_log().len()
-    }
-
-    /// These connections, those without a request too.
-    pub fn connection_log(&self) -> Vec<RecordedConnection> {
         self.shared.journal.connections()
     }
 
@@ -231,13 +226,14 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) -> Vec<JoinHandle<()>> {
 fn spawn(shared: &Arc<Shared>, socket: TcpStream) -> io::Result<JoinHandle<()>> {
     let peer = socket.peer_addr()?;
     let handle = socket.try_clone()?;
-    let number = shared.journal.connection(peer);
-    shared.opened(number, handle);
+    shared.journal.connection();
+    shared.opened(peer, handle);
     let shared = Arc::clone(shared);
     thread::Builder::new()
-        .name(format!("connection-{number}"))
+        .name(format!("client-{}", peer.port()))
         .spawn(move || {
-            connection::serve(&shared, number, socket);
-            shared.closed(number);
+            // What ends a connection early, its client sees as well.
+            let _ended = connection::serve(&shared, socket);
+            shared.closed(peer);
         })
 }

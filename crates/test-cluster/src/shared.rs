@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    net::{Shutdown, TcpStream},
+    net::{Shutdown, SocketAddr, TcpStream},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -28,7 +28,7 @@ pub(crate) struct Shared {
     pub(crate) faults: Mutex<Faults>,
     pub(crate) journal: Journal,
     stopping: AtomicBool,
-    open: Mutex<HashMap<usize, TcpStream>>,
+    open: Mutex<HashMap<SocketAddr, TcpStream>>,
 }
 
 impl Shared {
@@ -68,13 +68,13 @@ impl Shared {
     }
 
     /// Adds a connection that [`hang_up`](Self::hang_up) ends.
-    pub(crate) fn opened(&self, number: usize, socket: TcpStream) {
-        locked(&self.open).insert(number, socket);
+    pub(crate) fn opened(&self, peer: SocketAddr, socket: TcpStream) {
+        locked(&self.open).insert(peer, socket);
     }
 
     /// Forgets a connection that has ended.
-    pub(crate) fn closed(&self, number: usize) {
-        locked(&self.open).remove(&number);
+    pub(crate) fn closed(&self, peer: SocketAddr) {
+        locked(&self.open).remove(&peer);
     }
 
     /// Ends all connections at once.

@@ -120,10 +120,6 @@ impl Client {
         (bytes, result.map(|_| ()))
     }
 
-    pub(crate) fn is_resumed(&self) -> bool {
-        self.stream.conn.handshake_kind() == Some(rustls::HandshakeKind::Resumed)
-    }
-
     pub(crate) fn protocol(&self) -> Option<&[u8]> {
         self.stream.conn.alpn_protocol()
     }

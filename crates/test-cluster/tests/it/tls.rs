@@ -107,26 +107,6 @@ fn http_1_1_is_chosen_even_if_the_client_prefers_2() {
 }
 
 #[test]
-fn the_record_knows_the_name_asked_for_and_whether_a_session_was_resumed() {
-    let server = ApiServer::start();
-    let config = config(&server.ca_pem());
-    for resumed in [false, true] {
-        let mut client = Client::connect_with(&config, server.address(), "localhost").unwrap();
-        client.get("/version");
-        assert_eq!(client.is_resumed(), resumed);
-    }
-    let requests = server.requests();
-    let seen: Vec<_> = requests
-        .iter()
-        .map(|request| (request.sni.as_deref(), request.resumed))
-        .collect();
-    assert_eq!(
-        seen,
-        [(Some("localhost"), false), (Some("localhost"), true)]
-    );
-}
-
-#[test]
 fn a_server_listens_on_ipv6_too() {
     let server = ApiServer::builder().ipv6().start();
     assert!(
