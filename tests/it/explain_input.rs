@@ -249,7 +249,7 @@ fn input_without_secrets_is_refused_in_one_line_that_quotes_nothing() {
     let arguments = ["explain", "nginx", "-n", NAMESPACE, "--secrets", "-"];
     let provider = node.provider_without_cluster();
     provider
-        .run_with_stdin(&arguments, b"\xff\xfe")
+        .run_with_stdin(&arguments, b"\xff")
         .fails_with(&["stdin", "UTF-8"]);
 }
 

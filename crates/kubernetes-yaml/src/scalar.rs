@@ -123,7 +123,7 @@ fn is_float(text: &str) -> bool {
     let is_decimal = unsigned
         .chars()
         .all(|c| c.is_ascii_digit() || ".eE+-".contains(c));
-    is_decimal && unsigned.parse().is_ok_and(f64::is_finite)
+    is_decimal && !unsigned.starts_with(['+', '-']) && unsigned.parse().is_ok_and(f64::is_finite)
 }
 
 #[cfg(test)]
@@ -141,7 +141,7 @@ mod tests {
             (
                 "string",
                 "_1 1:30 2001-01-01 + . ..5 .e5 -. 1e 0.1.2 0b12 0b 0o8 0x -00x1 0x1p4 1e400 .1e400 -.nan \
-                 0xffffffffffffffffff ._5 .5_ inf nan nULL yEs - 1-1 e5",
+                 0xffffffffffffffffff ._5 .5_ -+1 +-1 --.5 inf nan nULL yEs - 1-1 e5",
             ),
             ("bool", "y Y yes true on On n N no FALSE off"),
             ("null", "~ null Null NULL"),

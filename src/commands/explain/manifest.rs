@@ -135,9 +135,11 @@ pub(super) fn as_json(bytes: &[u8]) -> anyhow::Result<Text<'_>> {
     match as_it_is {
         Ok(()) => Ok(text),
         Err(broken_json) => {
-            let utf8 = str::from_utf8(bytes).context("not UTF-8")?;
-            let begins_like_json = utf8.trim_start().starts_with('{');
-            yaml::to_json(utf8).map_err(|error| {
+            let mut decoded = Wiped::default();
+            let text = kubernetes_yaml::decode(bytes, &mut decoded);
+            let text = text.context("neither UTF-8 nor UTF-16 with a byte order mark")?;
+            let begins_like_json = text.trim_start().starts_with('{');
+            yaml::to_json(text).map_err(|error| {
                 let error = if begins_like_json { broken_json } else { error };
                 anyhow::Error::new(error)
             })

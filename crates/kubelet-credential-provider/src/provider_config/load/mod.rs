@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use containers_auth::Text;
 use kubernetes_yaml::{Node, Style, SyntaxError, Value, line_of};
-use secret::{ReadError, read_file};
+use secret::{ReadError, Wiped, read_file};
 
 use super::decode::decode;
 use super::json;
@@ -51,9 +51,9 @@ pub struct File {
 /// The text is not a document.
 #[derive(Debug, thiserror::Error)]
 pub enum ParseError {
-    /// YAML that is not UTF-8.
-    #[error("not UTF-8")]
-    Utf8,
+    /// YAML in neither of its encodings.
+    #[error("neither UTF-8 nor UTF-16 with a byte order mark")]
+    Encoding,
     /// Broken YAML or JSON.
     #[error(transparent)]
     Syntax(#[from] SyntaxError),
@@ -133,10 +133,11 @@ impl fmt::Debug for Document {
 /// aliases that would expand to much are refused before they do.
 pub fn parse(text: &[u8]) -> Result<Document, ParseError> {
     let is_json = json::is_json(text);
+    let mut decoded = Wiped::default();
     let text = if is_json {
         Text::of_json(text)
     } else {
-        Text::Borrowed(str::from_utf8(text).map_err(|_error| ParseError::Utf8)?)
+        Text::Borrowed(kubernetes_yaml::decode(text, &mut decoded).ok_or(ParseError::Encoding)?)
     };
     let text = &*text;
     let root = if is_json {

@@ -420,7 +420,18 @@ fn what_cannot_be_read_says_where_and_quotes_nothing() {
         );
         assert!(started.elapsed() < Duration::from_secs(5), "{name}");
     }
-    assert!(matches!(parse(b"a: \xff"), Err(ParseError::Utf8)));
+    assert!(matches!(parse(b"a: \xff"), Err(ParseError::Encoding)));
+}
+
+#[test]
+fn yaml_in_utf_16_is_read_as_in_utf_8() {
+    let text = "kind: CredentialProviderConfig\nproviders: [{name: ''}]\n";
+    let marked = format!("\u{feff}{text}");
+    let utf16: Vec<u8> = marked.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let [of_utf8, of_utf16] = [text.as_bytes(), &utf16].map(|bytes| parse(bytes).unwrap());
+    assert_eq!(of_utf16.text, text);
+    assert!(!of_utf8.problems.is_empty());
+    assert_eq!(of_utf16.problems, of_utf8.problems);
 }
 
 #[test]

@@ -62,9 +62,9 @@ pub enum KubeconfigProblem {
     /// The file cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The text is not UTF-8, which YAML requires.
-    #[error("it is not UTF-8")]
-    NotUtf8,
+    /// The text is in neither of YAML's encodings.
+    #[error("it is neither UTF-8 nor UTF-16 with a byte order mark")]
+    Encoding,
     /// The text is not YAML, or its first document is not a map.
     #[error(transparent)]
     Decode(#[from] DecodeError),
@@ -170,7 +170,9 @@ impl Document {
     }
 
     fn parse(text: &[u8]) -> Result<Self, KubeconfigProblem> {
-        let text = str::from_utf8(text).map_err(|_position| KubeconfigProblem::NotUtf8)?;
+        let mut decoded = Wiped::default();
+        let text =
+            kubernetes_yaml::decode(text, &mut decoded).ok_or(KubeconfigProblem::Encoding)?;
         let broken = |error| KubeconfigProblem::Decode(decode_error(&error));
         let root = kubernetes_yaml::parse(text).map_err(broken)?;
         let document = Self(root);

@@ -46,6 +46,24 @@ fn the_cluster_of_the_current_context_is_read() {
 }
 
 #[test]
+fn the_encoding_and_the_line_breaks_are_those_of_yaml_1_1() {
+    let path = Path::new("/etc/kubernetes/kubelet.conf");
+    let expected = parse(GOOD).unwrap();
+    let marked = format!("\u{feff}{GOOD}");
+    let utf16 = |of_unit: fn(u16) -> [u8; 2]| marked.encode_utf16().flat_map(of_unit).collect();
+    let broken = ["\r", "\r\n", "\u{85}", "\u{2028}", "\u{2029}"];
+    let broken = broken.map(|line_break| GOOD.replace('\n', line_break).into_bytes());
+    let encoded: [Vec<u8>; 2] = [utf16(u16::to_le_bytes), utf16(u16::to_be_bytes)];
+    for text in broken.iter().chain(&encoded) {
+        assert_eq!(Kubeconfig::parse(path, text).unwrap(), expected, "{text:?}");
+    }
+    for text in [&b"\xff\xfea"[..], b"a: \xff"] {
+        let problem = Kubeconfig::parse(path, text).unwrap_err().problem;
+        assert!(matches!(problem, KubeconfigProblem::Encoding), "{problem}");
+    }
+}
+
+#[test]
 fn a_ca_file_is_relative_to_the_kubeconfig() {
     for (given, expected) in [
         ("pki/ca.crt", "/etc/kubernetes/pki/ca.crt"),
