@@ -111,6 +111,20 @@ fn a_certificate_that_is_its_own_ca_is_trusted_as_it_is() {
 }
 
 #[test]
+fn what_is_odd_about_a_certificate_and_no_reason_for_go_to_refuse_it_is_accepted() {
+    for kind in [
+        CertificateKind::CaOfCa,
+        CertificateKind::AnyPurpose,
+        CertificateKind::LongSerial,
+    ] {
+        let cluster = cluster(ApiServer::builder().certificate(kind));
+        let outcome = Node::with_mirror().provider(&cluster).pull(NGINX);
+        assert_eq!(outcome.code, Some(0), "{kind:?}: {outcome}");
+        outcome.answers(&owned(NGINX));
+    }
+}
+
+#[test]
 fn a_refusal_names_the_certificate_and_the_reason() {
     for (kind, words) in [
         (
@@ -129,6 +143,7 @@ fn a_refusal_names_the_certificate_and_the_reason() {
             CertificateKind::WrongName,
             ["TLS", "some-other.example", "127.0.0.1"],
         ),
+        (CertificateKind::Before1970, ["server's", "dates", "1970"]),
     ] {
         let cluster = cluster(ApiServer::builder().certificate(kind));
         let outcome = Node::with_mirror().provider(&cluster).pull(NGINX);

@@ -38,6 +38,14 @@ pub enum CertificateKind {
     OwnCa,
     /// Signed by an authority that ended in 2021.
     ExpiredCa,
+    /// Signed by the server's authority, with `CA:TRUE`.
+    CaOfCa,
+    /// For any purpose instead of serving.
+    AnyPurpose,
+    /// With a serial number of 40 octets.
+    LongSerial,
+    /// Begins in 1969.
+    Before1970,
 }
 
 /// A serving certificate with its key, and the authority that clients trust.
@@ -65,7 +73,11 @@ impl Identity {
             CertificateKind::Valid
             | CertificateKind::Expired
             | CertificateKind::WrongName
-            | CertificateKind::ExpiredCa => {
+            | CertificateKind::ExpiredCa
+            | CertificateKind::CaOfCa
+            | CertificateKind::AnyPurpose
+            | CertificateKind::LongSerial
+            | CertificateKind::Before1970 => {
                 let (ca_pem, authority) = authority(kind)?;
                 (ca_pem, serving(kind)?.signed_by(&key, &authority)?)
             }
@@ -103,7 +115,11 @@ fn serving(kind: CertificateKind) -> Result<CertificateParams, rcgen::Error> {
         | CertificateKind::OtherCa
         | CertificateKind::Expired
         | CertificateKind::OwnCa
-        | CertificateKind::ExpiredCa => &NAMES,
+        | CertificateKind::ExpiredCa
+        | CertificateKind::CaOfCa
+        | CertificateKind::AnyPurpose
+        | CertificateKind::LongSerial
+        | CertificateKind::Before1970 => &NAMES,
     };
     let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
     let mut params = CertificateParams::new(names)?;
@@ -113,13 +129,24 @@ fn serving(kind: CertificateKind) -> Result<CertificateParams, rcgen::Error> {
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.not_before = date_time_ymd(2020, 1, 1);
-    if kind == CertificateKind::OwnCa {
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.extended_key_usages.clear();
-        params.key_usages.clear();
-    }
-    if kind == CertificateKind::Expired {
-        params.not_after = date_time_ymd(2021, 1, 1);
+    let ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    match kind {
+        CertificateKind::OwnCa => {
+            params.is_ca = ca;
+            params.extended_key_usages.clear();
+            params.key_usages.clear();
+        }
+        CertificateKind::Expired => params.not_after = date_time_ymd(2021, 1, 1),
+        CertificateKind::CaOfCa => params.is_ca = ca,
+        CertificateKind::AnyPurpose => {
+            params.extended_key_usages = vec![ExtendedKeyUsagePurpose::Any];
+        }
+        CertificateKind::LongSerial => params.serial_number = Some(vec![0x41; 40].into()),
+        CertificateKind::Before1970 => params.not_before = date_time_ymd(1969, 12, 31),
+        CertificateKind::Valid
+        | CertificateKind::OtherCa
+        | CertificateKind::WrongName
+        | CertificateKind::ExpiredCa => {}
     }
     Ok(params)
 }

@@ -2,14 +2,14 @@
 //! trust anchor is only a name with a key.
 
 use rustls_pki_types::{CertificateDer, UnixTime};
-use x509_cert::certificate::{Certificate, Version};
-use x509_cert::der::asn1::{ObjectIdentifier, UintRef};
+use x509_cert::certificate::{CertificateInner, Raw, Version};
+use x509_cert::der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, UintRef};
 use x509_cert::der::oid::AssociatedOid;
 use x509_cert::der::oid::db::rfc5280::{ANY_EXTENDED_KEY_USAGE, ID_KP_SERVER_AUTH};
 use x509_cert::der::oid::db::rfc5912::{
     ECDSA_WITH_SHA_512, ID_EC_PUBLIC_KEY, RSA_ENCRYPTION, SECP_521_R_1,
 };
-use x509_cert::der::{Decode, Reader, SliceReader};
+use x509_cert::der::{Decode, ErrorKind, Reader, SliceReader, Tag};
 use x509_cert::ext::pkix::{
     AuthorityInfoAccessSyntax, AuthorityKeyIdentifier, BasicConstraints, CertificatePolicies,
     CrlDistributionPoints, ExtendedKeyUsage, InhibitAnyPolicy, KeyUsage, NameConstraints,
@@ -20,6 +20,9 @@ use x509_cert::ext::pkix::{
 const MAX_NAME: usize = 128;
 /// The smallest RSA key that ring supports.
 const MIN_RSA_BITS: usize = 2048;
+
+/// The purposes with which Go accepts a certificate of a server's chain.
+pub(super) const SERVING: [ObjectIdentifier; 2] = [ANY_EXTENDED_KEY_USAGE, ID_KP_SERVER_AUTH];
 
 /// The extensions that Go supports, so that they may be critical.
 const KNOWN: [ObjectIdentifier; 13] = [
@@ -44,6 +47,12 @@ pub enum CertificateProblem {
     /// It is not a certificate of RFC 5280.
     #[error("it cannot be decoded")]
     Malformed,
+    /// Its dates are not those of RFC 5280, or before 1970.
+    #[error("its dates cannot be decoded; those before 1970 are not supported")]
+    Dates,
+    /// Its serial number is below zero.
+    #[error("its serial number is negative")]
+    NegativeSerial,
     /// It is not valid yet.
     #[error("it is not valid before {0}")]
     NotYetValid(String),
@@ -75,7 +84,10 @@ pub enum CertificateProblem {
     #[error("it is signed by {0:?}, which is not among the trusted CA certificates")]
     UnknownIssuer(String),
     /// A CA's certificate, sent by a server.
-    #[error("it is a CA's (basicConstraints with CA:TRUE), and not itself among the trusted ones")]
+    #[error(
+        "it is a CA's (basicConstraints with CA:TRUE), and neither itself among the trusted ones \
+         nor signed by one of them that has no name constraints"
+    )]
     CaAsServer,
     /// Its issuer's key did not sign it.
     #[error("it is signed by another key than that of the trusted {0:?}")]
@@ -85,14 +97,36 @@ pub enum CertificateProblem {
     Other(String),
 }
 
-/// A parsed certificate.
-pub(super) struct Parsed(Certificate);
+/// A parsed certificate. Its serial number may be longer than the 20 octets of RFC 5280,
+/// as in Go.
+pub(super) struct Parsed(CertificateInner<Raw>);
 
 impl Parsed {
     pub(super) fn new(der: &CertificateDer<'_>) -> Result<Self, CertificateProblem> {
-        let certificate =
-            Certificate::from_der(der).map_err(|_error| CertificateProblem::Malformed)?;
+        let certificate = CertificateInner::from_der(der).map_err(|error| {
+            let times = [Tag::UtcTime, Tag::GeneralizedTime];
+            let is_of_time = times
+                .map(|tag| ErrorKind::Value { tag })
+                .contains(&error.kind());
+            if is_of_time {
+                CertificateProblem::Dates
+            } else {
+                CertificateProblem::Malformed
+            }
+        })?;
+        let serial = certificate.tbs_certificate().serial_number().as_bytes();
+        if serial.first().is_some_and(|first| first.leading_ones() > 0) {
+            return Err(CertificateProblem::NegativeSerial);
+        }
         Ok(Self(certificate))
+    }
+
+    /// Whether it has the name of the other's issuer, and no name constraints, which
+    /// only webpki checks.
+    pub(super) fn may_be_issuer_of(&self, other: &Self) -> Result<bool, CertificateProblem> {
+        let issuer = other.0.tbs_certificate().issuer();
+        let is_named = self.0.tbs_certificate().subject() == issuer;
+        Ok(is_named && self.extension::<NameConstraints>()?.is_none())
     }
 
     /// The subject, as in RFC 4514.
@@ -136,9 +170,7 @@ impl Parsed {
         let tbs = self.0.tbs_certificate();
         self.is_in_time(now)?;
         let purposes = self.extension::<ExtendedKeyUsage>()?;
-        let serves = |purpose: &ObjectIdentifier| {
-            [ANY_EXTENDED_KEY_USAGE, ID_KP_SERVER_AUTH].contains(purpose)
-        };
+        let serves = |purpose: &ObjectIdentifier| SERVING.contains(purpose);
         if purposes.is_some_and(|ExtendedKeyUsage(purposes)| !purposes.iter().any(serves)) {
             return Err(CertificateProblem::Purpose);
         }
@@ -194,6 +226,33 @@ impl Parsed {
         let found = self.0.tbs_certificate().get_extension::<T>();
         let found = found.map_err(|_error| CertificateProblem::Malformed)?;
         Ok(found.map(|(_critical, extension)| extension))
+    }
+}
+
+/// What the signature of a certificate is about.
+pub(super) struct Signed<'a> {
+    /// The certificate without its signature.
+    pub(super) content: &'a [u8],
+    /// The value of the signature's algorithm.
+    pub(super) algorithm: &'a [u8],
+    /// The signature.
+    pub(super) signature: &'a [u8],
+}
+
+impl<'a> Signed<'a> {
+    pub(super) fn new(der: &'a CertificateDer<'_>) -> Option<Self> {
+        let parts = SliceReader::new(der).ok()?.sequence(|parts| {
+            let content = parts.tlv_bytes()?;
+            let algorithm = AnyRef::decode(parts)?;
+            let signature = BitStringRef::decode(parts)?;
+            Ok::<_, x509_cert::der::Error>((content, algorithm, signature))
+        });
+        let (content, algorithm, signature) = parts.ok()?;
+        Some(Self {
+            content,
+            algorithm: algorithm.value(),
+            signature: signature.as_bytes()?,
+        })
     }
 }
 

@@ -1,9 +1,9 @@
 //! Verifies the API server's certificate as Go's `crypto/x509` does.
 //!
-//! webpki builds and checks the chain. Alone it would decide differently in three cases: it
-//! checks only the name and key of a root, and not the key usage of an intermediate, and
-//! it refuses a CA's certificate as a server's, even if that certificate is trusted itself,
-//! as `openssl req -x509` makes it.
+//! webpki builds and checks the chain. Alone it would decide differently in four cases: it
+//! checks only the name and key of a root, and not the key usage of an intermediate; it
+//! refuses a certificate for any purpose; and it refuses a CA's certificate as a server's,
+//! even if it is trusted itself, as `openssl req -x509` makes it, or signed by a trusted CA.
 
 use std::error::Error as StdError;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,9 +14,12 @@ use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_t
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, OtherError, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime};
-use webpki::{EndEntityCert, KeyUsage, VerifiedPath, anchor_from_trusted_cert};
+use webpki::{
+    EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeId, KeyPurposeIdIter, KeyUsage,
+    RequiredEkuNotFoundContext, VerifiedPath, anchor_from_trusted_cert,
+};
 
-use crate::api_server::tls::certificate::{CertificateProblem, Parsed};
+use crate::api_server::tls::certificate::{CertificateProblem, Parsed, SERVING, Signed};
 
 /// Verifies servers by a set of trusted certificates.
 #[derive(Debug)]
@@ -97,9 +100,7 @@ impl Verifier {
     ) -> Result<(), Refused> {
         // This also covers a server's own certificate that is trusted itself.
         if self.certificates.iter().any(|trusted| trusted == server) {
-            let server = parsed(server)?;
-            let judged = server.may_be_used(now).and_then(|()| server.is_supported());
-            return judged.map_err(|problem| Refused::new("server's", &server, problem));
+            return judge_server(server, now).map(|_server| ());
         }
         // Why the matching paths were refused; like Go, tries each of them.
         let refused = Mutex::new(None);
@@ -115,7 +116,7 @@ impl Verifier {
                 &self.anchors,
                 intermediates,
                 now,
-                KeyUsage::server_auth(),
+                Serving,
                 None,
                 Some(&accept),
             );
@@ -125,9 +126,41 @@ impl Verifier {
             return Ok(());
         };
         let refused = refused.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Err(match refused {
-            Some(refused) => refused,
-            None => self.explain(&error, server, intermediates, now),
+        match refused {
+            Some(refused) => Err(refused),
+            None if error == webpki::Error::CaUsedAsEndEntity => self.verify_ca(server, now),
+            None => Err(self.explain(&error, server, intermediates, now)),
+        }
+    }
+
+    /// Verifies a server's certificate with `CA:TRUE`, at which Go does not look there. A
+    /// trusted certificate must have signed it: chains are left to webpki.
+    fn verify_ca(&self, server: &CertificateDer<'_>, now: UnixTime) -> Result<(), Refused> {
+        let judged = judge_server(server, now)?;
+        let mut outcome = Err(Refused::new(
+            "server's",
+            &judged,
+            CertificateProblem::CaAsServer,
+        ));
+        for root in &self.certificates {
+            let is_issuer = Parsed::new(root).and_then(|root| root.may_be_issuer_of(&judged));
+            if outcome.is_err() && is_issuer == Ok(true) && self.has_signed(root, server) {
+                outcome = judge_issuer("CA's", root, now);
+            }
+        }
+        outcome
+    }
+
+    fn has_signed(&self, issuer: &CertificateDer<'_>, signed: &CertificateDer<'_>) -> bool {
+        let (Ok(issuer), Some(signed)) = (EndEntityCert::try_from(issuer), Signed::new(signed))
+        else {
+            return false;
+        };
+        let mut algorithms = self.algorithms.all.iter();
+        algorithms.any(|&algorithm| {
+            let is_used = algorithm.signature_alg_id().as_ref() == signed.algorithm;
+            let verified = || issuer.verify_signature(algorithm, signed.content, signed.signature);
+            is_used && verified().is_ok()
         })
     }
 
@@ -137,7 +170,7 @@ impl Verifier {
         for intermediate in path.intermediate_certificates() {
             judge_issuer("intermediate", &intermediate.der(), now)?;
         }
-        let mut judged = Err(malformed());
+        let mut judged = Err(malformed("CA's"));
         for (certificate, anchor) in self.certificates.iter().zip(&self.anchors) {
             if anchor == path.anchor() && judged.is_err() {
                 judged = judge_issuer("CA's", certificate, now);
@@ -156,9 +189,13 @@ impl Verifier {
     ) -> Refused {
         let chain = [("server's", server)].into_iter();
         let chain = chain.chain(intermediates.iter().map(|der| ("intermediate", der)));
-        let shown: Vec<_> = chain
-            .filter_map(|(whose, der)| Some((whose, Parsed::new(der).ok()?)))
-            .collect();
+        let shown: Vec<_> = match chain
+            .map(|(whose, der)| Ok((whose, parsed(whose, der)?)))
+            .collect()
+        {
+            Ok(shown) => shown,
+            Err(refused) => return refused,
+        };
         let issuers: Vec<_> = shown.iter().map(|(_, shown)| shown.issuer()).collect();
         let roots = self
             .certificates
@@ -178,7 +215,7 @@ impl Verifier {
             }
         }
         let Some((whose, server)) = shown.first() else {
-            return malformed();
+            return malformed("server's");
         };
         // The certificate whose issuer was not sent.
         let (top, top_of) = shown
@@ -193,9 +230,7 @@ impl Verifier {
             };
             return Refused::new(top_of, top, problem);
         }
-        let problem = if *error == webpki::Error::CaUsedAsEndEntity {
-            CertificateProblem::CaAsServer
-        } else if matches!(error, webpki::Error::RequiredEkuNotFoundContext(_)) {
+        let problem = if matches!(error, webpki::Error::RequiredEkuNotFoundContext(_)) {
             CertificateProblem::Purpose
         } else {
             CertificateProblem::Other(error.to_string())
@@ -206,10 +241,44 @@ impl Verifier {
     /// Adds the certificate if a signature cannot be verified because ring does not
     /// support the key.
     fn name_key(certificate: &CertificateDer<'_>, error: rustls::Error) -> rustls::Error {
-        match parsed(certificate).map(|server| (server.is_supported(), server)) {
+        match Parsed::new(certificate).map(|server| (server.is_supported(), server)) {
             Ok((Err(problem), server)) => Refused::new("server's", &server, problem).into(),
             Ok((Ok(()), _)) | Err(_) => error,
         }
+    }
+}
+
+/// Accepts what Go accepts in a server's chain (`checkChainForKeyUsage`): certificates
+/// without purposes, for any, or for servers.
+struct Serving;
+
+impl ExtendedKeyUsageValidator for Serving {
+    fn validate(&self, purposes: KeyPurposeIdIter<'_, '_>) -> Result<(), webpki::Error> {
+        let mut is_limited = false;
+        for purpose in purposes {
+            let purpose = purpose?;
+            let mut accepted = SERVING.iter();
+            if accepted.any(|oid| KeyPurposeId::new(oid.as_bytes()) == purpose) {
+                return Ok(());
+            }
+            is_limited = true;
+        }
+        if is_limited {
+            let required = KeyUsage::server_auth();
+            let present = Vec::new();
+            let context = RequiredEkuNotFoundContext { required, present };
+            return Err(webpki::Error::RequiredEkuNotFoundContext(context));
+        }
+        Ok(())
+    }
+}
+
+/// Checks what Go demands of a server's certificate whatever its issuer.
+fn judge_server(server: &CertificateDer<'_>, now: UnixTime) -> Result<Parsed, Refused> {
+    let server = parsed("server's", server)?;
+    match server.may_be_used(now).and_then(|()| server.is_supported()) {
+        Ok(()) => Ok(server),
+        Err(problem) => Err(Refused::new("server's", &server, problem)),
     }
 }
 
@@ -218,19 +287,22 @@ fn judge_issuer(
     issuer: &CertificateDer<'_>,
     now: UnixTime,
 ) -> Result<(), Refused> {
-    let issuer = parsed(issuer)?;
+    let issuer = parsed(whose, issuer)?;
     issuer
         .may_be_issuer(now)
         .map_err(|problem| Refused::new(whose, &issuer, problem))
 }
 
-fn parsed(der: &CertificateDer<'_>) -> Result<Parsed, Refused> {
-    Parsed::new(der).map_err(|_malformed| malformed())
+fn parsed(whose: &'static str, der: &CertificateDer<'_>) -> Result<Parsed, Refused> {
+    Parsed::new(der).map_err(|problem| Refused {
+        problem,
+        ..malformed(whose)
+    })
 }
 
-fn malformed() -> Refused {
+fn malformed(whose: &'static str) -> Refused {
     Refused {
-        whose: "server's or CA's",
+        whose,
         subject: String::new(),
         problem: CertificateProblem::Malformed,
     }

@@ -1,8 +1,8 @@
 use std::slice::from_ref;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CustomExtension, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, CertificateParams, CustomExtension, DnType, ExtendedKeyUsagePurpose,
+    GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints, date_time_ymd,
 };
 use rustls::crypto::ring;
 use rustls_pki_types::pem::PemObject;
@@ -216,6 +216,100 @@ fn a_server_that_is_trusted_itself_needs_no_ca() {
         let error = verify(&[own.der().clone()], own.der()).unwrap_err();
         assert!(
             error.starts_with("the server's") && error.contains(said),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_cas_certificate_may_be_a_servers_if_a_trusted_ca_signed_it() {
+    let mut ca = server();
+    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let (root, signed) = chain(&authority(), &ca);
+    assert_eq!(verify(from_ref(&root), &signed), Ok(()));
+    let (other, _) = chain(&authority(), &ca);
+    assert_eq!(verify(&[other.clone(), root], &signed), Ok(()));
+    let cases: [(Change, Change, &str); 4] = [
+        (
+            |root| {
+                root.name_constraints = Some(NameConstraints {
+                    permitted_subtrees: vec![GeneralSubtree::DnsName("localhost".to_owned())],
+                    excluded_subtrees: vec![],
+                });
+            },
+            |_| {},
+            "name constraints",
+        ),
+        (
+            |root| root.is_ca = IsCa::NoCa,
+            |_| {},
+            "CA's certificate \"CN=root",
+        ),
+        (
+            |_| {},
+            |server| server.not_after = date_time_ymd(2021, 1, 1),
+            "expired",
+        ),
+        (
+            |_| {},
+            |server| server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth],
+            "serverAuth",
+        ),
+    ];
+    for (of_root, of_server, said) in cases {
+        let (mut root, mut server) = (authority(), ca.clone());
+        of_root(&mut root);
+        of_server(&mut server);
+        let (root, server) = chain(&root, &server);
+        let error = verify(&[root], &server).unwrap_err();
+        assert!(error.contains(said), "{error}");
+    }
+    let error = verify(&[other], &signed).unwrap_err();
+    assert!(error.contains("CA:TRUE"), "{error}");
+}
+
+#[test]
+fn a_certificate_for_any_purpose_is_a_servers_too() {
+    let any: Change = |params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::Any];
+    let (mut root, mut server) = (authority(), server());
+    any(&mut server);
+    let (der, signed) = chain(&root, &server);
+    assert_eq!(verify(&[der], &signed), Ok(()));
+    any(&mut root);
+    let (der, signed) = chain(&root, &server);
+    assert_eq!(verify(&[der], &signed), Ok(()));
+}
+
+#[test]
+fn a_serial_number_may_be_long_but_not_negative() {
+    let (mut root, mut server) = (authority(), server());
+    let long = vec![0x41; 40];
+    root.serial_number = Some(long.clone().into());
+    server.serial_number = Some(long.clone().into());
+    let (root, server) = chain(&root, &server);
+    assert_eq!(verify(&[root], &server), Ok(()));
+    let at = server.windows(long.len()).position(|part| part == long);
+    let mut negative = server.to_vec();
+    negative[at.unwrap()] = 0xc1;
+    let negative = Der::from(negative);
+    let error = verify(from_ref(&negative), &negative).unwrap_err();
+    assert!(error.contains("negative"), "{error}");
+}
+
+#[test]
+fn dates_before_1970_are_not_supported_and_named() {
+    let before: Change = |params| params.not_before = date_time_ymd(1969, 12, 31);
+    for (of_root, of_server, whose) in [
+        (before, (|_| {}) as Change, "the CA's"),
+        (|_| {}, before, "the server's"),
+    ] {
+        let (mut root, mut server) = (authority(), server());
+        of_root(&mut root);
+        of_server(&mut server);
+        let (root, server) = chain(&root, &server);
+        let error = verify(&[root], &server).unwrap_err();
+        assert!(
+            error.starts_with(whose) && error.contains("1970"),
             "{error}"
         );
     }
