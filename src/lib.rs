@@ -129,7 +129,7 @@ fn run(settings: &Settings, action: &Action, deadline: Deadline) -> anyhow::Resu
             story::run(settings, deadline, stdin(), stdout())
         }
         Action::Run(command) => match command {
-            Command::Resolve(command) => commands::resolve(settings, command, stdout()),
+            Command::Resolve(command) => commands::resolve(settings, deadline, command, stdout()),
             Command::Config(command) => commands::config(settings, command, stdout()),
             Command::Explain(command) => {
                 commands::explain(settings, deadline, command, stdin(), stdout())

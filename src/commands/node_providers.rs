@@ -3,7 +3,9 @@
 
 use std::io::{self, Write};
 
-use provider::logins::node_providers::{Configured, Provider, Settings};
+use provider::deadline::Elapsed;
+use provider::logins::GlobalFiles;
+use provider::logins::node_providers::{Configured, NotRun, Provider, Settings};
 use provider::sources::Sources;
 use registries_conf::ImageName;
 use serde::Serialize;
@@ -17,6 +19,8 @@ use super::root::Root;
 pub(super) struct NodeProviders<'a> {
     settings: &'a Settings,
     configured: Option<Configured>,
+    globals: &'a GlobalFiles<'a>,
+    root: &'a Root,
 }
 
 /// A provider of kubelet's that kubelet would run for an image of a source's name.
@@ -34,7 +38,11 @@ pub(super) struct Serving {
 impl<'a> NodeProviders<'a> {
     /// Reads kubelet's configuration, if any provider is wanted; where it cannot be used,
     /// that is a warning, as in a run.
-    pub(super) fn find(settings: &'a Settings, root: &Root) -> Self {
+    pub(super) fn find(
+        settings: &'a Settings,
+        root: &'a Root,
+        globals: &'a GlobalFiles<'a>,
+    ) -> Self {
         let loaded = || Configured::load(settings, root.directory());
         let configured = settings.is_on().then(loaded).transpose();
         let configured = configured.unwrap_or_else(|error| {
@@ -48,36 +56,41 @@ impl<'a> NodeProviders<'a> {
         Self {
             settings,
             configured,
+            globals,
+            root,
         }
     }
 
     /// Those that serve the sources of an image, in the order in which kubelet asks them.
-    pub(super) fn serving(&self, sources: &Sources<'_>) -> Vec<Serving> {
+    ///
+    /// # Errors
+    /// The deadline has passed.
+    pub(super) fn serving(&self, sources: &Sources<'_>) -> Result<Vec<Serving>, Elapsed> {
+        let Some(configured) = &self.configured else {
+            return Ok(Vec::new());
+        };
+        let served = self.globals.served(sources.elsewhere())?;
         let mut names: Vec<&ImageName> = Vec::new();
         for name in sources.elsewhere() {
             if !names.contains(&name) {
                 names.push(name);
             }
         }
-        let Some(configured) = &self.configured else {
-            return Vec::new();
-        };
         let of_source = |source: &ImageName| -> Vec<Serving> {
-            let providers = configured.serving(source);
+            let why_not = |provider: &Provider| {
+                let may_run = configured.may_run(provider, &self.settings.wanted);
+                let served = served.get(source).cloned().map(NotRun::Served);
+                let error = anyhow::Error::new(may_run.err().or(served)?);
+                Some(self.root.told(format!("{error:#}")))
+            };
             let serving = |provider: &Provider| Serving {
                 source: source.as_str().to_owned(),
                 provider: provider.entry.name.clone(),
-                not_run: self.why_not(configured, provider),
+                not_run: why_not(provider),
             };
-            providers.map(serving).collect()
+            configured.serving(source).map(serving).collect()
         };
-        names.into_iter().flat_map(of_source).collect()
-    }
-
-    fn why_not(&self, configured: &Configured, provider: &Provider) -> Option<String> {
-        let may_run = configured.may_run(provider, &self.settings.wanted);
-        let error = anyhow::Error::new(may_run.err()?);
-        Some(format!("{error:#}"))
+        Ok(names.into_iter().flat_map(of_source).collect())
     }
 }
 

@@ -268,12 +268,45 @@ fn every_other_login_takes_precedence() {
         let file = node.auth_file(NGINX).unwrap();
         assert_eq!(file["auths"][SOURCE], auth(expected), "{name}");
     }
-    // A credential helper is asked before the node's own logins.
-    let helpers = json!({"credHelpers": {HOST: "helper"}}).to_string();
-    let node = Node::with_mirror().and_global_auth(&helpers);
-    node.configure_providers(&[stand_in()]);
-    provider(&node, &Cluster::new()).pull(NGINX).answers(EMPTY);
-    assert_eq!(node.auth_file(NGINX), None);
+}
+
+#[test]
+fn no_provider_is_run_for_a_source_that_a_global_auth_file_serves() {
+    let other = "other.example/library/nginx";
+    let all = [SOURCE, other];
+    let auths = |key: &str, login: Value| json!({"auths": {key: login}}).to_string();
+    for (name, global, asked) in [
+        ("login", auths(HOST, auth("g:p")), &[other][..]),
+        ("glob", auths("*.example", auth("g:p")), &[]),
+        (
+            "helper",
+            json!({"credHelpers": {HOST: "x"}}).to_string(),
+            &[other],
+        ),
+        ("elsewhere", auths("third.example", auth("g:p")), &all),
+        ("broken login", auths(HOST, json!({"auth": "!"})), &all),
+        ("broken file", "{".to_owned(), &all),
+        ("empty file", "{}".to_owned(), &all),
+    ] {
+        let node = Node::with_mirrors(&[HOST, "other.example"]).and_global_auth(&global);
+        let answer = print(&answer(&[(HOST, LOGIN), ("other.example", LOGIN)]));
+        node.configure_providers(&[StandIn::new("ecr", &["*.example"], &answer)]);
+
+        provider(&node, &Cluster::new()).pull(NGINX).answers(EMPTY);
+
+        let lines = node.asked();
+        let images = all.iter().filter(|source| {
+            let quoted = format!("\"{source}\"");
+            lines.iter().any(|line| line.contains(&quoted))
+        });
+        assert_eq!(images.copied().collect::<Vec<_>>(), asked, "{name}");
+        assert_eq!(lines.len(), asked.len(), "{name}");
+        let file = node.auth_file(NGINX);
+        for source in asked {
+            let auths = &file.as_ref().unwrap()["auths"];
+            assert_eq!(auths[source], auth(LOGIN), "{name}");
+        }
+    }
 }
 
 #[test]

@@ -5,7 +5,8 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::support::{
-    BIN_DIR, CONFIG, Cluster, NGINX, Node, Outcome, ReadyNode, StandIn, answer, print,
+    BIN_DIR, CONFIG, Cluster, NGINX, Node, Outcome, ReadyNode, StandIn, answer, docker_config,
+    print,
 };
 
 const HOST: &str = "mirror.example";
@@ -81,6 +82,22 @@ fn resolve_and_explain_name_the_provider_of_a_source_or_why_it_is_not_run() {
                 .unwrap()
                 .contains("tokenAttributes")
         );
+    }
+}
+
+#[test]
+fn a_global_auth_file_that_takes_precedence_is_named() {
+    let node = node().and_global_auth(&docker_config(&[(HOST, "g:p")]));
+    node.write("secrets.yaml", "apiVersion: v1\nkind: List\nitems: []\n");
+    let explain = ["explain", NGINX, "-n", "team-a"];
+    let explain = [&explain[..], &["--secrets", "secrets.yaml"]].concat();
+    for arguments in [&["resolve", NGINX][..], &explain] {
+        let json = run(&node, &[arguments, &["-o", "json"]].concat());
+        let value: Value = serde_json::from_str(&json.stdout).unwrap();
+        let not_run = value["images"][0]["nodeProviders"][0]["notRun"].as_str();
+        assert!(not_run.unwrap().starts_with("global auth file"), "{json}");
+        let text = run(&node, arguments);
+        assert!(text.stdout.contains("not run: global auth file"), "{text}");
     }
 }
 
@@ -169,6 +186,18 @@ fn check_reports_why_a_provider_is_not_run() {
             "auto",
             "FAIL",
             "No such file",
+        ),
+        (
+            "served already",
+            &|ready| {
+                ready.write(
+                    "/var/lib/kubelet/config.json",
+                    docker_config(&[(HOST, "g:p")]),
+                );
+            },
+            "auto",
+            "WARN",
+            "\"ecr\" is not run for mirror.example: global auth file",
         ),
         (
             "open configuration",

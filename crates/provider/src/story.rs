@@ -15,8 +15,8 @@ use crate::auth_dir::{AuthDir, AuthFile, FileName, Intents, Locks, StoreError};
 use crate::deadline::{Deadline, Timed};
 use crate::kubelet::{Request, Response};
 use crate::logins::{
-    GlobalFiles, GlobalTexts, LoginSource, Logins, Needs, NodeProviders, Server, ask_server,
-    asks_server, report_unusable,
+    GlobalFiles, GlobalTexts, LoginSource, Logins, Needs, NodeProviders, PodLogins, Server,
+    report_unusable,
 };
 use crate::run_log::{RunLog, log_outcome};
 use crate::sandbox;
@@ -28,6 +28,15 @@ use crate::sources::Sources;
 const ANSWER: &str = "write the response to stdout";
 /// An older file does not wait for a pull any more.
 const NOT_WAITING: Duration = Duration::from_secs(2 * 60);
+
+/// One request of kubelet, for a pod with a token.
+struct Pull<'a> {
+    settings: &'a Settings,
+    deadline: Deadline,
+    request: &'a Request,
+    token: &'a Secret,
+    account: &'a ServiceAccount,
+}
 
 /// Reads kubelet's request from `stdin`, leaves the auth file for CRI-O, and writes the
 /// response to `stdout`.
@@ -59,7 +68,14 @@ pub fn run(
         intents: &Intents::open(settings.pull_intents_dir.as_deref()),
         deadline,
     };
-    let served = serve(settings, deadline, &request, token, &account, &file, stdout);
+    let pull = Pull {
+        settings,
+        deadline,
+        request: &request,
+        token,
+        account: &account,
+    };
+    let served = serve(&pull, &file, stdout);
     if let Err(error) = &served {
         clear(&file, error);
     }
@@ -75,16 +91,11 @@ fn without_namespace(request: &Request) {
     );
 }
 
-fn serve(
-    settings: &Settings,
-    deadline: Deadline,
-    request: &Request,
-    token: &Secret,
-    account: &ServiceAccount,
-    file: &AuthFile<'_>,
-    stdout: impl AsFd,
-) -> anyhow::Result<()> {
-    let image = &request.image;
+fn serve(pull: &Pull<'_>, file: &AuthFile<'_>, stdout: impl AsFd) -> anyhow::Result<()> {
+    let &Pull {
+        settings, deadline, ..
+    } = pull;
+    let image = &pull.request.image;
     let registries = settings.registries.load()?;
     let mut sources = Sources::of(image, &registries);
     if settings.unmirrored {
@@ -92,23 +103,21 @@ fn serve(
     }
     sources.warn_of_unusable();
 
-    let node_providers = NodeProviders::start(&settings.node_providers, &sources, deadline);
+    let mut log = RunLog::default();
+    let is_wanted = sources.no_login().is_none();
+    let global_auth_files = is_wanted.then_some(&settings.global_auth_files[..]);
+    let texts = GlobalTexts::read(global_auth_files.unwrap_or_default(), &mut log);
+    let files = &texts.decode(&mut log);
+    let globals = GlobalFiles { files, deadline };
+    let node_providers = NodeProviders::start(&settings.node_providers, &sources, &globals)?;
     if settings.node_providers.is_on() {
         // The sandbox forbids starting programs; those that run already go on.
         sandbox::enter(settings, &node_providers.needs());
     }
-    let logins = if sources.no_login().is_some() {
-        Logins::none(sources)
+    let logins = if is_wanted {
+        find(pull, sources, globals, node_providers, log)?
     } else {
-        find(
-            settings,
-            deadline,
-            request,
-            token,
-            account,
-            sources,
-            node_providers,
-        )?
+        Logins::none(sources)
     };
 
     let response = logins.response(settings);
@@ -120,7 +129,7 @@ fn serve(
         answer().context(ANSWER)?;
         directory
     };
-    log_outcome(&account.namespace, image, &logins);
+    log_outcome(&pull.account.namespace, image, &logins);
     if let (Some(directory), Some(age)) = (directory, settings.stale_after) {
         directory.sweep(age, file.locks);
     }
@@ -129,42 +138,36 @@ fn serve(
 
 /// Finds the logins that could help the pull, in a closed sandbox.
 fn find<'a>(
-    settings: &Settings,
-    deadline: Deadline,
-    request: &Request,
-    token: &Secret,
-    account: &ServiceAccount,
+    pull: &Pull<'_>,
     sources: Sources<'a>,
-    mut node_providers: NodeProviders,
+    globals: GlobalFiles<'_>,
+    node_providers: NodeProviders,
+    mut log: RunLog,
 ) -> anyhow::Result<Logins<'a>> {
-    let mut log = RunLog::default();
+    let &Pull {
+        settings,
+        deadline,
+        request,
+        token,
+        account,
+    } = pull;
     let names = SecretNames::wanted(
         settings.secrets_annotation.as_deref(),
         &request.annotations,
         &settings.secret_names,
     )?;
     report_unusable(names.as_ref(), &mut log);
-    let texts = GlobalTexts::read(&settings.global_auth_files, &mut log);
-    let globals = texts.decode(&mut log);
-    node_providers.leave_to_helpers(&globals);
-
-    let server = asks_server(settings, names.as_ref());
-    let server = server.then(|| Server::find(settings, token, deadline));
-    let server = server.transpose()?;
-    let global_files = GlobalFiles {
-        files: &globals,
+    let pod = PodLogins {
+        settings,
+        account,
+        names: names.as_ref(),
         deadline,
     };
-
-    let mut places = Vec::new();
-    if let Some(server) = &server {
-        places = ask_server(settings, server, account, names.as_ref(), deadline);
-    }
-    places.push(Box::new(global_files));
-    places.push(Box::new(node_providers));
-    // From here on the input comes from tenants.
-    sandbox::close(settings, places.iter().map(|place| place.needs()));
-    Logins::choose(sources, places, &globals, &mut log)
+    let find_server = || Server::find(settings, token, deadline);
+    let files = globals.files;
+    let node: Vec<Box<dyn LoginSource>> = vec![Box::new(globals), Box::new(node_providers)];
+    let selection = pod.select(find_server, node, sources.names(), &mut log)?;
+    Logins::of(sources, selection, files, &mut log)
 }
 
 /// Removes the auth file of an earlier run: a login that was revoked or is not needed any

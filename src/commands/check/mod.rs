@@ -35,6 +35,7 @@ use super::output::{Printer, finish};
 use super::root::Root;
 use crate::cli::{Check, CheckName, Output};
 use provider::deadline::Deadline;
+use provider::logins::{GlobalFiles, GlobalTexts};
 use provider::sandbox;
 use provider::settings::Settings;
 
@@ -103,7 +104,10 @@ fn examine(
     let logins = |found| node_logins::check(root, &config, found, &kubelet_dir);
     report.add(found.as_ref().map(logins));
     let providers = kubelet.node_providers(&config.node_providers);
-    let providers = |found| node_providers::check(root, &providers, found);
+    let texts = GlobalTexts::read(&config.global_auth_files, &mut ());
+    let files = &texts.decode(&mut ());
+    let globals = GlobalFiles { files, deadline };
+    let providers = |found| node_providers::check(root, &providers, found, &globals);
     report.add(found.as_ref().map(providers).unwrap_or_default());
     let bin_dir = kubelet.bin_dir.as_deref();
     report.add(bin_dir.map(|bin_dir| binary::check(root, bin_dir)));

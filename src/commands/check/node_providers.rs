@@ -1,7 +1,11 @@
 //! kubelet's own providers, where the plugin is to run them for mirrors: they run as root.
 
+use std::collections::BTreeMap;
+
+use provider::deadline::Elapsed;
 use provider::logins::node_providers::{Configured, NotRun, Provider, Settings};
-use provider::sources::{Sources, image_below};
+use provider::logins::{GlobalFiles, Origin};
+use provider::sources::{BELOW, Sources, image_below};
 use registries_conf::Config as Registries;
 
 use super::report::{Finding, listed};
@@ -11,7 +15,12 @@ use crate::commands::root::Root;
 const NAME: CheckName = CheckName::NodeProviders;
 
 /// Checks each provider that serves a mirror; `settings` say where kubelet has them.
-pub(super) fn check(root: &Root, settings: &Settings, registries: &Registries) -> Vec<Finding> {
+pub(super) fn check(
+    root: &Root,
+    settings: &Settings,
+    registries: &Registries,
+    globals: &GlobalFiles<'_>,
+) -> Vec<Finding> {
     if !settings.is_on() {
         let message = "none is run for mirrors, by default (--node-providers)";
         return vec![Finding::pass(NAME, message)];
@@ -32,9 +41,17 @@ pub(super) fn check(root: &Root, settings: &Settings, registries: &Registries) -
             Finding::fail(NAME, message, "name one that it has in --node-providers")
         })
         .collect();
-    for (provider, locations) in serving(&configured, registries) {
-        let may_run = configured.may_run(provider, &settings.wanted);
-        findings.push(finding(provider, &listed(locations), may_run.err()));
+    match serving(&configured, registries, globals) {
+        Ok(serving) => {
+            for one in &serving {
+                let may_run = configured.may_run(one.provider, &settings.wanted);
+                findings.extend(of_provider(one, may_run.err()));
+            }
+        }
+        Err(elapsed) => {
+            let remedy = "give it more time with --timeout";
+            findings.push(Finding::fail(NAME, elapsed.to_string(), remedy));
+        }
     }
     if findings.is_empty() {
         let message = "no provider of kubelet's has matchImages for a mirror";
@@ -45,8 +62,22 @@ pub(super) fn check(root: &Root, settings: &Settings, registries: &Registries) -
     findings
 }
 
-fn finding(provider: &Provider, locations: &str, not_run: Option<NotRun>) -> Finding {
-    let name = &provider.entry.name;
+fn of_provider(serving: &Serving<'_>, not_run: Option<NotRun>) -> Vec<Finding> {
+    let name = &serving.provider.entry.name;
+    let mut findings = Vec::new();
+    if !serving.locations.is_empty() {
+        findings.push(finding(name, &listed(&serving.locations), not_run));
+    }
+    for (location, origin) in &serving.served {
+        let why = NotRun::Served(origin.clone());
+        let message = format!("{name:?} is not run for {location}: {why}");
+        let remedy = "remove that if the provider is to be run: a cloud's login expires in hours";
+        findings.push(Finding::warn(NAME, message, remedy));
+    }
+    findings
+}
+
+fn finding(name: &str, locations: &str, not_run: Option<NotRun>) -> Finding {
     let Some(not_run) = not_run else {
         return Finding::pass(NAME, format!("{name:?} serves {locations}"));
     };
@@ -61,33 +92,51 @@ fn finding(provider: &Provider, locations: &str, not_run: Option<NotRun>) -> Fin
     }
 }
 
-/// The providers with the locations that each serves, in kubelet's order.
+/// A provider, and the locations that it serves.
+struct Serving<'c> {
+    provider: &'c Provider,
+    /// Those for which it may be run.
+    locations: Vec<String>,
+    /// Those for which a global auth file takes precedence, and that file.
+    served: Vec<(String, Origin)>,
+}
+
+/// The providers that serve a location of registries.conf, in kubelet's order.
 fn serving<'c>(
     configured: &'c Configured,
     registries: &Registries,
-) -> Vec<(&'c Provider, Vec<String>)> {
-    let mut serving: Vec<(&Provider, Vec<String>)> = Vec::new();
+    globals: &GlobalFiles<'_>,
+) -> Result<Vec<Serving<'c>>, Elapsed> {
+    let mut all: BTreeMap<usize, Serving<'c>> = BTreeMap::new();
     for registry in registries.registries() {
         let Ok(image) = image_below(&registry.prefix) else {
             continue;
         };
         let sources = Sources::of(&image, registries);
+        let served = globals.served(sources.elsewhere())?;
         for source in sources.elsewhere() {
-            let below = provider::sources::BELOW;
-            let location = source.as_str().strip_suffix(below);
+            let location = source.as_str().strip_suffix(BELOW);
             let location = location.unwrap_or(source.as_str()).to_owned();
             for provider in configured.serving(source) {
-                let known = serving
-                    .iter_mut()
-                    .find(|(one, _)| one.index == provider.index);
-                match known {
-                    Some((_, locations)) if locations.contains(&location) => {}
-                    Some((_, locations)) => locations.push(location.clone()),
-                    None => serving.push((provider, vec![location.clone()])),
+                let one = all.entry(provider.index).or_insert_with(|| Serving {
+                    provider,
+                    locations: Vec::new(),
+                    served: Vec::new(),
+                });
+                if let Some(origin) = served.get(source) {
+                    let pair = (location.clone(), origin.clone());
+                    push_new(&mut one.served, pair);
+                } else {
+                    push_new(&mut one.locations, location.clone());
                 }
             }
         }
     }
-    serving.sort_by_key(|(provider, _)| provider.index);
-    serving
+    Ok(all.into_values().collect())
+}
+
+fn push_new<T: PartialEq>(list: &mut Vec<T>, item: T) {
+    if !list.contains(&item) {
+        list.push(item);
+    }
 }

@@ -42,10 +42,9 @@ use provider::auth_dir::FileName;
 use provider::deadline::{Deadline, Elapsed};
 use provider::kubelet::Response;
 use provider::logins::{
-    Candidate, GlobalAuthFile, GlobalFiles, GlobalTexts, LoginSource, Logins, Origin, Selection,
-    Server, ask_server, asks_server, report_unusable, select,
+    Candidate, GlobalAuthFile, GlobalFiles, GlobalTexts, LoginSource, Logins, Origin, PodLogins,
+    Selection, Server, report_unusable, select,
 };
-use provider::sandbox;
 use provider::secret_names::SecretNames;
 use provider::service_account::ServiceAccount;
 use provider::settings::{SecretsPolicy, Settings};
@@ -209,7 +208,11 @@ pub fn explain(
         deadline,
     };
     let selection = places.select(&names, &mut stdin, &mut findings)?;
-    let providers = NodeProviders::find(&config.node_providers, &root);
+    let files = GlobalFiles {
+        files: &globals,
+        deadline,
+    };
+    let providers = NodeProviders::find(&config.node_providers, &root, &files);
     let mut images = Vec::new();
     for sources in sources {
         deadline.check()?;
@@ -219,7 +222,7 @@ pub fn explain(
             let own = selection.narrowed(sources.names());
             Logins::of(sources, own, &globals, &mut findings)?
         };
-        images.push(places.explained(logins, config, &providers));
+        images.push(places.explained(logins, config, &providers)?);
     }
     let explained = Explained {
         settings: config,
@@ -270,7 +273,7 @@ impl Places<'_> {
         logins: Logins<'l>,
         node: &Settings,
         providers: &NodeProviders<'_>,
-    ) -> ExplainedImage<'l> {
+    ) -> Result<ExplainedImage<'l>, Elapsed> {
         let globals = self.globals.iter();
         let chosen = Chosen {
             credentials: logins.selection.chosen().collect(),
@@ -281,12 +284,12 @@ impl Places<'_> {
         let origin = |candidate: &Candidate| shown(node, &candidate.origin).to_string();
         let verdict = Verdict::of(&logins.sources, &chosen, &origin);
         let name = FileName::new(&self.asked.namespace, logins.sources.image);
-        ExplainedImage {
+        Ok(ExplainedImage {
             verdict,
             auth_file: node.auth_dir.join(name.as_str()),
-            providers: providers.serving(&logins.sources),
+            providers: providers.serving(&logins.sources)?,
             logins,
-        }
+        })
     }
 
     /// Chooses as the provider does, with Secrets from files or the API server. Where
@@ -310,7 +313,7 @@ impl Places<'_> {
         )?;
         let names = names.as_ref();
         report_unusable(names, findings);
-        let global_files = Box::new(GlobalFiles {
+        let global_files: Box<dyn LoginSource> = Box::new(GlobalFiles {
             files: self.globals,
             deadline,
         });
@@ -328,15 +331,14 @@ impl Places<'_> {
             places.push(global_files);
             return select(sources, places, findings);
         };
-        let server = asks_server(config, names).then(|| server(config, self.root, token, deadline));
-        let server = server.transpose()?;
-        let mut places = Vec::new();
-        if let Some(server) = &server {
-            places = ask_server(config, server, account, names, deadline);
-        }
-        places.push(global_files);
-        sandbox::close(config, places.iter().map(|place| place.needs()));
-        select(sources, places, findings)
+        let pod = PodLogins {
+            settings: config,
+            account,
+            names,
+            deadline,
+        };
+        let find_server = || server(config, self.root, token, deadline);
+        pod.select(find_server, vec![global_files], sources, findings)
     }
 }
 

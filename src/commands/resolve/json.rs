@@ -9,10 +9,10 @@ use registries_conf::{
 };
 use serde::Serialize;
 
-use super::other_registries;
-use crate::commands::node_providers::{NodeProviders, Serving};
+use super::{Resolved, other_registries};
+use crate::commands::node_providers::Serving;
 use crate::commands::output::{JSON_VERSION, print_json};
-use provider::sources::{CandidateSources, Sources};
+use provider::sources::CandidateSources;
 
 #[derive(Serialize)]
 struct Wire<'a> {
@@ -30,8 +30,8 @@ struct WireImage<'a> {
     #[serde(rename = "otherRegistries")]
     others: Vec<WireOther<'a>>,
     candidates: Vec<WireCandidate<'a, WireSource<'a>>>,
-    #[serde(rename = "nodeProviders", skip_serializing_if = "Vec::is_empty")]
-    providers: Vec<Serving>,
+    #[serde(rename = "nodeProviders", skip_serializing_if = "<[_]>::is_empty")]
+    providers: &'a [Serving],
 }
 
 /// A place in a file.
@@ -123,13 +123,12 @@ pub(in crate::commands) struct WireCandidate<'a, S> {
 
 /// Prints one object.
 pub(super) fn print(
-    resolved: &[Sources<'_>],
+    resolved: &[Resolved<'_>],
     registries: &Registries,
-    providers: &NodeProviders<'_>,
     ignored: &[UnknownKey],
     stdout: impl Write,
 ) -> io::Result<()> {
-    let image = |sources| WireImage::of(sources, registries, providers.serving(sources));
+    let image = |resolved| WireImage::of(resolved, registries);
     let wire = Wire {
         version: JSON_VERSION,
         images: resolved.iter().map(image).collect(),
@@ -139,7 +138,8 @@ pub(super) fn print(
 }
 
 impl<'a> WireImage<'a> {
-    fn of(sources: &'a Sources<'a>, registries: &'a Registries, providers: Vec<Serving>) -> Self {
+    fn of(resolved: &'a Resolved<'a>, registries: &'a Registries) -> Self {
+        let Resolved { sources, providers } = resolved;
         let others = other_registries(sources, registries).into_iter();
         let other = |(registry, reason): (&'a Registry, _)| WireOther {
             prefix: &registry.prefix,

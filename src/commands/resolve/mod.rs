@@ -13,28 +13,39 @@ use registries_conf::{
 
 use tracing::warn;
 
-use super::node_providers::{self, NodeProviders};
+use super::node_providers::{self, NodeProviders, Serving};
 use super::output::{Cell, Printer, Style, finish};
 use super::root::Root;
 use crate::cli::{Output, Resolve};
+use provider::deadline::{Deadline, Elapsed};
+use provider::logins::{GlobalFiles, GlobalTexts};
 use provider::settings::Settings;
 use provider::sources::{Sources, every};
 
 /// How many unknown keys are named.
 const MAX_KEYS: usize = 20;
 
+/// What registries.conf makes of an image.
+struct Resolved<'a> {
+    sources: Sources<'a>,
+    /// The node's credential providers that serve its sources.
+    providers: Vec<Serving>,
+}
+
 /// Prints what registries.conf makes of each image.
 ///
 /// # Errors
 /// A registries.conf that CRI-O would refuse, an image that does not parse; then
-/// nothing is printed.
+/// nothing is printed. The deadline has passed.
 pub fn resolve(
     config: &Settings,
+    deadline: Deadline,
     command: &Resolve,
     stdout: impl Write + IsTerminal,
 ) -> anyhow::Result<()> {
     let root = Root::new(command.root.directory.clone());
-    let lookup = root.apply(config.clone()).registries;
+    let here = root.apply(config.clone());
+    let lookup = &here.registries;
     let registries = lookup.load_by_hand()?;
     let ignored = lookup.unknown_keys()?;
     warn_of_unknown_keys(&ignored);
@@ -43,14 +54,22 @@ pub fn resolve(
         .iter()
         .map(|image| parse_image(image))
         .collect::<anyhow::Result<_>>()?;
-    let resolved: Vec<Sources<'_>> = images
-        .iter()
-        .map(|image| Sources::of(image, &registries))
-        .collect();
-    let providers = NodeProviders::find(&config.node_providers, &root);
+    let is_on = config.node_providers.is_on();
+    let global_auth_files = is_on.then_some(&here.global_auth_files[..]);
+    let texts = GlobalTexts::read(global_auth_files.unwrap_or_default(), &mut ());
+    let files = &texts.decode(&mut ());
+    let globals = GlobalFiles { files, deadline };
+    let providers = NodeProviders::find(&config.node_providers, &root, &globals);
+    let resolve = |image| {
+        let sources = Sources::of(image, &registries);
+        let providers = providers.serving(&sources)?;
+        Ok(Resolved { sources, providers })
+    };
+    let resolved: Result<Vec<_>, Elapsed> = images.iter().map(resolve).collect();
+    let resolved = resolved?;
     let written = match command.output {
-        Output::Text => text(&resolved, &registries, &providers, Printer::new(stdout)),
-        Output::Json => json::print(&resolved, &registries, &providers, &ignored, stdout),
+        Output::Text => text(&resolved, &registries, Printer::new(stdout)),
+        Output::Json => json::print(&resolved, &registries, &ignored, stdout),
     };
     finish(written)
 }
@@ -71,17 +90,16 @@ pub(super) fn parse_image(image: &str) -> anyhow::Result<ImageName> {
 }
 
 fn text(
-    resolved: &[Sources<'_>],
+    resolved: &[Resolved<'_>],
     registries: &Registries,
-    providers: &NodeProviders<'_>,
     mut printer: Printer<impl Write>,
 ) -> io::Result<()> {
-    for sources in resolved {
+    for Resolved { sources, providers } in resolved {
         printer.line(0, &[Style::Heading.cell(sources.image.as_str())])?;
         print_pull(2, &sources.own, &mut printer)?;
         print_other_registries(sources, registries, &mut printer)?;
         print_candidates(sources, &mut printer)?;
-        node_providers::print(2, &providers.serving(sources), &mut printer)?;
+        node_providers::print(2, providers, &mut printer)?;
     }
     Ok(())
 }

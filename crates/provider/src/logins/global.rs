@@ -1,7 +1,7 @@
 //! Global auth files: the node's own logins. CRI-O does not read them if it gets our
 //! file, so they are copied into it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use secret::{DecodeError, ReadError, read_file};
 use tracing::debug;
 
 use super::LoginSource;
-use crate::deadline::Deadline;
+use crate::deadline::{Deadline, Elapsed};
 use crate::logins::{Observer, Origin, Selection, Skipped};
 
 /// The largest global auth file that is read: 4 MiB, much larger than any real one.
@@ -81,14 +81,39 @@ impl GlobalTexts {
     }
 }
 
-impl LoginSource for GlobalFiles<'_> {
-    /// A source whose host has a credential helper in the same file or an earlier one
-    /// gets no entry: containers/image uses the helper first, and must still do so.
-    fn offer(
-        &mut self,
+impl GlobalFiles<'_> {
+    /// The sources for which these files have a login, or a credential helper that
+    /// containers/image runs, and the file of each.
+    ///
+    /// # Errors
+    /// The deadline has passed.
+    pub fn served<'s>(
+        &self,
+        sources: impl IntoIterator<Item = &'s ImageName>,
+    ) -> Result<BTreeMap<&'s ImageName, Origin>, Elapsed> {
+        let sources: Vec<&ImageName> = sources.into_iter().collect();
+        let mut selection = Selection::new(sources.iter().copied().cloned());
+        self.offer_all(&mut selection, &mut ())?;
+        let chosen: BTreeMap<_, _> = selection.chosen().collect();
+        let login = |source| Some(chosen.get(source)?.origin.clone());
+        let helper = |source: &ImageName| {
+            let mut files = self.files.iter();
+            let file =
+                files.find(|file| file.file.helper_hosts().any(|host| host == source.host()));
+            Some(file?.origin.clone())
+        };
+        let served = |source| Some((source, login(source).or_else(|| helper(source))?));
+        Ok(sources.into_iter().filter_map(served).collect())
+    }
+
+    /// Offers every entry. A source whose host has a credential helper in the same file or
+    /// an earlier one gets no entry: containers/image uses the helper first, and must still
+    /// do so.
+    fn offer_all(
+        &self,
         selection: &mut Selection,
         observer: &mut dyn Observer,
-    ) -> anyhow::Result<()> {
+    ) -> Result<(), Elapsed> {
         let mut helpers: BTreeSet<&str> = BTreeSet::new();
         for GlobalAuthFile { origin, file } in self.files {
             helpers.extend(file.helper_hosts());
@@ -105,13 +130,22 @@ impl LoginSource for GlobalFiles<'_> {
     }
 }
 
+impl LoginSource for GlobalFiles<'_> {
+    fn offer(
+        &mut self,
+        selection: &mut Selection,
+        observer: &mut dyn Observer,
+    ) -> anyhow::Result<()> {
+        Ok(self.offer_all(selection, observer)?)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write;
     use std::time::Duration;
 
     use super::*;
-    use crate::deadline::Elapsed;
 
     #[test]
     fn a_file_of_many_entries_does_not_outlast_the_deadline() {

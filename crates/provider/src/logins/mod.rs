@@ -2,7 +2,7 @@
 //! for each pull source.
 //!
 //! The provider writes the result into the auth file, and `explain` prints it: both run
-//! [`Logins::choose`].
+//! [`PodLogins::select`] and [`Logins::of`].
 
 mod origin;
 mod selection;
@@ -20,6 +20,7 @@ use secret::Wiped;
 
 use crate::deadline::Deadline;
 use crate::kubelet::Response;
+use crate::sandbox;
 use crate::secret_names::SecretNames;
 use crate::service_account::ServiceAccount;
 use crate::settings::{SecretsPolicy, Settings};
@@ -48,7 +49,6 @@ pub trait LoginSource {
     /// # Errors
     /// The source as a whole cannot be read, or the deadline has passed. Errors of single
     /// logins go to the observer.
-    /// with single logins goes to the observer.
     fn offer(
         &mut self,
         selection: &mut Selection,
@@ -67,42 +67,82 @@ pub struct Needs {
     pub programs: bool,
 }
 
-/// Whether logins are read from the API server, if these Secrets are named.
-pub fn asks_server(settings: &Settings, names: Option<&SecretNames>) -> bool {
-    reads_secrets(settings, names) || !settings.shared_secrets.is_empty()
+/// What is read from the API server for a pod, with the pod's own token.
+#[derive(Debug, Clone, Copy)]
+pub struct PodLogins<'a> {
+    /// Which Secrets are read at all.
+    pub settings: &'a Settings,
+    /// The account of the token.
+    pub account: &'a ServiceAccount,
+    /// The names of the Secrets of its namespace, if they are named.
+    pub names: Option<&'a SecretNames>,
+    /// When the run must have ended.
+    pub deadline: Deadline,
 }
 
-fn reads_secrets(settings: &Settings, names: Option<&SecretNames>) -> bool {
-    settings.secrets != SecretsPolicy::Never && names.is_none_or(SecretNames::is_any)
-}
+impl PodLogins<'_> {
+    /// Chooses among the logins of the pod, then those of `node`, in a closed sandbox.
+    /// `find_server` is only called if anything is read from the API server.
+    ///
+    /// # Errors
+    /// As `find_server` and [`LoginSource::offer`].
+    pub fn select(
+        &self,
+        find_server: impl FnOnce() -> anyhow::Result<Server>,
+        node: Vec<Box<dyn LoginSource + '_>>,
+        sources: impl IntoIterator<Item = ImageName>,
+        observer: &mut dyn Observer,
+    ) -> anyhow::Result<Selection> {
+        let settings = self.settings;
+        let server = (self.reads_secrets() || self.reads_shared()).then(find_server);
+        let server = server.transpose()?;
+        let mut places: Vec<Box<dyn LoginSource>> = Vec::new();
+        if let Some(server) = &server {
+            places = self.places(server);
+        }
+        places.extend(node);
+        // From here on the input comes from tenants.
+        sandbox::close(settings, places.iter().map(|place| place.needs()));
+        select(sources, places, observer)
+    }
 
-/// The login sources that read from the API server, in order of precedence.
-pub fn ask_server<'a>(
-    settings: &'a Settings,
-    server: &'a Server,
-    account: &'a ServiceAccount,
-    names: Option<&'a SecretNames>,
-    deadline: Deadline,
-) -> Vec<Box<dyn LoginSource + 'a>> {
-    let mut places: Vec<Box<dyn LoginSource>> = Vec::new();
-    if reads_secrets(settings, names) {
-        places.push(Box::new(NamespaceSecrets {
-            server,
+    fn reads_secrets(&self) -> bool {
+        let is_any = self.names.is_none_or(SecretNames::is_any);
+        self.settings.secrets != SecretsPolicy::Never && is_any
+    }
+
+    fn reads_shared(&self) -> bool {
+        !self.settings.shared_secrets.is_empty()
+    }
+
+    /// In order of precedence.
+    fn places<'s>(&'s self, server: &'s Server) -> Vec<Box<dyn LoginSource + 's>> {
+        let Self {
+            settings,
             account,
             names,
-            may_be_forbidden: settings.secrets == SecretsPolicy::IfAllowed,
             deadline,
-        }));
+        } = *self;
+        let mut places: Vec<Box<dyn LoginSource>> = Vec::new();
+        if self.reads_secrets() {
+            places.push(Box::new(NamespaceSecrets {
+                server,
+                account,
+                names,
+                may_be_forbidden: settings.secrets == SecretsPolicy::IfAllowed,
+                deadline,
+            }));
+        }
+        if self.reads_shared() {
+            places.push(Box::new(SharedSecrets {
+                server,
+                account,
+                secrets: &settings.shared_secrets,
+                deadline,
+            }));
+        }
+        places
     }
-    if !settings.shared_secrets.is_empty() {
-        places.push(Box::new(SharedSecrets {
-            server,
-            account,
-            secrets: &settings.shared_secrets,
-            deadline,
-        }));
-    }
-    places
 }
 
 /// Chooses among the logins of all `places`, which are in order of precedence.
@@ -140,21 +180,6 @@ impl<'a> Logins<'a> {
             selection: Selection::new([]),
             content: None,
         }
-    }
-
-    /// Chooses among the logins of all `places`, and copies the global auth files into the auth
-    /// file. `observer` gets what happens on the way.
-    ///
-    /// # Errors
-    /// As [`LoginSource::offer`], and an auth file that would be too large.
-    pub fn choose(
-        sources: Sources<'a>,
-        places: Vec<Box<dyn LoginSource + '_>>,
-        globals: &[GlobalAuthFile<'_>],
-        observer: &mut dyn Observer,
-    ) -> anyhow::Result<Self> {
-        let selection = select(sources.names(), places, observer)?;
-        Self::of(sources, selection, globals, observer)
     }
 
     /// The logins of a selection for these sources, with the global auth files copied into the

@@ -60,10 +60,7 @@ impl NoAuths {
 
 impl LoginSource for NamespaceSecrets<'_> {
     fn needs(&self) -> Needs {
-        Needs {
-            ports: vec![self.server.port()],
-            ..Needs::default()
-        }
+        self.server.needs()
     }
 
     fn offer(

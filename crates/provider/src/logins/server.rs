@@ -3,6 +3,7 @@
 use secret::Secret;
 use tracing::info;
 
+use super::Needs;
 use crate::api_server::{self, Client, Endpoint, Listed, SecretsError};
 use crate::deadline::Deadline;
 use crate::secret_names::{SecretNames, SharedSecret};
@@ -32,9 +33,12 @@ impl Server {
         Self { endpoint, client }
     }
 
-    /// The TCP port of the connection: the server's, or that of the proxy in front of it.
-    pub fn port(&self) -> u16 {
-        self.endpoint.connects_to()
+    /// The TCP port of its connection: the server's, or that of the proxy in front of it.
+    pub(super) fn needs(&self) -> Needs {
+        Needs {
+            ports: vec![self.endpoint.connects_to()],
+            ..Needs::default()
+        }
     }
 
     /// Reads the Secrets of the account's namespace, or those of these names.

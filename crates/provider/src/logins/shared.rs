@@ -26,10 +26,7 @@ pub struct SharedSecrets<'a> {
 
 impl LoginSource for SharedSecrets<'_> {
     fn needs(&self) -> Needs {
-        Needs {
-            ports: vec![self.server.port()],
-            ..Needs::default()
-        }
+        self.server.needs()
     }
 
     /// Skips a Secret that the pod may not read, since RBAC decides.

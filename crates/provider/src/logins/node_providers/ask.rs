@@ -5,7 +5,7 @@
 //! start together ask the cloud once: the first run asks, and the others find the cached
 //! response.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::mem;
 use std::os::unix::ffi::OsStrExt;
@@ -25,11 +25,11 @@ use super::cache::Cache;
 use super::key::Fingerprint;
 use super::redact::redacted;
 use super::run::{Run, RunError};
-use super::select::{Configured, Provider, distinct};
+use super::select::{Configured, NotRun, Provider};
 use super::turn::{Turn, Turns};
 use super::{NESTED, Settings, Wanted};
-use crate::deadline::Deadline;
-use crate::logins::{Needs, Origin};
+use crate::deadline::{Deadline, Elapsed};
+use crate::logins::{GlobalFiles, Needs, Origin};
 use crate::sources::Sources;
 
 /// The limit of one provider. Most need less than a second.
@@ -103,29 +103,41 @@ pub(super) enum AskError {
 }
 
 impl Queries {
-    /// Looks for cached responses, and starts the providers for all others.
-    pub(super) fn start(settings: &Settings, sources: &Sources<'_>, deadline: Deadline) -> Self {
-        let mut sources: Vec<&ImageName> = distinct(sources.elsewhere()).collect();
-        if !settings.is_on() || sources.is_empty() {
-            return Self::default();
+    /// Looks for cached responses, and starts the providers for all other sources that
+    /// `globals` do not serve.
+    pub(super) fn start(
+        settings: &Settings,
+        sources: &Sources<'_>,
+        globals: &GlobalFiles<'_>,
+    ) -> Result<Self, Elapsed> {
+        let served = globals.served(sources.elsewhere())?;
+        for (source, origin) in &served {
+            let why = NotRun::Served(origin.clone());
+            debug!(%source, "no node provider is run: {why}");
         }
+        let sources = sources.elsewhere();
         // All runs lock in the same order, so that they cannot wait for each other in a
         // circle.
-        sources.sort_unstable();
-        match Configured::load(settings, Path::new("/")) {
-            Ok(configured) => Self::of(&configured, settings, &sources, deadline),
+        let sources: BTreeSet<&ImageName> = sources
+            .filter(|source| !served.contains_key(source))
+            .collect();
+        if sources.is_empty() {
+            return Ok(Self::default());
+        }
+        Ok(match Configured::load(settings, Path::new("/")) {
+            Ok(configured) => Self::of(&configured, settings, &sources, globals.deadline),
             Err(error) => {
                 let error = anyhow::Error::new(error);
                 warn!("no node provider is run: {error:#}");
                 Self::default()
             }
-        }
+        })
     }
 
     fn of(
         configured: &Configured,
         settings: &Settings,
-        sources: &[&ImageName],
+        sources: &BTreeSet<&ImageName>,
         deadline: Deadline,
     ) -> Self {
         for name in configured.unknown(&settings.wanted) {

@@ -22,7 +22,7 @@ mod cache;
 mod key;
 mod redact;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -36,8 +36,8 @@ use tracing::debug;
 
 use self::ask::{Answered, Queries};
 use self::key::registry_of;
-use super::{GlobalAuthFile, LoginSource, Needs, Observer, Selection, Skipped};
-use crate::deadline::Deadline;
+use super::{GlobalFiles, LoginSource, Needs, Observer, Selection, Skipped};
+use crate::deadline::Elapsed;
 use crate::excerpt::ShownKey;
 use crate::ownership::{Loophole, copier, loophole};
 use crate::sources::Sources;
@@ -109,25 +109,26 @@ fn loophole_of(root: &Path, path: &Path) -> io::Result<Option<Loophole>> {
 #[derive(Debug, Default)]
 pub struct NodeProviders {
     queries: Queries,
-    /// The hosts for which containers/image asks a credential helper.
-    helper_hosts: BTreeSet<String>,
 }
 
 impl NodeProviders {
-    /// Starts the providers for the sources. One that may not be run is left out, with a
-    /// warning if the administrator has to correct something.
-    pub fn start(settings: &Settings, sources: &Sources<'_>, deadline: Deadline) -> Self {
-        Self {
-            queries: Queries::start(settings, sources, deadline),
-            helper_hosts: BTreeSet::new(),
-        }
-    }
-
-    /// Leaves the hosts that have a credential helper in a global auth file to the
-    /// helper: the node's providers count last.
-    pub fn leave_to_helpers(&mut self, globals: &[GlobalAuthFile<'_>]) {
-        let hosts = globals.iter().flat_map(|global| global.file.helper_hosts());
-        self.helper_hosts.extend(hosts.map(str::to_owned));
+    /// Starts the providers for the sources that `globals` do not serve, which take
+    /// precedence. One that may not be run is left out, with a warning if the administrator
+    /// has to correct something.
+    ///
+    /// # Errors
+    /// The deadline has passed.
+    pub fn start(
+        settings: &Settings,
+        sources: &Sources<'_>,
+        globals: &GlobalFiles<'_>,
+    ) -> Result<Self, Elapsed> {
+        let queries = if settings.is_on() {
+            Queries::start(settings, sources, globals)?
+        } else {
+            Queries::default()
+        };
+        Ok(Self { queries })
     }
 }
 
@@ -142,21 +143,15 @@ impl LoginSource for NodeProviders {
         selection: &mut Selection,
         observer: &mut dyn Observer,
     ) -> anyhow::Result<()> {
-        let is_served = |source: &ImageName| !self.helper_hosts.contains(source.host());
         for answered in self.queries.answers() {
-            offer_answer(answered, is_served, selection, observer);
+            offer_answer(answered, selection, observer);
         }
         Ok(())
     }
 }
 
 /// Offers the logins of a response to the sources that kubelet would use it for.
-fn offer_answer(
-    answered: Answered,
-    is_served: impl Fn(&ImageName) -> bool,
-    selection: &mut Selection,
-    observer: &mut dyn Observer,
-) {
+fn offer_answer(answered: Answered, selection: &mut Selection, observer: &mut dyn Observer) {
     let Answered {
         asked,
         source,
@@ -181,7 +176,7 @@ fn offer_answer(
     };
     for source in others.iter().filter(|other| is_for(other)).chain([&source]) {
         for (key, entry) in &entries {
-            let offered = selection.offer_to(source, origin, key, *entry, &is_served, observer);
+            let offered = selection.offer_to(source, origin, key, *entry, observer);
             if let Err(error) = offered {
                 observer.skipped(&Skipped::new(origin, Some(key), error));
             }

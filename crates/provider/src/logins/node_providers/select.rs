@@ -1,6 +1,5 @@
 //! Chooses kubelet's providers for each pull source.
 
-use std::collections::BTreeSet;
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -16,7 +15,7 @@ use sha2::{Digest, Sha256};
 use super::key::Fingerprint;
 use super::loophole_of;
 use super::{Settings, Wanted};
-
+use crate::logins::Origin;
 use crate::ownership::Loophole;
 
 const OURSELVES: &str = "/proc/self/exe";
@@ -75,6 +74,9 @@ pub enum ConfigError {
 /// Why a provider whose `matchImages` match a pull source is not run.
 #[derive(Debug, thiserror::Error)]
 pub enum NotRun {
+    /// A global auth file serves the source.
+    #[error("{0} has a login or a credential helper for it, which takes precedence")]
+    Served(Origin),
     /// `--node-providers` names others.
     #[error("--node-providers does not name it")]
     NotNamed,
@@ -103,7 +105,7 @@ impl NotRun {
     /// Whether the administrator has to correct something.
     pub fn is_defect(&self) -> bool {
         match self {
-            Self::NotNamed | Self::Ourselves | Self::TakesTokens => false,
+            Self::Served(_) | Self::NotNamed | Self::Ourselves | Self::TakesTokens => false,
             Self::Loophole(_) | Self::Inspect { .. } => true,
         }
     }
@@ -295,12 +297,4 @@ fn inspect(root: &Path, path: &Path, digest: &mut Sha256) -> Result<(), ConfigEr
     let metadata = fs::metadata(resolve_below(root, path)).map_err(failed)?;
     stamp(&metadata, digest);
     Ok(())
-}
-
-/// The sources without repetitions.
-pub(super) fn distinct<'s>(
-    sources: impl Iterator<Item = &'s ImageName>,
-) -> impl Iterator<Item = &'s ImageName> {
-    let mut seen = BTreeSet::new();
-    sources.filter(move |source| seen.insert(source.as_str()))
 }

@@ -126,11 +126,10 @@ impl Selection {
         origin: &Origin,
         key: &str,
         entry: RawEntry<'_>,
-        served: impl Fn(&ImageName) -> bool,
         observer: &mut dyn Observer,
     ) -> Result<(), EntryError> {
         let is_it = |other: &ImageName| other == source;
-        self.offer_where(is_it, origin, key, entry, served, observer)
+        self.offer_where(is_it, origin, key, entry, |_| true, observer)
     }
 
     fn offer_where(
