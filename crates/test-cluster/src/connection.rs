@@ -22,13 +22,6 @@ const PROTOCOL_VERSION_ALERT: [u8; 7] = [0x15, 0x03, 0x02, 0x00, 0x02, 0x02, 0x4
 
 const NOT_TLS: &[u8] = b"SSH-2.0-OpenSSH_9.9\r\n";
 
-// What Go's TLS server answers to a client that sends HTTP.
-const PLAIN_HTTP: &[u8] =
-    b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
-
-// Every TLS record that a client may begin with has this type.
-const HANDSHAKE: u8 = 0x16;
-
 type Tls = StreamOwned<ServerConnection, TcpStream>;
 
 /// Serves a connection until it ends.
@@ -46,13 +39,6 @@ pub(crate) fn serve(shared: &Shared, mut socket: TcpStream) -> io::Result<()> {
         Some(ConnectionFault::TlsTooOld) => return say(&mut socket, &PROTOCOL_VERSION_ALERT),
         Some(ConnectionFault::GarbageHandshake) => return say(&mut socket, NOT_TLS),
         None => {}
-    }
-    let mut first = [0];
-    if socket.peek(&mut first)? == 0 {
-        return Ok(());
-    }
-    if first != [HANDSHAKE] {
-        return say(&mut socket, PLAIN_HTTP);
     }
     let tls = handshake(shared, socket)?;
     requests(shared, tls)

@@ -13,7 +13,7 @@ pub(crate) enum Attributes {
 }
 
 /// What a request with that method and path wants.
-pub(crate) fn attributes(method: &str, path: &str, query: &[(String, String)]) -> Attributes {
+pub(crate) fn attributes(method: &str, path: &str) -> Attributes {
     let segments = Request::segments(path);
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     let (group, rest) = match segments.as_slice() {
@@ -29,7 +29,7 @@ pub(crate) fn attributes(method: &str, path: &str, query: &[(String, String)]) -
     let mut next = || rest.next().unwrap_or_default();
     let (resource, name, subresource) = (next(), next(), next());
     Attributes::Resource(Access {
-        verb: verb(method, &name, query).to_owned(),
+        verb: verb(method, &name).to_owned(),
         group: group.to_owned(),
         resource,
         subresource,
@@ -38,19 +38,11 @@ pub(crate) fn attributes(method: &str, path: &str, query: &[(String, String)]) -
     })
 }
 
-fn verb(method: &str, name: &str, query: &[(String, String)]) -> &'static str {
-    let watch = query
-        .iter()
-        .any(|(key, value)| key == "watch" && matches!(value.as_str(), "1" | "true" | ""));
+fn verb(method: &str, name: &str) -> &'static str {
     match (method, name.is_empty()) {
-        ("GET", true) if watch => "watch",
         ("GET", true) => "list",
         ("GET", false) => "get",
         ("POST", _) => "create",
-        ("PUT", _) => "update",
-        ("PATCH", _) => "patch",
-        ("DELETE", true) => "deletecollection",
-        ("DELETE", false) => "delete",
         _ => "",
     }
 }

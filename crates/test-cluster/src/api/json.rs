@@ -8,12 +8,7 @@ use crate::http::Response;
 
 /// A `Status` as an answer.
 pub(crate) fn status(status: &Status) -> Response {
-    let response = json(status.code, status);
-    if status.code == 403 {
-        response.with("X-Content-Type-Options", "nosniff")
-    } else {
-        response
-    }
+    json(status.code, status)
 }
 
 /// A value as an answer.

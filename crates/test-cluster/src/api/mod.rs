@@ -53,14 +53,8 @@ pub(crate) fn answer(behaviour: &Behaviour, state: &Mutex<State>, request: &Requ
     let Some(user) = authenticate(state, request) else {
         return json::status(&Status::unauthorized());
     };
-    if query
-        .iter()
-        .any(|(key, value)| key == "timeout" && is_over_at_once(value))
-    {
-        return status::timeout();
-    }
-    let attributes = attributes(&request.method, path, &query);
-    with_priority(match &attributes {
+    let attributes = attributes(&request.method, path);
+    match &attributes {
         Attributes::Path(path) => nonresource(&user, &request.method, path),
         Attributes::Resource(access) if !locked(state).grants.allow(&user, access) => {
             json::status(&Status::forbidden(&user, access))
@@ -75,7 +69,7 @@ pub(crate) fn answer(behaviour: &Behaviour, state: &Mutex<State>, request: &Requ
             secrets::list(behaviour, state, access, &query)
         }
         Attributes::Resource(access) => secrets::get(state, access),
-    })
+    }
 }
 
 /// Who sent the request, or `None` if the token is not taken.
@@ -87,50 +81,14 @@ fn authenticate(state: &Mutex<State>, request: &Request) -> Option<User> {
     Some(User::ServiceAccount(account))
 }
 
-/// Whether a `timeout` parameter is so short that no request can keep it.
-fn is_over_at_once(timeout: &str) -> bool {
-    ["ns", "us", "µs"]
-        .iter()
-        .any(|unit| timeout.ends_with(unit))
-}
-
 fn nonresource(user: &User, method: &str, path: &str) -> Response {
     match path {
-        "/version" | "/version/" => json::text_of_json(200, VERSION),
-        "/healthz" | "/livez" | "/readyz" => {
-            Response::new(200, "text/plain; charset=utf-8", b"ok".to_vec())
-                .with("Cache-Control", "no-cache, private")
-                .with("X-Content-Type-Options", "nosniff")
-        }
-        _ if *user != User::Anonymous && is_discovery(path) => page_not_found(),
+        "/version" => json::text_of_json(200, VERSION),
         _ => json::status(&Status::forbidden_path(user, method, path)),
     }
-}
-
-/// Whether every authenticated user may read that path.
-fn is_discovery(path: &str) -> bool {
-    ["/api", "/apis", "/openapi"].iter().any(|root| {
-        path.strip_prefix(root)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    })
 }
 
 fn page_not_found() -> Response {
     let body = b"404 page not found\n".to_vec();
     Response::new(404, "text/plain; charset=utf-8", body)
-        .with("Cache-Control", "no-cache, private")
-        .with("X-Content-Type-Options", "nosniff")
-}
-
-/// Adds the headers with the priority level that served the request.
-fn with_priority(response: Response) -> Response {
-    response
-        .with(
-            "X-Kubernetes-Pf-Flowschema-Uid",
-            "dbb86187-68ba-4b0a-b8b1-2f7cdacdb229",
-        )
-        .with(
-            "X-Kubernetes-Pf-Prioritylevel-Uid",
-            "37a32996-b34f-424c-ac70-31bb4f66e7c5",
-        )
 }
