@@ -48,10 +48,6 @@ struct Metadata {
     #[serde(default)]
     name: String,
     namespace: Option<String>,
-    #[serde(default)]
-    annotations: BTreeMap<String, String>,
-    #[serde(default)]
-    labels: BTreeMap<String, String>,
 }
 
 /// The Secrets of a JSON document with their namespaces: a Secret, or a list
@@ -72,12 +68,7 @@ fn secret(object: Object) -> Result<(String, Secret), Error> {
     if !matches!(object.kind.as_str(), "Secret" | "") {
         return Err(Error::Kind(object.kind));
     }
-    let Metadata {
-        name,
-        namespace,
-        annotations,
-        labels,
-    } = object.metadata;
+    let Metadata { name, namespace } = object.metadata;
     let data = object
         .data
         .into_iter()
@@ -90,13 +81,7 @@ fn secret(object: Object) -> Result<(String, Secret), Error> {
             }),
         })
         .collect::<Result<_, _>>()?;
-    let mut secret = Secret::raw_data(&name, &object.r#type, data);
-    for (key, value) in annotations {
-        secret = secret.with_annotation(&key, &value);
-    }
-    for (key, value) in labels {
-        secret = secret.with_label(&key, &value);
-    }
+    let secret = Secret::raw_data(&name, &object.r#type, data);
     let namespace = namespace.unwrap_or_else(|| "default".to_owned());
     Ok((namespace, secret))
 }

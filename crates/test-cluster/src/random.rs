@@ -1,8 +1,6 @@
 //! Random bytes and identifiers. The source is the TLS provider's, so that no
 //! other crate is needed for it.
 
-use std::fmt::Write;
-
 use rustls::crypto::ring;
 
 /// `N` random bytes.
@@ -25,19 +23,11 @@ pub(crate) fn uuid() -> String {
     let [_, _, _, _, _, _, version, _, variant, ..] = &mut bytes;
     *version = (*version & 0x0f) | 0x40;
     *variant = (*variant & 0x3f) | 0x80;
-    let digits = hex(&bytes);
+    let digits = format!("{:032x}", u128::from_be_bytes(bytes));
     let mut digits = digits.chars();
     [8, 4, 4, 4, 12]
         .map(|length| digits.by_ref().take(length).collect::<String>())
         .join("-")
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ignored = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

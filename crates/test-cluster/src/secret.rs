@@ -23,7 +23,6 @@ pub(crate) enum Content {
         kind: String,
         data: BTreeMap<String, Vec<u8>>,
         annotations: BTreeMap<String, String>,
-        labels: BTreeMap<String, String>,
     },
     /// Any JSON, answered as it is.
     Raw(Value),
@@ -60,7 +59,6 @@ impl Secret {
                 kind: kind.to_owned(),
                 data,
                 annotations: BTreeMap::new(),
-                labels: BTreeMap::new(),
             },
         }
     }
@@ -80,15 +78,6 @@ impl Secret {
     pub fn with_annotation(mut self, key: &str, value: &str) -> Self {
         if let Content::Typed { annotations, .. } = &mut self.content {
             annotations.insert(key.to_owned(), value.to_owned());
-        }
-        self
-    }
-
-    /// Adds a label. Has no effect on [`Secret::raw_json`].
-    #[must_use]
-    pub fn with_label(mut self, key: &str, value: &str) -> Self {
-        if let Content::Typed { labels, .. } = &mut self.content {
-            labels.insert(key.to_owned(), value.to_owned());
         }
         self
     }

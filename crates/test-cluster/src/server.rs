@@ -98,11 +98,6 @@ impl ApiServer {
         locked(&self.shared.state).tokens.issue(options)
     }
 
-    /// Deletes the pod that a token is bound to: the token is taken no more.
-    pub fn delete_pod_of(&self, token: &str) {
-        locked(&self.shared.state).tokens.delete_pod(token);
-    }
-
     /// Lets a service account get and list the Secrets of its namespace.
     pub fn grant(&self, namespace: &str, service_account: &str) {
         let account = ServiceAccount::new(namespace, service_account);

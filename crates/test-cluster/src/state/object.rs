@@ -37,8 +37,6 @@ pub(crate) struct Metadata {
     resource_version: String,
     creation_timestamp: String,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    labels: BTreeMap<String, String>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     annotations: BTreeMap<String, String>,
     managed_fields: [ManagedFields; 1],
 }
@@ -78,14 +76,13 @@ impl Object {
     /// The object that `secret` becomes at `revision`.
     pub(crate) fn new(namespace: &str, secret: Secret, revision: u64) -> Self {
         let name = secret.name().to_owned();
-        let (kind, data, annotations, labels) = match secret.into_content() {
+        let (kind, data, annotations) = match secret.into_content() {
             Content::Raw(json) => return Self::Raw(json),
             Content::Typed {
                 kind,
                 data,
                 annotations,
-                labels,
-            } => (kind, data, annotations, labels),
+            } => (kind, data, annotations),
         };
         let now = clock::rfc3339(SystemTime::now());
         let managed_fields = [ManagedFields {
@@ -98,7 +95,7 @@ impl Object {
             api_version: "v1",
             time: now.clone(),
             fields_type: "FieldsV1",
-            fields_v1: owned_fields(&data, &annotations, &labels),
+            fields_v1: owned_fields(&data, &annotations),
         }];
         Self::Typed {
             metadata: Box::new(Metadata {
@@ -107,7 +104,6 @@ impl Object {
                 uid: random::uuid(),
                 resource_version: revision.to_string(),
                 creation_timestamp: now,
-                labels,
                 annotations,
                 managed_fields,
             }),
@@ -155,24 +151,14 @@ impl Object {
 }
 
 /// The `fieldsV1` set of a `kubectl` that wrote the whole object.
-fn owned_fields(
-    data: &BTreeMap<String, Vec<u8>>,
-    annotations: &BTreeMap<String, String>,
-    labels: &BTreeMap<String, String>,
-) -> Value {
+fn owned_fields(data: &BTreeMap<String, Vec<u8>>, annotations: &BTreeMap<String, String>) -> Value {
     let mut fields = Map::new();
     if !data.is_empty() {
         fields.insert("f:data".to_owned(), owned_keys(data));
     }
-    let mut metadata = Map::new();
     if !annotations.is_empty() {
-        metadata.insert("f:annotations".to_owned(), owned_keys(annotations));
-    }
-    if !labels.is_empty() {
-        metadata.insert("f:labels".to_owned(), owned_keys(labels));
-    }
-    if !metadata.is_empty() {
-        fields.insert("f:metadata".to_owned(), Value::Object(metadata));
+        let metadata = json!({"f:annotations": owned_keys(annotations)});
+        fields.insert("f:metadata".to_owned(), metadata);
     }
     fields.insert("f:type".to_owned(), json!({}));
     Value::Object(fields)

@@ -3,11 +3,11 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::ServiceAccount;
 use crate::{clock, random};
@@ -15,13 +15,12 @@ use crate::{clock, random};
 /// The audience the server accepts, and the issuer of its tokens.
 const AUDIENCE: &str = "https://kubernetes.default.svc";
 
+/// How long a token is valid: an hour, in seconds.
+const LIFETIME: u64 = 60 * 60;
+
 /// The claims of a token. [`TokenOptions::new`] gives those that kubelet requests for a
 /// pod of that service account on a node.
 #[derive(Debug, Clone)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is one thing to be wrong with a token, independent of the others"
-)]
 pub struct TokenOptions {
     /// Namespace of the service account.
     pub namespace: String,
@@ -30,16 +29,10 @@ pub struct TokenOptions {
     /// The claim `aud`. The server takes a token only if
     /// `https://kubernetes.default.svc` is among them.
     pub audiences: Vec<String>,
-    /// How long the token is valid.
-    pub lifetime: Duration,
-    /// Whether that time is over already.
+    /// Whether it has expired.
     pub expired: bool,
     /// Whether the pod it is bound to is gone.
     pub pod_deleted: bool,
-    /// Whether it is bound to a pod (claim `kubernetes.io`, `pod`).
-    pub bound_to_pod: bool,
-    /// Whether that pod has a node (claim `kubernetes.io`, `node`).
-    pub on_node: bool,
 }
 
 /// The tokens issued so far; the server takes no other.
@@ -76,11 +69,8 @@ impl Default for TokenOptions {
             namespace: "default".to_owned(),
             service_account: "default".to_owned(),
             audiences: vec![AUDIENCE.to_owned()],
-            lifetime: Duration::from_secs(60 * 60),
             expired: false,
             pod_deleted: false,
-            bound_to_pod: true,
-            on_node: true,
         }
     }
 }
@@ -104,14 +94,13 @@ impl Tokens {
             .entry(account.clone())
             .or_insert_with(random::uuid);
         let now = clock::unix_seconds(SystemTime::now());
-        let lifetime = options.lifetime.as_secs();
         // An expired token has ended one minute ago.
         let issued_at = if options.expired {
-            now.saturating_sub(lifetime + 60)
+            now.saturating_sub(LIFETIME + 60)
         } else {
             now
         };
-        let expires = issued_at + lifetime;
+        let expires = issued_at + LIFETIME;
         let header = format!(r#"{{"alg":"RS256","kid":"{}"}}"#, self.key_id);
         let claims = claims(&options, &account, uid, issued_at, expires);
         let token = format!(
@@ -128,13 +117,6 @@ impl Tokens {
         };
         self.issued.insert(token.clone(), record);
         token
-    }
-
-    /// Deletes the pod that the token is bound to.
-    pub(crate) fn delete_pod(&mut self, token: &str) {
-        if let Some(issued) = self.issued.get_mut(token) {
-            issued.pod_deleted = true;
-        }
     }
 
     /// Whose token that is, if the server takes it.
@@ -154,23 +136,18 @@ fn claims(
     issued_at: u64,
     expires: u64,
 ) -> Value {
-    let mut kubernetes = Map::new();
-    let mut claim = |name: &str, value| kubernetes.insert(name.to_owned(), value);
-    claim("namespace", json!(account.namespace));
-    if options.bound_to_pod && options.on_node {
-        claim("node", json!({"name": "127.0.0.1", "uid": random::uuid()}));
-    }
-    if options.bound_to_pod {
-        claim("pod", json!({"name": "test-pod", "uid": random::uuid()}));
-    }
-    claim("serviceaccount", json!({"name": account.name, "uid": uid}));
     json!({
         "aud": options.audiences,
         "exp": expires,
         "iat": issued_at,
         "iss": AUDIENCE,
         "jti": random::uuid(),
-        "kubernetes.io": kubernetes,
+        "kubernetes.io": {
+            "namespace": account.namespace,
+            "node": {"name": "127.0.0.1", "uid": random::uuid()},
+            "pod": {"name": "test-pod", "uid": random::uuid()},
+            "serviceaccount": {"name": account.name, "uid": uid},
+        },
         "nbf": issued_at,
         "sub": account.to_string(),
     })
