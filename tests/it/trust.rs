@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use test_cluster::{ApiServer, CertificateKind, Fault, TlsVersion};
+use test_cluster::{ApiServer, CertificateKind, ConnectionFault, Fault, TlsVersion};
 
 use crate::cluster::{
     KUBECONFIG, authority_data, cluster, kubeconfig, pull_with_kubeconfig, server,
@@ -73,9 +73,13 @@ fn a_server_that_cannot_be_verified_never_sees_the_token() {
             "wrong name",
             ApiServer::builder().certificate(CertificateKind::WrongName),
         ),
-        ("too old", ApiServer::builder().tls(TlsVersion::TooOld)),
+        ("too old", ApiServer::builder()),
     ] {
         let cluster = cluster(builder);
+        if name == "too old" {
+            let fault = Fault::from(ConnectionFault::TlsTooOld);
+            cluster.server.fault(fault.forever());
+        }
         let node = Node::with_mirror();
         node.leave_auth_file(NGINX);
         let earlier = node.auth_file(NGINX);

@@ -28,8 +28,6 @@ pub enum TlsVersion {
     Only12,
     /// 1.3 alone.
     Only13,
-    /// 1.1 at most: every handshake ends with the alert `protocol_version`.
-    TooOld,
 }
 
 /// Options of a server to be started.
@@ -161,8 +159,7 @@ impl Builder {
         let identity = Identity::issue(self.certificate).map_err(Error::Certificate)?;
         let ca_pem = identity.ca_pem.clone();
         let tls = tls_config(identity, self.tls).map_err(Error::Tls)?;
-        let too_old = self.tls == TlsVersion::TooOld;
-        let shared = Shared::new(self.behaviour, tls, too_old, Journal::new(self.log));
+        let shared = Shared::new(self.behaviour, tls, Journal::new(self.log));
         TcpListener::bind(address)
             .and_then(|listener| ApiServer::listen(listener, shared, ca_pem))
             .map_err(|source| Error::Listen { address, source })
@@ -183,14 +180,13 @@ impl Default for Builder {
 
 fn tls_config(identity: Identity, tls: TlsVersion) -> Result<ServerConfig, rustls::Error> {
     let versions: &[&SupportedProtocolVersion] = match tls {
-        TlsVersion::Both | TlsVersion::TooOld => &[&version::TLS13, &version::TLS12],
+        TlsVersion::Both => &[&version::TLS13, &version::TLS12],
         TlsVersion::Only12 => &[&version::TLS12],
         TlsVersion::Only13 => &[&version::TLS13],
     };
-    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(versions)?
         .with_no_client_auth()
         .with_single_cert(identity.chain, identity.key)?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }

@@ -31,8 +31,7 @@ type Tls = StreamOwned<ServerConnection, TcpStream>;
 pub(crate) fn serve(shared: &Shared, mut socket: TcpStream) -> io::Result<()> {
     socket.set_nodelay(true)?;
     let fault = locked(&shared.faults).for_connection();
-    let too_old = shared.tls_too_old.then_some(ConnectionFault::TlsTooOld);
-    match fault.or(too_old) {
+    match fault {
         Some(ConnectionFault::Refuse) => return socket.shutdown(Shutdown::Both),
         Some(ConnectionFault::HangAtAccept) => return drain(&mut socket),
         Some(ConnectionFault::HangInHandshake) => return hang_in_handshake(shared, socket),

@@ -23,7 +23,6 @@ const NAP: Duration = Duration::from_millis(10);
 pub(crate) struct Shared {
     pub(crate) behaviour: Behaviour,
     pub(crate) tls: Arc<ServerConfig>,
-    pub(crate) tls_too_old: bool,
     pub(crate) state: Mutex<State>,
     pub(crate) faults: Mutex<Faults>,
     pub(crate) journal: Journal,
@@ -32,16 +31,10 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(
-        behaviour: Behaviour,
-        tls: ServerConfig,
-        too_old: bool,
-        journal: Journal,
-    ) -> Self {
+    pub(crate) fn new(behaviour: Behaviour, tls: ServerConfig, journal: Journal) -> Self {
         Self {
             behaviour,
             tls: Arc::new(tls),
-            tls_too_old: too_old,
             state: Mutex::default(),
             faults: Mutex::default(),
             journal,

@@ -10,7 +10,8 @@ use std::{
 };
 
 use rustls::{
-    ClientConfig, ClientConnection, RootCertStore, StreamOwned,
+    ALL_VERSIONS, ClientConfig, ClientConnection, RootCertStore, StreamOwned,
+    SupportedProtocolVersion,
     crypto::ring,
     pki_types::{CertificateDer, ServerName, pem::PemObject},
 };
@@ -120,10 +121,6 @@ impl Client {
         (bytes, result.map(|_| ()))
     }
 
-    pub(crate) fn protocol(&self) -> Option<&[u8]> {
-        self.stream.conn.alpn_protocol()
-    }
-
     fn read_until(&mut self, end: &[u8]) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         let mut byte = [0];
@@ -182,11 +179,19 @@ impl Answer {
 
 /// A client's TLS configuration that trusts that authority alone.
 pub(crate) fn config(ca_pem: &str) -> Arc<ClientConfig> {
+    config_with(ca_pem, ALL_VERSIONS)
+}
+
+/// The same for a client that speaks these versions alone.
+pub(crate) fn config_with(
+    ca_pem: &str,
+    versions: &[&'static SupportedProtocolVersion],
+) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     let ca = CertificateDer::from_pem_slice(ca_pem.as_bytes()).unwrap();
     roots.add(ca).unwrap();
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
