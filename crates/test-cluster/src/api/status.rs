@@ -48,8 +48,6 @@ struct Details {
     group: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     kind: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    retry_after_seconds: Option<u64>,
 }
 
 impl Status {
@@ -140,7 +138,6 @@ impl Status {
             name: name.to_owned(),
             group: group.to_owned(),
             kind: kind.to_owned(),
-            retry_after_seconds: None,
         });
         self
     }
@@ -165,7 +162,7 @@ pub(crate) fn timeout() -> Response {
 
 /// The answer of a server that fails with that status for no reason in the
 /// request.
-pub(crate) fn fault(code: u16, retry_after_seconds: Option<u64>) -> Response {
+pub(crate) fn fault(code: u16) -> Response {
     let (reason, message) = match code {
         401 => ("Unauthorized", "Unauthorized"),
         410 => ("Expired", EXPIRED),
@@ -184,13 +181,7 @@ pub(crate) fn fault(code: u16, retry_after_seconds: Option<u64>) -> Response {
         504 => return timeout(),
         code => ("", reason(code)),
     };
-    let mut status = Status::new(code, reason, message.to_owned());
-    if retry_after_seconds.is_some() {
-        status.details = Some(Details {
-            retry_after_seconds,
-            ..Details::default()
-        });
-    }
+    let status = Status::new(code, reason, message.to_owned());
     Response::new(code, "application/json", status.compact())
         .with("Cache-Control", "no-cache, private")
 }

@@ -137,11 +137,7 @@ impl Delivery {
 }
 
 fn status(code: u16, retry_after: Option<RetryAfter>) -> Delivery {
-    let seconds = match retry_after {
-        Some(RetryAfter::Seconds(seconds)) => Some(seconds),
-        Some(RetryAfter::Date(_)) | None => None,
-    };
-    let mut response = api::fault(code, seconds);
+    let mut response = api::fault(code);
     if let Some(retry_after) = retry_after {
         let value = match retry_after {
             RetryAfter::Seconds(seconds) => seconds.to_string(),

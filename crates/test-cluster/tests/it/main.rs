@@ -5,13 +5,9 @@
 //! function of an integration test for a part of a test.
 
 #[cfg(test)]
-mod access;
-#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod journal;
-#[cfg(test)]
-mod paging;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
