@@ -104,7 +104,7 @@ fn the_json_is_exactly_this() {
     };
     let by_glob = json!({"origin": of_node, "key": "*.example", "username": "node"});
     let loser = |key: &str, reason: &str| json!({"origin": of_node, "key": key, "reason": reason});
-    let counts_less = "is of a source that counts less: the namespace's Secrets come first, then shared Secrets, then the node's own, then node providers";
+    let counts_less = "is of a source with less precedence: the namespace's Secrets come first, then shared Secrets, then the node's own, then node providers";
     let setting =
         |name: &str, value: Value| json!({"name": name, "values": [value], "from": "flag"});
     let mut result = explained(&node, &secrets);
@@ -203,9 +203,9 @@ fn the_text_shows_what_is_used_and_why_the_others_are_not() {
             "key \"mirror.example\"",
             "user \"robot\"",
         ],
-        &["not used", "secret \"a\"", "sorts before"],
+        &["not used", "secret \"a\"", "sorts earlier"],
         &["not used", "secret \"b\"", "glob"],
-        &["not used", "secret \"c\"", "sorts before"],
+        &["not used", "secret \"c\"", "sorts earlier"],
         &[
             "not used",
             "global auth file",

@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_are_read_as_programs_tell_them() {
+    fn versions_are_read_as_programs_print_them() {
         for (text, expected) in [
             ("1.34.3", Some(Version(1, 34, 3))),
             ("v1.34.2+k3s1", Some(Version(1, 34, 2))),

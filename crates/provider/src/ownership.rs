@@ -1,5 +1,5 @@
-//! Who could change a file that root relies on: its owner, everyone with write
-//! access, and the same for every directory and symbolic link on the way to it.
+//! Checks who could change a file that root relies on: its owner, everyone with write
+//! access to it, and the same for every directory and symbolic link on the way to it.
 
 use std::ffi::OsString;
 use std::fs;
@@ -11,12 +11,13 @@ use rustix::io::Errno;
 
 /// Group and others may write.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
-/// As in `/tmp`, others may add files to the directory, but not replace ours.
+/// The sticky bit, as on `/tmp`: others may add files to the directory, but not replace
+/// ours.
 const STICKY: u32 = 0o1000;
 /// The most symbolic links on the way to a file, as in Linux.
 const MAX_LINKS: usize = 40;
 
-/// What another user than root could change.
+/// What a user other than root could change.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Loophole {
     /// The owner could change it.
@@ -38,10 +39,10 @@ pub enum Loophole {
 }
 
 impl Loophole {
-    /// The command that closes it.
+    /// The command that removes the access.
     #[expect(
         clippy::unnecessary_debug_formatting,
-        reason = "a path may hold what would forge a line"
+        reason = "a path may hold characters that would forge a line"
     )]
     pub fn remedy(&self) -> String {
         match self {
@@ -122,12 +123,12 @@ fn inspect(
     Ok(None)
 }
 
-/// Where a path of the node is, none of whose parts is a link.
+/// The path below `root` of a path of the node, none of whose parts is a link.
 fn below(root: &Path, path: &Path) -> PathBuf {
     root.join(path.strip_prefix("/").unwrap_or(path))
 }
 
-/// The names of a path, the last one first.
+/// The components of a path, the last one first.
 fn reversed(path: &Path) -> Vec<OsString> {
     let names = path.components().rev();
     names

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use rustix::process::getppid;
 use secret::{Wiped, read_bounded};
 
-/// The longest command line that is read: 256 KiB, twice what Linux lets one
-/// argument have.
+/// The longest command line that is read: 256 KiB, twice the length that Linux allows for
+/// one argument.
 const MAX_BYTES: usize = 256 * 1024;
 
 /// The parent process.
@@ -20,7 +20,7 @@ pub(crate) struct Parent {
 impl Parent {
     /// Reads the command line.
     ///
-    /// Must be called before the sandbox is entered: there the working directory of
+    /// Must be called before the sandbox is entered, in which the working directory of
     /// another process cannot be read.
     pub(crate) fn read() -> Option<Self> {
         let process = Path::new("/proc").join(getppid()?.as_raw_nonzero().to_string());

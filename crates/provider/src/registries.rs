@@ -1,4 +1,4 @@
-//! The registries.conf files that CRI-O reads: their places, and their content.
+//! The registries.conf files that CRI-O reads: their paths, and their content.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use crate::crio;
 /// The settings that decide which files CRI-O reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lookup {
-    /// The generation of containers/image in CRI-O; `None`: by the version in CRI-O's
+    /// The generation of containers/image in CRI-O; `None` to choose it by CRI-O's
     /// version file.
     pub layout: Option<Layout>,
     /// The paths in CRI-O's flags.
@@ -24,7 +24,7 @@ pub struct Lookup {
 }
 
 impl Lookup {
-    /// Where to look for the files of the CRI-O on this node.
+    /// The paths at which the CRI-O on this node looks for the files.
     ///
     /// If neither a flag nor a version file gives CRI-O's version, a v1 file is accepted,
     /// as older versions do.
@@ -80,7 +80,7 @@ fn read(search: &Search) -> Result<Config, Error> {
     let config = Config::load(search)?;
     for path in config.denied() {
         warn!(
-            "leave out {path:?}, which CRI-O reads if it is there: permission denied; run this as root"
+            "leave out {path:?}, which CRI-O reads if it exists: permission denied; run this as root"
         );
     }
     if let Some(origin) = config.v1() {

@@ -1,5 +1,5 @@
-//! The log of a run's decisions: a warning for what is skipped, a debug line for each
-//! comparison, and the outcome.
+//! Logs the decisions of a run: a warning for each entry that is skipped, a debug line
+//! for each comparison, and the outcome.
 //!
 //! Tenants control what is skipped, so repeated warnings of one Secret are counted
 //! instead of listed, and sources with the same login share one line.
@@ -19,19 +19,19 @@ const MAX_REASONS: usize = 2;
 /// The number of pull sources with the same login that are listed.
 const MAX_SOURCES: usize = 8;
 
-/// Logs the decisions on the way to the logins.
+/// Logs the events of a selection.
 #[derive(Debug, Default)]
 pub struct RunLog {
     last: Option<Skips>,
 }
 
-/// What was skipped of one Secret or file.
+/// The skipped entries of one Secret or file.
 #[derive(Debug)]
 struct Skips {
     origin: Origin,
     /// The reasons that are logged.
     reasons: Vec<String>,
-    /// How many were skipped without a line.
+    /// The number of entries that were skipped without a line.
     unlisted: usize,
 }
 

@@ -60,12 +60,14 @@ const NAME_SERVICES: &[&str] = &[
 #[cfg(not(target_env = "gnu"))]
 const NAME_SERVICES: &[&str] = &[];
 
-/// The first step, as the settings have it, for login sources that need this.
+/// The first step, unless the settings turn the sandbox off, for login sources with these
+/// needs.
 pub fn enter(settings: &Settings, needs: &Needs) {
     if settings.sandbox {
         let directories = needs.directories.iter().map(PathBuf::as_path);
         let directories: Vec<&Path> = directories.chain([settings.auth_dir.as_path()]).collect();
-        // Programs that were started before are outside, and a signal is to end them.
+        // Programs that were started before are outside of the sandbox, and must be ended
+        // by a signal.
         let scopes = if needs.programs {
             Scope::AbstractUnixSocket.into()
         } else {
@@ -99,7 +101,8 @@ pub fn forbid_writes() {
     );
 }
 
-/// The second step with these settings, for login sources with these needs.
+/// The second step, unless the settings turn the sandbox off, for login sources with
+/// these needs.
 pub fn close(settings: &Settings, needs: impl IntoIterator<Item = Needs>) {
     if settings.sandbox {
         let ports: Vec<u16> = needs.into_iter().flat_map(|needs| needs.ports).collect();
@@ -139,8 +142,10 @@ pub fn drop_capabilities() {
 fn report(step: &str, confined: Result<RulesetStatus, RulesetError>) {
     match confined {
         Ok(RulesetStatus::FullyEnforced) => debug!(step, "sandbox: fully enforced"),
-        Ok(RulesetStatus::PartiallyEnforced) => debug!(step, "sandbox: as far as this kernel can"),
-        Ok(RulesetStatus::NotEnforced) => debug!(step, "sandbox: not known to this kernel"),
+        Ok(RulesetStatus::PartiallyEnforced) => {
+            debug!(step, "sandbox: enforced as far as this kernel supports it")
+        }
+        Ok(RulesetStatus::NotEnforced) => debug!(step, "sandbox: not supported by this kernel"),
         Err(error) => {
             let error = anyhow::Error::new(error);
             warn!(step, "sandbox: not enforced: {error:#}");
@@ -198,8 +203,8 @@ fn try_restrict_reads_and_ports(
 /// The directory of the file that a linked resolv.conf leads to, such as
 /// `/run/NetworkManager`: the file may be replaced by rename during a run. Not the
 /// directory of a plain `/etc/resolv.conf`: all of `/etc` with its keys and hashed
-/// passwords would be readable, only for runs at the very moment of a change, which
-/// kubelet retries.
+/// passwords would be readable, which is too much for the few runs at the moment of a
+/// change; kubelet retries these.
 fn resolver_directory(resolv_conf: &Path) -> Option<PathBuf> {
     let target = fs::canonicalize(resolv_conf).ok()?;
     let directory = target.parent()?;

@@ -1,5 +1,6 @@
-//! The Secrets of the namespace that are used: those that a service account names in an
-//! annotation, or the node's administrator by flag; else all of them. Pure.
+//! The Secrets of the namespace that are used: those that the service account names in an
+//! annotation, else those that the node's administrator names by flag, else all. Does no
+//! I/O.
 //!
 //! Named Secrets are read one by one, so the service account only needs the right to
 //! `get` these, and not to list all Secrets of the namespace.
@@ -13,13 +14,13 @@ use crate::service_account::Namespace;
 
 /// The most Secrets that may be named: each is a request to the API server.
 pub const MAX_NAMES: usize = 32;
-/// The part of an unusable name that is quoted, in characters.
+/// The most characters of an unusable name that a message quotes.
 const MAX_TOLD: usize = 253;
 
 /// Names of Secrets in order of precedence, as in `imagePullSecrets`: of two whose
 /// entries match a pull source equally, the first is used.
 ///
-/// Every name is a DNS subdomain and there once; there are at most [`MAX_NAMES`].
+/// Every name is a DNS subdomain and occurs once; there are at most [`MAX_NAMES`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretNames {
     names: Vec<String>,
@@ -98,7 +99,7 @@ impl SecretNames {
         Self::parse(|| "--secret-name".to_owned(), &texts).map(Some)
     }
 
-    /// Splits texts at commas; a part may be blank.
+    /// Splits texts at commas, and ignores blank parts.
     fn parse(by: impl FnOnce() -> String, texts: &[&str]) -> Result<Self, TooManyNames> {
         let mut names: Vec<String> = Vec::new();
         let mut unusable: Vec<String> = Vec::new();
@@ -144,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_taken_apart_in_order_and_each_counts_once() {
+    fn names_are_split_in_order_without_repetitions() {
         for (texts, names, unusable) in [
             (&["b, a"][..], &["b", "a"][..], &[][..]),
             (
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn more_names_than_anybody_needs_are_refused() {
+    fn too_many_names_are_refused() {
         let numbered = |count: usize, name: &str| {
             let names: Vec<_> = (0..count).map(|number| format!("{name}{number}")).collect();
             names.join(",")

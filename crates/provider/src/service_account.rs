@@ -46,7 +46,7 @@ impl fmt::Display for Namespace {
     }
 }
 
-/// The text is not a DNS-1123 label. It is not quoted: it came out of a token.
+/// The text is not a DNS-1123 label. It is not quoted, since it is part of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a DNS-1123 label (lower-case letters, digits and '-', at most 63)")]
 pub struct NotALabel;
@@ -56,7 +56,7 @@ pub struct NotALabel;
 pub struct ServiceAccount {
     /// The pod's namespace.
     pub namespace: Namespace,
-    /// The service account's name, where the token names it; for messages only.
+    /// The service account's name, if the token has it; for messages only.
     pub name: Option<String>,
     /// The audiences the token is meant for; for messages only.
     pub audiences: Vec<String>,
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn audiences_are_read_in_every_form_and_never_a_reason_to_fail() {
+    fn audiences_are_read_in_every_form_and_never_fail_a_run() {
         for (aud, expected) in [
             (r#""a""#, vec!["a"]),
             (r#"["a","b"]"#, vec!["a", "b"]),

@@ -39,7 +39,7 @@ fn ending() -> SigSet {
 /// Signals that end a process are held back until this is dropped; one that comes in
 /// between ends the process then. The process has one thread.
 ///
-/// Everywhere else they have their default effect: there is nothing to clean up.
+/// At all other times they have their default effect, since there is nothing to clean up.
 #[derive(Debug)]
 #[must_use]
 pub struct HeldBack {
@@ -74,7 +74,7 @@ impl HeldBack {
 impl Drop for HeldBack {
     fn drop(&mut self) {
         if let Some(before) = self.before {
-            // Fails only for an invalid argument.
+            // This fails only for an invalid argument.
             let _ignored = before.thread_set_mask();
         }
     }
@@ -98,7 +98,7 @@ mod tests {
         assert!(!held.pending());
         raise(Signal::SIGHUP).unwrap();
         assert!(held.pending());
-        // Remove it from the queue: it would end the tests.
+        // Remove the signal from the queue: otherwise it would end the tests.
         let pending = SigSet::from(Signal::SIGHUP).wait().unwrap();
         assert_eq!(pending, Signal::SIGHUP);
         assert!(!held.pending());

@@ -1,4 +1,5 @@
-//! The pull sources of an image: every repository that CRI-O may contact for it. Pure.
+//! The pull sources of an image: every repository that CRI-O may contact for it. Does no
+//! I/O.
 
 use std::fmt;
 
@@ -35,7 +36,7 @@ pub struct CandidateSources<'a> {
     pub pull: PullSources<'a>,
 }
 
-/// Why a login could not help a pull.
+/// Why no login could help a pull.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoLogin {
     /// There is no registries.conf and no drop-in.
@@ -65,8 +66,7 @@ impl<'a> Sources<'a> {
         }
     }
 
-    /// Also treats the image itself as a pull source that a login could help, which
-    /// kubelet's own logins do not always cover.
+    /// Also treats the image itself as a pull source that needs a login.
     #[must_use]
     pub fn unmirrored(mut self) -> Self {
         self.unmirrored = true;
@@ -80,8 +80,8 @@ impl<'a> Sources<'a> {
     /// repository, or, with a short name, from a repository other than those that it may
     /// mean.
     ///
-    /// It is not enough that a short name may mean another repository: on some
-    /// distributions that is so on every node, and looking for logins at each pull of an
+    /// A short name that may mean another repository is not enough: some distributions
+    /// have search registries on every node, and looking for logins at each pull of an
     /// image of `docker.io` would cost every pod of the node a request to the API server.
     pub fn no_login(&self) -> Option<NoLogin> {
         let own = self.no_login_itself()?;
@@ -130,8 +130,8 @@ impl<'a> Sources<'a> {
         warn!(?location, %origin, others, "{every} of this image fails in CRI-O: leave out a pull source: {error}");
     }
 
-    /// The names of the sources for which kubelet asks no provider: those that are
-    /// neither the image itself nor another repository under its own name.
+    /// The names of the sources that kubelet does not know: those that are neither the
+    /// image itself nor a repository that a short name may mean.
     pub fn elsewhere(&self) -> impl Iterator<Item = &ImageName> {
         let candidates = self.candidates.iter();
         let others = candidates.map(|one| (&one.pull, &one.candidate.name));

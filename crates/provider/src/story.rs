@@ -26,7 +26,7 @@ use crate::settings::Settings;
 use crate::sources::Sources;
 
 const ANSWER: &str = "write the response to stdout";
-/// An older file does not wait for a pull any more.
+/// The age from which an auth file does not wait for a pull any more.
 const NOT_WAITING: Duration = Duration::from_secs(2 * 60);
 
 /// One request of kubelet, for a pod with a token.
@@ -42,7 +42,7 @@ struct Pull<'a> {
 /// response to `stdout`.
 ///
 /// # Errors
-/// One chain of causes, readable in one line. Nothing is on `stdout` then, and the auth
+/// One chain of causes, readable in one line. Then `stdout` has no response, and the auth
 /// file of this run is removed.
 pub fn run(
     settings: &Settings,
@@ -82,12 +82,13 @@ pub fn run(
     served
 }
 
-/// Static pods, and providers with `requireServiceAccount: false`.
+/// Logs that there is no token: static pods have none, if the provider has
+/// `requireServiceAccount: false`.
 fn without_namespace(request: &Request) {
     warn!(
         image = %request.image,
         outcome = "no namespace",
-        "the request has no serviceAccountToken, so there are no Secrets to look into"
+        "the request has no serviceAccountToken, so no Secrets are read"
     );
 }
 
@@ -111,7 +112,7 @@ fn serve(pull: &Pull<'_>, file: &AuthFile<'_>, stdout: impl AsFd) -> anyhow::Res
     let globals = GlobalFiles { files, deadline };
     let node_providers = NodeProviders::start(&settings.node_providers, &sources, &globals)?;
     if settings.node_providers.is_on() {
-        // The sandbox forbids starting programs; those that run already go on.
+        // The sandbox forbids starting programs; those that run already continue.
         sandbox::enter(settings, &node_providers.needs());
     }
     let logins = if is_wanted {

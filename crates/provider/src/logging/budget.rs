@@ -1,13 +1,13 @@
-//! The limit of what one run may log: kubelet keeps all of a provider's stderr in memory,
+//! The limit on the log of one run: kubelet keeps all of a provider's stderr in memory,
 //! and part of the text comes from tenants.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tracing::Level;
 
-/// The bytes of a run at level `info` and above.
+/// The most bytes of a run, at log level `info` and less.
 pub(super) const BYTES: usize = 32 * 1024;
-/// The bytes of a run with debug lines.
+/// The most bytes of a run at log level `debug` or `trace`.
 pub(super) const BYTES_FOR_DEBUGGING: usize = 1024 * 1024;
 /// Reserved for the error of a failed run.
 const KEPT_FOR_ERRORS: usize = 10 * 1024;

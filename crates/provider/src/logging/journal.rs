@@ -1,5 +1,5 @@
-//! journald, as long as it accepts lines: the library's socket blocks, and a journal that
-//! hangs must not hold up a pull.
+//! Writes to journald while it accepts lines: the library's socket blocks, and a journal
+//! that hangs must not hold up a pull.
 
 use std::fmt::{self, Write};
 use std::io;
@@ -17,10 +17,10 @@ use tracing_subscriber::registry::LookupSpan;
 use super::budget::Budget;
 
 const SOCKET: &str = "/run/systemd/journal/socket";
-/// What every line has beside its own fields: priority, source and identifier.
+/// The bytes of a line besides its own fields: priority, source and identifier.
 const COMMON_BYTES: usize = 256;
 
-/// The journal's layer.
+/// The `tracing` layer that writes to the journal.
 pub(super) struct Journal {
     lines: tracing_journald::Layer,
     /// Connected to the same socket: only then does the kernel report whether its queue
@@ -33,7 +33,7 @@ impl Journal {
     /// Connects to the journal.
     ///
     /// # Errors
-    /// There is no journal, or it accepts no lines at the moment.
+    /// There is no journal, or it accepts no lines now.
     pub(super) fn connect(budget: Arc<Budget>) -> io::Result<Self> {
         let probe = UnixDatagram::unbound()?;
         probe.connect(SOCKET)?;

@@ -21,7 +21,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use self::budget::{BYTES, BYTES_FOR_DEBUGGING, Budget};
 use self::journal::Journal;
 
-/// The least severe lines that are written.
+/// The level of the least severe lines that are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
     /// Failures only.
@@ -70,7 +70,7 @@ impl Format {
     }
 }
 
-/// The log of a run, after its start.
+/// The log of a run, as started by [`start`].
 #[derive(Debug)]
 pub struct Log {
     stderr: Arc<Budget>,
@@ -106,7 +106,7 @@ impl Log {
     pub fn note_left_out(&self) {
         let left_out = self.stderr.close().max(self.journal.close());
         if left_out > 0 {
-            warn!("{left_out} more lines are left out: a run does not log more");
+            warn!("{left_out} more lines are left out: the log of a run is limited");
         }
     }
 }

@@ -39,7 +39,7 @@ pub struct GlobalFiles<'a> {
     pub deadline: Deadline,
 }
 
-/// Its credential helpers are left out, and its entries are used.
+/// The file's credential helpers are left out, and its entries are used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("leave out its \"credHelpers\"")]
 struct HelpersUnusable(#[source] DecodeError);

@@ -38,8 +38,8 @@ pub use shared::SharedSecrets;
 /// A source of logins. Whether they are the pod's or the node's is in the [`Origin`] of
 /// each.
 pub trait LoginSource {
-    /// What the source uses after the sandbox has closed. Files are not included: a file
-    /// that is replaced before it is read cannot be read any more.
+    /// The access that the source needs after the sandbox has closed. Files are not part
+    /// of it: a file that is replaced before it is read cannot be read any more.
     fn needs(&self) -> Needs {
         Needs::default()
     }
@@ -56,14 +56,14 @@ pub trait LoginSource {
     ) -> anyhow::Result<()>;
 }
 
-/// What a login source uses while the sandbox is closed.
+/// The access that a login source needs while the sandbox is closed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
     /// The TCP ports that it connects to.
     pub ports: Vec<u16>,
     /// The directories that it writes to.
     pub directories: Vec<PathBuf>,
-    /// Whether it has started programs, which it has to end.
+    /// Whether it has started programs, which it must be able to end.
     pub programs: bool,
 }
 
@@ -168,7 +168,7 @@ pub struct Logins<'a> {
     pub sources: Sources<'a>,
     /// The credential of each pull source that has one.
     pub selection: Selection,
-    /// The content of the auth file; `None`: there must be no file.
+    /// The content of the auth file; `None` if there must be no file.
     pub content: Option<Wiped<Vec<u8>>>,
 }
 

@@ -1,30 +1,30 @@
-//! Where an entry comes from, and whose login it is.
+//! The origin of an entry, and the owner of its login.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use crate::excerpt::Excerpt;
 
-/// The place of an entry. Displays as `secret "NAME"`, `shared secret "NAMESPACE/NAME"`
+/// The origin of an entry. Displays as `secret "NAME"`, `shared secret "NAMESPACE/NAME"`
 /// or `global auth file "PATH"`, with escaped characters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
     /// A Secret of the pod's namespace, by name.
     Secret(String),
-    /// One of the Secrets that were asked for by name: its place among them, and its
-    /// name. Of one namespace all or none are such.
+    /// A Secret that was requested by name: its position among the names, and its name.
+    /// Either all Secrets of a namespace are requested by name, or none.
     NamedSecret(usize, String),
-    /// A Secret that the node's administrator shares among namespaces: its place among
-    /// them, its namespace and its name.
+    /// A Secret that the node's administrator shares among namespaces: its position among
+    /// these, its namespace and its name.
     SharedSecret(usize, String, String),
-    /// A global auth file: its place in the configured order, and its path.
+    /// A global auth file: its position in the configured order, and its path.
     GlobalFile(usize, PathBuf),
-    /// A credential provider of the node: its place in kubelet's configuration, and its
-    /// name.
+    /// A credential provider of the node: its position in kubelet's configuration, and
+    /// its name.
     NodeProvider(usize, String),
 }
 
-/// Whose login an entry is.
+/// The owner of a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owner {
     /// The pod's: its token opened the Secret.
@@ -34,7 +34,7 @@ pub enum Owner {
 }
 
 impl Origin {
-    /// Whose login it is.
+    /// The owner of the login.
     pub fn owner(&self) -> Owner {
         match self {
             Self::Secret(_) | Self::NamedSecret(..) | Self::SharedSecret(..) => Owner::Pod,
@@ -42,7 +42,7 @@ impl Origin {
         }
     }
 
-    /// How much its login source counts.
+    /// The precedence of the login source; a greater one wins.
     pub(super) fn precedence(&self) -> u8 {
         match self {
             Self::Secret(_) | Self::NamedSecret(..) => 3,
@@ -93,7 +93,7 @@ impl Origin {
 impl fmt::Display for Origin {
     #[expect(
         clippy::unnecessary_debug_formatting,
-        reason = "a path may hold what would forge a line"
+        reason = "a path may hold characters that would forge a line"
     )]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

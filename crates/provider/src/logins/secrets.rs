@@ -35,7 +35,7 @@ fn is_forbidden(error: &anyhow::Error) -> bool {
 /// Why the docker config of a Secret has no entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 enum NoAuths {
-    /// It has no logins either.
+    /// It has no logins in any layout.
     #[error("its docker config has no \"auths\"")]
     Nothing,
     /// It has logins in the layout of the older type.

@@ -57,7 +57,7 @@ impl Server {
             let namespace = account.namespace.as_str();
             self.failure(error, &format!("{verb} secrets in namespace {namespace:?}"))
         })?;
-        // Only on success: the line of a failure contains all this too.
+        // Log this only on success: the error of a failure contains it too.
         let Endpoint {
             server,
             why,
@@ -82,7 +82,7 @@ impl Server {
         api_server::read_shared(&self.client, account, &shared.namespace, &shared.name)
     }
 
-    /// An error with the request and the server.
+    /// Adds the request and the server to an error.
     pub(super) fn failure(&self, error: SecretsError, what: &str) -> anyhow::Error {
         anyhow::Error::new(error).context(format!("{what} at API server {}", self.endpoint))
     }

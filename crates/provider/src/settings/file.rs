@@ -28,7 +28,7 @@ const MAX_BYTES: usize = 1024 * 1024;
 pub(super) struct Parsed {
     /// The settings.
     pub(super) given: Given,
-    /// Keys that are not settings, and are ignored.
+    /// Keys that are not settings; they are ignored.
     pub(super) unknown: Vec<UnknownKey>,
 }
 
@@ -46,7 +46,7 @@ pub struct UnknownKey {
 impl fmt::Display for UnknownKey {
     #[expect(
         clippy::unnecessary_debug_formatting,
-        reason = "a path may hold what would forge a line"
+        reason = "a path may hold characters that would forge a line"
     )]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { path, line, key } = self;

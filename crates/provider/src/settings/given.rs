@@ -1,6 +1,6 @@
-//! The values that were given for the settings, and where: on a command line, in the
-//! environment or in the configuration file. They are not checked here, but in
-//! [`Settings`](super::Settings).
+//! The values that were given for the settings, and their origins: a command line, the
+//! environment or the configuration file. [`Settings`](super::Settings) checks the
+//! values.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -33,7 +33,7 @@ struct Value {
     texts: Vec<OsString>,
 }
 
-/// Why a command line is not the plugin's.
+/// Why a command line is not valid for the plugin.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ArgumentError {
     /// The argument is not a flag of the plugin.
@@ -51,8 +51,8 @@ impl Given {
     /// Parses a command line, without the program's name.
     ///
     /// # Errors
-    /// [`ArgumentError`] if it has anything but flags of the plugin: a subcommand, `--help`, or
-    /// a mistake.
+    /// [`ArgumentError`] if it has anything other than flags of the plugin: a subcommand,
+    /// `--help`, or a mistake.
     pub fn from_arguments(
         arguments: impl IntoIterator<Item = OsString>,
     ) -> Result<Self, ArgumentError> {
@@ -98,8 +98,7 @@ impl Given {
         given
     }
 
-    /// Adds a value: that of a flag, in which the values of a list are separated by
-    /// colons.
+    /// Adds a value. In the value of a list, items are separated by colons.
     pub fn add(&mut self, setting: &'static Setting, origin: Origin, value: Option<&OsStr>) {
         let parts = value.into_iter().flat_map(|value| {
             let separator = if setting.kind.is_list() {
@@ -131,7 +130,7 @@ impl Given {
         });
     }
 
-    /// These settings, and those of `others` that these do not have.
+    /// These settings, completed with those of `others` that are not set here.
     #[must_use]
     pub fn or(mut self, others: Self) -> Self {
         for value in others.0 {
@@ -172,7 +171,7 @@ impl Given {
         Ok(arguments)
     }
 
-    /// The values of each setting that was given, and where; none for a switch.
+    /// The values of each setting that was given, with its place; a switch has no values.
     pub fn iter(&self) -> impl Iterator<Item = (Place, &[OsString])> {
         let place = |value: &Value| Place {
             setting: value.setting,
@@ -182,7 +181,7 @@ impl Given {
         values.map(move |value| (place(value), &value.texts[..]))
     }
 
-    /// Whether it was given; for a switch, whether it is on.
+    /// Whether the setting was given; for a switch, whether it is on.
     pub(super) fn is_given(&self, setting: &Setting) -> bool {
         self.find(setting).is_some()
     }
@@ -257,7 +256,7 @@ impl Place {
 impl fmt::Display for Place {
     #[expect(
         clippy::unnecessary_debug_formatting,
-        reason = "a path may hold what would forge a line"
+        reason = "a path may hold characters that would forge a line"
     )]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.origin {

@@ -46,7 +46,7 @@ pub struct Settings {
     pub auth_dir: PathBuf,
     /// The node's own logins, first file first.
     pub global_auth_files: Vec<PathBuf>,
-    /// The Secrets of service accounts that name none; empty: all.
+    /// The Secrets that are used for service accounts that name none; empty for all.
     pub secret_names: Vec<String>,
     /// The annotation in which service accounts name their Secrets.
     pub secrets_annotation: Option<String>,
@@ -65,9 +65,9 @@ pub struct Settings {
     pub timeout: Duration,
     /// The file by which runs for one auth file take turns.
     pub lock_file: PathBuf,
-    /// kubelet's records of pulls; `None`: use CRI-O's `in-use` instead.
+    /// kubelet's records of pulls; `None` to use CRI-O's `in-use` instead.
     pub pull_intents_dir: Option<PathBuf>,
-    /// The age at which left-over files are removed; `None`: never.
+    /// The age at which left-over files are removed; `None` for never.
     pub stale_after: Option<Duration>,
     /// Whether the response has an empty login, so that kubelet records the service
     /// account.
@@ -76,24 +76,24 @@ pub struct Settings {
     pub sandbox: bool,
     /// The least severe lines to log.
     pub log_level: Level,
-    /// Their format.
+    /// The format of log lines on stderr.
     pub log_format: Format,
     /// The given values and their places; the other settings have their defaults.
     pub given: Given,
     /// The configuration file, if it was read.
     pub config_file: Option<PathBuf>,
-    /// Its keys that are not settings.
+    /// The keys of the configuration file that are not settings.
     pub unknown_keys: Vec<UnknownKey>,
 }
 
 /// Whether the Secrets of the pod's namespace are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecretsPolicy {
-    /// Yes; the run fails for a pod that may not read them.
+    /// They are read; the run fails for a pod that may not read them.
     Required,
-    /// Yes; a pod that may not read them has no Secrets.
+    /// They are read; a pod that may not read them is treated as one without Secrets.
     IfAllowed,
-    /// No.
+    /// They are not read.
     Never,
 }
 
@@ -128,7 +128,7 @@ pub enum SettingsError {
 }
 
 impl SettingsError {
-    /// Whether the error is in the configuration file.
+    /// Whether the configuration file causes the error.
     fn is_about_file(&self) -> bool {
         match self {
             Self::Value { place, .. } => !place.is_usage(),
@@ -166,11 +166,11 @@ impl Settings {
         })
     }
 
-    /// Loads as [`load`](Self::load) does; if the configuration file cannot be used, goes on
-    /// without it and returns the reason.
+    /// As [`load`](Self::load), but goes on without a configuration file that cannot be
+    /// used, and returns the reason.
     ///
     /// # Errors
-    /// [`SettingsError`] that is not in the file.
+    /// [`SettingsError`], except those of the configuration file.
     pub fn load_around_file(
         flags: Given,
         variable: impl Fn(&str) -> Option<OsString>,
@@ -196,8 +196,8 @@ impl Settings {
         Self::new(flags.or(Given::from_environment(&variable)), variable)
     }
 
-    /// Uses the command line of the kubelet that started this process, where nothing else
-    /// is given: its kubeconfig, and the paths of its providers.
+    /// Fills in settings that were not given from the command line of the kubelet that
+    /// started this process: its kubeconfig, and the paths of its providers.
     pub fn ask_parent(&mut self) {
         let Self {
             cluster,
@@ -329,7 +329,7 @@ impl Values<'_> {
         })
     }
 
-    /// None where a provider of the node has started us in turn.
+    /// Runs no node providers if one of them has started this process.
     fn node_providers(
         &self,
         variable: impl Fn(&str) -> Option<OsString>,
@@ -337,7 +337,10 @@ impl Values<'_> {
         let values = self.texts(NODE_PROVIDERS)?;
         let wanted = Wanted::parse(&values);
         let wanted = wanted.ok_or_else(|| {
-            self.invalid(NODE_PROVIDERS, "off and auto stand alone, without names")
+            self.invalid(
+                NODE_PROVIDERS,
+                "off and auto cannot be combined with other values",
+            )
         })?;
         let is_nested = variable(NESTED).is_some();
         Ok(if is_nested { Wanted::Off } else { wanted })
@@ -374,10 +377,10 @@ fn absolute_path(path: &OsStr) -> Result<PathBuf, SettingsError> {
     absolute(Path::new(path)).map_err(SettingsError::WorkingDirectory)
 }
 
-/// `None`: the layout of the CRI-O on the node.
+/// Parses the layout; `Some(None)` is `auto`, the layout of the CRI-O on the node.
 #[expect(
     clippy::option_option,
-    reason = "no layout, and no value of the setting"
+    reason = "`None` inside is a valid value, outside it is an invalid one"
 )]
 fn layout(text: &str) -> Option<Option<Layout>> {
     match text {

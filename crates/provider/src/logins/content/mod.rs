@@ -1,4 +1,4 @@
-//! The content of the auth file: the chosen logins, and the node's own. Pure.
+//! The content of the auth file: the chosen logins, and the node's own. Does no I/O.
 
 use std::collections::BTreeMap;
 
@@ -31,10 +31,10 @@ pub enum EncodeError {
 }
 
 /// Encodes the auth file: the chosen credentials under the exact names of their sources,
-/// then the content of the global auth files, first file first. A key that is there
-/// already is not replaced, and a credential helper that containers/image would ask before
-/// one of the chosen credentials is left out. So is what CRI-O could not decode, which
-/// `observer` gets.
+/// then the content of the global auth files, first file first. A key that exists already
+/// is not replaced. Left out are credential helpers that containers/image would ask
+/// before it uses one of the chosen credentials, and what CRI-O could not decode; the
+/// latter is reported to `observer`.
 ///
 /// `None` if no source has a credential: then there is no file.
 ///

@@ -72,7 +72,7 @@ fn the_file_holds_the_exact_names_of_the_sources() {
 }
 
 #[test]
-fn without_a_credential_for_a_source_there_is_no_file() {
+fn without_a_credential_for_any_source_there_is_no_file() {
     let foreign = auths(json!({"other.local": {"auth": "dTpw"}}));
     assert_eq!(
         auth_file(&["mirror.local/a"], &[("a", foreign.clone())], &[foreign]),
@@ -89,13 +89,13 @@ fn a_global_glob_also_gives_the_exact_name_it_matches() {
 }
 
 #[test]
-fn a_helper_of_the_node_goes_before_a_login_of_the_node() {
+fn a_helper_of_the_node_precedes_a_login_of_the_node() {
     let global = json!({
         "auths": {"mirror.local": {"auth": "dTpw"}},
         "credHelpers": {"mirror.local": "ecr-login"},
     });
     assert_eq!(auth_file(&["mirror.local/a"], &[], from_ref(&global)), None);
-    // The first file wins: its login is there before the helper of the second.
+    // The first file wins: its login precedes the helper of the second.
     let first = auths(json!({"mirror.local": {"auth": "eDp5"}}));
     let written = auth_file(&["mirror.local/a"], &[], &[first, global]).unwrap();
     assert_eq!(written["auths"]["mirror.local/a"]["auth"], "eDp5");
@@ -103,7 +103,7 @@ fn a_helper_of_the_node_goes_before_a_login_of_the_node() {
 }
 
 #[test]
-fn a_file_beyond_all_measure_is_an_error_that_names_the_largest_login() {
+fn a_file_that_is_too_large_is_an_error_that_names_the_largest_login() {
     let sources = (0..200).map(|number| ImageName::parse(&format!("m{number}.x/i")).unwrap());
     let mut selection = Selection::new(sources);
     let small = STANDARD.encode("user:small");
@@ -175,7 +175,7 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn what_is_written_is_found_again_by_containers_image(
+    fn containers_image_finds_the_login_that_was_written(
         sources in prop::collection::vec("[ab]\\.x(/[ab]){1,3}", 1..4),
         secret in config("tenant"),
         global in config("node"),

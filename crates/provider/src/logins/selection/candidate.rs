@@ -1,10 +1,10 @@
-//! An entry that may be sent to a pull source.
+//! An entry with its login, which matches a pull source.
 
 use containers_auth::{Credential, Specificity};
 
 use crate::logins::origin::Origin;
 
-/// An entry that may be sent to a source.
+/// An entry with its login, which matches a pull source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
     /// Where it was found.

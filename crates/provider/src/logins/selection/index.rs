@@ -5,18 +5,17 @@ use std::ops::Range;
 use containers_auth::Key;
 use registries_conf::ImageName;
 
-/// The sources in the order of their names, so that those below one host or path are
-/// adjacent.
+/// The sources, sorted by name, so that those below one host or path are adjacent.
 #[derive(Debug)]
 pub(super) struct Index {
-    /// Name and place of each source.
+    /// The name and the position of each source.
     names: Vec<(ImageName, usize)>,
     /// Each host with its port, once, for globs.
     hosts: Vec<String>,
 }
 
 impl Index {
-    /// Indexes the sources by their places.
+    /// Indexes the sources by their positions.
     pub(super) fn new(sources: &[ImageName]) -> Self {
         let places = sources.iter().enumerate();
         let mut names: Vec<_> = places.map(|(place, name)| (name.clone(), place)).collect();
@@ -30,7 +29,7 @@ impl Index {
         Self { names, hosts }
     }
 
-    /// The places of the sources that the key matches.
+    /// The positions of the sources that the key matches.
     pub(super) fn matching(&self, key: &Key<'_>) -> impl Iterator<Item = usize> {
         let mut ranges = Vec::new();
         if key.is_glob() {
@@ -59,7 +58,8 @@ impl Index {
             parent.push(b'/');
         }
         let from = self.first_from(&parent);
-        // Names that begin with it come before the same text with the next character.
+        // Names with this prefix sort before the prefix with its last character
+        // increased.
         parent.pop();
         parent.push(b'/' + 1);
         [exact, from..self.first_from(&parent)]
@@ -107,7 +107,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_index_finds_what_matches(
+        fn the_index_finds_the_matching_sources(
             names in prop::collection::btree_set(name(), 0..8), key in key(),
         ) {
             let sources: Vec<_> = names.iter().map(|name| ImageName::parse(name).unwrap()).collect();

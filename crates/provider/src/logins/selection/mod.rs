@@ -47,7 +47,7 @@ struct Source {
     best: Option<Arc<Candidate>>,
 }
 
-/// An entry that is offered; it is decoded only where it would win.
+/// An entry that is offered; it is decoded only if it would win.
 struct Offer<'a> {
     place: Place<'a>,
     entry: RawEntry<'a>,
@@ -97,9 +97,10 @@ impl Selection {
         }
     }
 
-    /// Offers one entry to every source that it matches. `served` narrows the sources further:
-    /// not those whose host has a credential helper. An entry that comes again, from a list
-    /// that was started again, replaces itself. `observer` gets every comparison.
+    /// Offers one entry to every source that it matches. `served` narrows the sources
+    /// further, for example to those whose host has no credential helper. An entry that
+    /// is offered again, from a list that was restarted, replaces itself. `observer` gets
+    /// every comparison.
     ///
     /// # Errors
     /// [`EntryError`] if the entry would win and cannot be used; the selection does not change
@@ -116,7 +117,7 @@ impl Selection {
     }
 
     /// Offers one entry to `source` alone, if it matches it, as [`offer`](Self::offer)
-    /// does to all: an answer of a provider is for the image that it was asked for.
+    /// does to all: the response of a provider is for the image that it was asked for.
     ///
     /// # Errors
     /// As [`offer`](Self::offer).
@@ -185,7 +186,7 @@ impl Selection {
         Ok(())
     }
 
-    /// The part of it that is for these sources, in their order.
+    /// The part of the selection that is for these sources, in their order.
     #[must_use]
     pub fn narrowed(&self, sources: impl IntoIterator<Item = ImageName>) -> Self {
         let own = self.sources.iter();

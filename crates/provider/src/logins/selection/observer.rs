@@ -24,16 +24,16 @@ impl Observer for () {}
 /// login.
 #[derive(Debug)]
 pub struct Skipped<'a> {
-    /// Where it is; a Secret without a name has an empty one.
+    /// The origin; a Secret without a name has an empty one.
     pub origin: &'a Origin,
     /// The key of the entry, if only an entry is skipped.
     pub key: Option<&'a str>,
-    /// Why, with all causes, in one line.
+    /// The reason with all causes, in one line.
     pub reason: String,
 }
 
 impl<'a> Skipped<'a> {
-    /// With an error and its causes as the reason.
+    /// Uses an error and its causes as the reason.
     pub fn new(
         origin: &'a Origin,
         key: Option<&'a str>,

@@ -10,8 +10,8 @@ use super::candidate::Candidate;
 use crate::excerpt::ShownKey;
 use crate::logins::origin::Origin;
 
-/// The part of the rule that decides between two entries, in the order in which
-/// the parts are looked at. Prints as what the loser is or has.
+/// The part of the rule that decides between two entries, in the order in which the parts
+/// are applied. Displays as the property for which an entry loses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rule {
     /// Entries of the namespace's Secrets before those of shared Secrets, these before
@@ -37,7 +37,7 @@ pub enum Rule {
     /// Within one Secret or file, the key that is, letter by letter, the source's name
     /// or a parent of it.
     LiteralKey,
-    /// The key that containers/image takes for the source's registry.
+    /// The key that containers/image uses for the source's registry.
     RegistryKey,
     /// The key without a scheme, then the one with `https://`, then the shorter one,
     /// then the one that sorts first.
@@ -55,25 +55,25 @@ pub struct Comparison<'a> {
     pub key: &'a str,
     /// The entry.
     pub entry: RawEntry<'a>,
-    /// What came of it.
+    /// The result.
     pub verdict: Verdict<'a>,
 }
 
-/// How an entry fares against the best one so far.
+/// The result of the comparison of an entry with the best one so far.
 #[derive(Debug, Clone, Copy)]
 pub enum Verdict<'a> {
-    /// There was none before.
+    /// There was no entry before.
     First,
-    /// It is the same entry, listed once more.
+    /// It is the same entry, from a list that was restarted.
     Again,
-    /// It is the best now.
+    /// It is now the best.
     Wins {
-        /// The best until now.
+        /// The best one before.
         over: &'a Candidate,
         /// What decides.
         rule: Rule,
     },
-    /// The best one stays.
+    /// The best one remains.
     Loses {
         /// The best one.
         to: &'a Candidate,
@@ -86,7 +86,7 @@ pub enum Verdict<'a> {
 }
 
 impl Verdict<'_> {
-    /// Whether the entry is the best one now.
+    /// Whether the entry is now the best.
     pub fn is_win(&self) -> bool {
         match self {
             Self::First | Self::Again | Self::Wins { .. } => true,
@@ -99,7 +99,7 @@ impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::LoginSource => {
-                "is of a source that counts less: the namespace's Secrets come first, then shared Secrets, then the node's own, then node providers"
+                "is of a source with less precedence: the namespace's Secrets come first, then shared Secrets, then the node's own, then node providers"
             }
             Self::KeyringOrder => "has a key that kubelet takes later",
             Self::ProviderOrder => "is of a provider that kubelet asks later",
@@ -107,10 +107,10 @@ impl fmt::Display for Rule {
             Self::ExactHost => "has a glob for a host, not the exact name",
             Self::GlobLength => "has a shorter glob",
             Self::SecretOrder => "is in a Secret that is named later",
-            Self::SecretName => "is in a Secret whose name sorts before",
+            Self::SecretName => "is in a Secret whose name sorts earlier",
             Self::FileOrder => "is in a file that is named later",
-            Self::LiteralKey => "has a key that is spelt otherwise than the source",
-            Self::RegistryKey => "has a key that containers/image does not take for the registry",
+            Self::LiteralKey => "has a key that is spelt differently from the source",
+            Self::RegistryKey => "has a key that containers/image does not use for the registry",
             Self::Spelling => {
                 "has a key with a scheme, with a less secure one, a longer key, or one that sorts later"
             }
@@ -140,7 +140,7 @@ impl fmt::Display for Verdict<'_> {
     }
 }
 
-/// Where an entry is, and how specific its key is.
+/// The origin of an entry, and its key.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place<'a> {
     pub(super) origin: &'a Origin,

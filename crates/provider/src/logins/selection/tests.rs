@@ -46,7 +46,7 @@ fn file(index: usize) -> Origin {
     Origin::GlobalFile(index, PathBuf::from(format!("/{index}.json")))
 }
 
-/// Collects which rule decided each comparison that was lost.
+/// Collects the rules of the comparisons that were lost.
 #[derive(Default)]
 struct Lost(Vec<Rule>);
 
@@ -160,7 +160,7 @@ fn of_several_spellings_of_a_key_the_plainest_wins() {
     let winner = "winner";
     for (name, rule, mut offers) in [
         (
-            "within a Secret, the key that is a parent of the source as it stands",
+            "within a Secret, the key that is literally a parent of the source",
             Rule::LiteralKey,
             vec![
                 (secret("a"), "quay.io", winner),
@@ -168,7 +168,7 @@ fn of_several_spellings_of_a_key_the_plainest_wins() {
             ],
         ),
         (
-            "the only key that containers/image takes for the registry",
+            "the only key that containers/image uses for the registry",
             Rule::RegistryKey,
             vec![
                 (named(0, "a"), "https://quay.io", winner),
@@ -205,7 +205,7 @@ fn of_several_spellings_of_a_key_the_plainest_wins() {
 }
 
 #[test]
-fn every_source_gets_its_own_and_no_other_repository_anything() {
+fn every_source_gets_its_own_login_and_other_repositories_get_none() {
     let chosen = choose(
         &[
             "mirror.local/library/nginx",
@@ -248,7 +248,7 @@ fn an_unusable_entry_leaves_the_selection_as_it_was() {
 }
 
 #[test]
-fn a_selection_for_many_sources_has_that_for_some() {
+fn a_selection_can_be_narrowed_to_some_sources() {
     let names = ["a.io/x", "b.io/x", "c.io/x"].map(|name| ImageName::parse(name).unwrap());
     let mut whole = Selection::new(names.clone());
     let text = Text::of_json(br#"{"a.io":{"auth":"dTpw"},"c.io":{"auth":"dTpw"}}"#);
@@ -274,7 +274,7 @@ fn a_selection_for_many_sources_has_that_for_some() {
 }
 
 #[test]
-fn every_comparison_is_told_with_its_outcome() {
+fn every_comparison_is_reported_with_its_result() {
     #[derive(Default)]
     struct Told(Vec<String>);
 
@@ -316,7 +316,7 @@ fn every_comparison_is_told_with_its_outcome() {
 }
 
 prop_compose! {
-    /// Names and keys from one small alphabet, so that they often meet.
+    /// Names and keys from one small alphabet, so that they often match.
     fn host()(labels in prop::collection::vec("[ab]", 1..3), port in prop::option::of(Just(5000))) -> String {
         let port = port.map_or_else(String::new, |port| format!(":{port}"));
         format!("{}.x{port}", labels.join("."))

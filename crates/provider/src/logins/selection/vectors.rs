@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::{Origin, Selection};
 
 #[test]
-fn several_keys_for_one_registry_are_told_apart_as_recorded() {
+fn the_choice_among_several_keys_for_one_registry_is_as_recorded() {
     #[derive(Deserialize)]
     struct Case {
         name: String,
