@@ -1,4 +1,4 @@
-//! The content of an auth file that is to be written, containers-auth.json(5).
+//! Builds the content of an auth file, containers-auth.json(5).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -12,8 +12,8 @@ use serde_json::value::RawValue;
 use crate::document::{AuthFile, is_helper};
 use crate::entry::Credential;
 
-/// An auth file that is to be written: logins for images, and what other auth files
-/// hold beside them. Borrows all of it; redacted in `Debug`.
+/// Builds an auth file from logins for images and from the content of other auth files.
+/// Borrows everything; redacted in `Debug`.
 ///
 /// ```
 /// use containers_auth::{AuthFile, AuthFileBuilder, Text};
@@ -34,17 +34,17 @@ use crate::entry::Credential;
 #[derive(Default)]
 pub struct AuthFileBuilder<'a> {
     file: Written<'a>,
-    /// Hosts with a login, or with a helper: they get no helper of a later file.
+    /// Hosts with a login or a helper, for which helpers of later files are left out.
     helper_hosts: BTreeSet<&'a str>,
 }
 
-/// Something that is not carried over, since containers/image would refuse the whole
-/// file for it.
+/// An entry or helper that is not copied, since containers/image would refuse the whole
+/// file because of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotCarried<'a> {
     /// The key of the entry, or the host of the credential helper.
     pub key: &'a str,
-    /// Why.
+    /// The reason.
     pub reason: Undecodable,
 }
 
@@ -62,7 +62,7 @@ pub enum Undecodable {
 /// Why an auth file cannot be encoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EncodeError {
-    /// It would be larger than the caller allows.
+    /// The file would be larger than the caller allows.
     #[error("larger than {limit} bytes")]
     TooLarge {
         /// The limit, in bytes.
@@ -86,9 +86,9 @@ impl<'a> AuthFileBuilder<'a> {
         self.file.auths.insert(image.as_str(), Entry::Login(login));
     }
 
-    /// Adds what another auth file holds, unchanged, except where there is a key, a helper
-    /// or a field of that name already. Returns what containers/image could not decode,
-    /// which is left out.
+    /// Copies the content of another auth file unchanged, except for keys, helpers and
+    /// fields that exist already. Leaves out, and returns, what containers/image could
+    /// not decode.
     pub fn carry_over(&mut self, other: &'a AuthFile<'_>) -> Vec<NotCarried<'a>> {
         let mut left_out = Vec::new();
         for (key, entry) in &other.auths {
@@ -120,7 +120,8 @@ impl<'a> AuthFileBuilder<'a> {
     /// # Errors
     /// [`EncodeError`].
     pub fn encode(&self, limit: usize) -> Result<Wiped<Vec<u8>>, EncodeError> {
-        // Measured first, so that no outgrown buffer is left behind unwiped.
+        // Measure first, so that the buffer never grows and leaves an unwiped copy
+        // behind.
         let mut measure = Measure { size: 0, limit };
         let measured = serde_json::to_writer(&mut measure, &self.file);
         if measure.size > limit {
@@ -158,7 +159,7 @@ enum Entry<'a> {
 
 #[derive(Serialize)]
 struct Login<'a> {
-    /// Encoded where it is written: a login may be there for many sources.
+    /// Encoded during writing: one login may be written for many images.
     #[serde(serialize_with = "as_base64")]
     auth: &'a Credential,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -169,7 +170,7 @@ fn as_base64<S: Serializer>(login: &Credential, serializer: S) -> Result<S::Ok, 
     serializer.serialize_str(&login.auth())
 }
 
-/// Counts what is written, up to a little more than the limit.
+/// Counts the bytes that are written, until they exceed the limit.
 struct Measure {
     size: usize,
     limit: usize,
@@ -196,7 +197,8 @@ mod tests {
     use super::*;
     use crate::Text;
 
-    /// What is written of a login for that image and these files, and what is left out.
+    /// The file with a login for that image and the content of these files, and what is
+    /// left out.
     fn written(image: &str, files: &[Value]) -> (Value, Vec<(String, Undecodable)>) {
         let texts: Vec<_> = files.iter().map(Value::to_string).collect();
         let texts: Vec<_> = texts
@@ -228,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn other_files_are_carried_over_unchanged_the_first_one_first() {
+    fn other_files_are_copied_unchanged_and_the_first_file_wins() {
         let files = [
             json!({
                 "auths": {"quay.io": {"auth": "eDp5", "email": "e", "n": 1.50}, "mirror.local": {"auth": "Zzpn"}},
@@ -255,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn what_containers_image_could_not_decode_is_left_out_and_returned() {
+    fn entries_that_containers_image_could_not_decode_are_left_out_and_returned() {
         let file = json!({
             "auths": {"bad.local": {"auth": 1}, "worse.local": "x", "good.local": {"auth": "eDp5"}},
             "credHelpers": {"bad.local": {"x": 1}, "good.local": "helper"},

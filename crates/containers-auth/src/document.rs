@@ -1,9 +1,9 @@
-//! Documents of registry logins: what Secrets hold (`.dockerconfigjson`,
-//! `{"auths": {..}}`, and `.dockercfg`, the bare map), read as kubelet reads them, and
-//! auth files, read as containers/image reads them.
+//! Documents with registry logins. The docker configs of Secrets (`.dockerconfigjson`:
+//! `{"auths": {..}}`; `.dockercfg`: only the map) are read as kubelet reads them, auth
+//! files as containers/image reads them.
 //!
-//! Every entry is decoded for itself, so that one that cannot be used leaves the
-//! others as they are.
+//! Every entry is decoded separately, so an entry that cannot be used does not affect the
+//! others.
 //!
 //! containers-auth.json(5); kubelet: `pkg/credentialprovider/config.go`.
 
@@ -18,7 +18,7 @@ use crate::entry::{Credential, RawEntry, Reader};
 use crate::go_json::{Fields, Text, is_field};
 use crate::lookup;
 
-/// Which of the two layouts a Secret's text has.
+/// The layout of a Secret's docker config.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// `{"auths": {KEY: ENTRY, ..}}`: Secrets of type
@@ -28,8 +28,8 @@ pub enum Format {
     DockerCfg,
 }
 
-/// Keys and entries in the order of the text, each key once (the last one counts, as
-/// in Go).
+/// Keys and entries in the order of the text, each key once: of several equal keys the
+/// last one is used, as in Go.
 pub type Entries<'a> = Vec<(Cow<'a, str>, RawEntry<'a>)>;
 
 /// Names and values in the order of the text, each name once.
@@ -37,7 +37,7 @@ pub type RawFields<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
 
 /// The entries of a Secret. Borrows from the text; redacted in `Debug`.
 pub struct DockerConfig<'a> {
-    /// Its entries; `None` if there is no `auths`.
+    /// The entries; `None` if there is no `auths`.
     pub auths: Option<Entries<'a>>,
 }
 
@@ -45,8 +45,7 @@ pub struct DockerConfig<'a> {
 pub struct AuthFile<'a> {
     /// Its entries.
     pub auths: Entries<'a>,
-    /// `credHelpers`: registry host to the helper's name; or why they cannot be
-    /// decoded.
+    /// `credHelpers`: the helper's name by registry host, or why they cannot be decoded.
     pub cred_helpers: Result<RawFields<'a>, DecodeError>,
     /// All other fields.
     pub other: RawFields<'a>,
@@ -141,15 +140,16 @@ impl fmt::Debug for AuthFile<'_> {
     }
 }
 
-/// A JSON object; `null` leaves a Go struct or map as it is, which is empty here.
+/// A JSON object; `None` for `null`, which leaves a Go struct or map empty.
 type Object<'a> = Option<Fields<'a>>;
 
-/// A field for a Go map; `None` is Go's nil.
+/// The value of a field for a Go map; `None` is Go's nil.
 #[derive(Default)]
 struct Map<'a>(Option<RawFields<'a>>);
 
 impl<'a> Map<'a> {
-    /// Takes one more value: an object adds to what is there, `null` drops it.
+    /// Adds one more value of the field: an object adds its entries, `null` removes all
+    /// entries.
     fn merge(&mut self, value: &'a RawValue) -> Result<(), DecodeError> {
         match serde_json::from_str::<Object<'a>>(value.get())? {
             Some(Fields(fields)) => self.0.get_or_insert_default().extend(fields),
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_are_gathered_as_in_a_go_map() {
+    fn entries_are_collected_as_in_a_go_map() {
         for (name, text, expected) in [
             (
                 "the last of equal keys",
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_docker_config_is_refused() {
+    fn text_that_is_not_a_docker_config_is_refused() {
         let deep = format!("{{\"auths\":{}", "[".repeat(100_000));
         for text in ["", " ", "[]", "{", "{} {}", "{\"x\":\"a\tb\"}", &deep] {
             let text = Text::of_json(text.as_bytes());

@@ -1,6 +1,6 @@
-//! JSON as Go's `encoding/json` reads it, where `serde_json` is stricter: strings
-//! that are not UTF-8, escapes of lone surrogates, and field names without regard to
-//! case. kubelet and containers/image decode with that package.
+//! JSON as Go's `encoding/json` reads it, with which kubelet and containers/image decode.
+//! `serde_json` is stricter about strings that are not UTF-8, escapes of lone surrogates,
+//! and the case of field names.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,13 +11,13 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// A text that may hold secrets: wiped when dropped, unless it is borrowed, and
+/// A text that may contain secrets: wiped when dropped, unless it is borrowed, and
 /// redacted in `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Text<'a> {
     /// Borrowed from the input.
     Borrowed(&'a str),
-    /// Differs from the input.
+    /// A copy, which differs from the input or outlives it.
     Owned(Wiped<String>),
 }
 
@@ -32,7 +32,7 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// The same text, which borrows nothing.
+    /// The same text as an owned copy.
     pub fn into_owned(self) -> Text<'static> {
         match self {
             Self::Borrowed(text) => Text::from(text),
@@ -42,7 +42,7 @@ impl<'a> Text<'a> {
 }
 
 impl From<&str> for Text<'static> {
-    /// A copy, which is wiped.
+    /// An owned copy, which is wiped when dropped.
     fn from(text: &str) -> Self {
         Self::Owned(Wiped::new(text.to_owned()))
     }
@@ -139,8 +139,9 @@ fn escaped_unit(text: &str) -> Option<u16> {
     is_hex.then(|| u16::from_str_radix(digits, 16).ok())?
 }
 
-/// Whether Go takes `name` for the struct field of that name in lower-case ASCII: it
-/// folds letters as `strings.EqualFold` does, to which two beyond ASCII belong.
+/// Whether Go decodes the key `name` into the struct field `field`, which is lower-case
+/// ASCII. Go folds letters as `strings.EqualFold` does; two letters outside of ASCII fold
+/// to ASCII letters.
 pub(crate) fn is_field(name: &str, field: &str) -> bool {
     let fold = |c| match c {
         '\u{17f}' => 's',
@@ -150,8 +151,8 @@ pub(crate) fn is_field(name: &str, field: &str) -> bool {
     name.chars().map(fold).eq(field.chars())
 }
 
-/// The fields of a JSON object in the order of the text, values not decoded; a name
-/// may be there several times.
+/// The fields of a JSON object in the order of the text, values not decoded; a name may
+/// occur several times.
 pub(crate) struct Fields<'a>(pub(crate) Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl Fields<'_> {
@@ -251,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_json_stays_a_syntax_error() {
+    fn text_that_is_not_json_remains_a_syntax_error() {
         for text in [
             &b"\"a\"\xff"[..],
             b"\xff",
@@ -289,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_of_equal_names_counts() {
+    fn the_last_of_equal_names_is_used() {
         let mut fields: Fields<'_> = serde_json::from_str(r#"{"a":1,"b":2,"\u0061":3}"#).unwrap();
         fields.keep_last();
         let found: Vec<_> = fields

@@ -3,8 +3,8 @@
 //!
 //! Agrees with kubelet's keyring (`pkg/credentialprovider/keyring.go`,
 //! `BasicDockerKeyring.Add` and `URLsMatch`), with four differences: a path matches whole
-//! components only; Docker Hub's names are one host; its login is only for that host; a
-//! trailing slash is ignored.
+//! components only; Docker Hub's names are one host; a login of Docker Hub is only for
+//! that host; a trailing slash is ignored.
 
 use std::borrow::Cow;
 
@@ -15,13 +15,13 @@ use crate::schemeless_url::{SchemelessUrl, UrlError, glob, split_port};
 /// The names of Docker Hub, which are one host.
 const DOCKER_HUB: [&str; 3] = ["docker.io", "index.docker.io", "registry-1.docker.io"];
 
-/// A normalised key: scheme, user info, query, fragment, a leading `/v1/` or
-/// `/v2/` and trailing slashes are gone, escapes are decoded.
+/// A normalised key: scheme, user info, query, fragment, a leading `/v1/` or `/v2/` and
+/// trailing slashes are removed, escapes are decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key<'a> {
-    /// With the port.
+    /// The host, with its port.
     host: Cow<'a, str>,
-    /// Without slashes at the ends; empty where the key is a host alone.
+    /// The path, without slashes at its ends; empty if the key is only a host.
     path: Cow<'a, [u8]>,
 }
 
@@ -29,7 +29,7 @@ pub struct Key<'a> {
 /// exact host before a glob, then the longer glob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Specificity {
-    /// How many components the path has.
+    /// The number of components of the path.
     pub path_components: usize,
     /// Whether the host is a name, and not a glob.
     pub exact_host: bool,
@@ -38,11 +38,11 @@ pub struct Specificity {
 }
 
 impl<'a> Key<'a> {
-    /// Normalises a key. One that no image can match is not an error, since docker
-    /// configs hold logins for other tools too.
+    /// Normalises a key. A key that no image can match is not an error, since docker
+    /// configs contain logins for other tools too.
     ///
     /// # Errors
-    /// [`UrlError`], where kubelet cannot parse it: such a key matches nothing.
+    /// [`UrlError`] if kubelet cannot parse the key: it then matches nothing.
     pub fn parse(raw: &'a str) -> Result<Self, UrlError> {
         let without_scheme = raw
             .strip_prefix("https://")
@@ -55,7 +55,7 @@ impl<'a> Key<'a> {
                 path: Cow::Borrowed(trimmed(api_path(path))),
             });
         }
-        // kubelet keeps the decoded key, and parses it once more when it compares it.
+        // kubelet stores the decoded key, and parses it once more to compare it.
         let path = String::from_utf8_lossy(api_path(url.path()));
         let decoded = [url.host(), &path].concat();
         let url = SchemelessUrl::parse(&decoded)?;
@@ -91,8 +91,8 @@ impl<'a> Key<'a> {
         &self.path
     }
 
-    /// The hosts, with their ports, that match where the key is not a glob: its own, or
-    /// all of Docker Hub.
+    /// The hosts, with their ports, that a key without a glob matches: its own, or all
+    /// names of Docker Hub.
     pub fn hosts(&self) -> impl Iterator<Item = &str> {
         let host = self.host.strip_suffix(':').unwrap_or(&self.host);
         let (own, hub) = match host {
@@ -103,7 +103,7 @@ impl<'a> Key<'a> {
         own.into_iter().chain(hub.iter().copied())
     }
 
-    /// Whether a source's host, with its port, matches.
+    /// Whether the host of an image, with its port, matches.
     pub fn matches_host(&self, host: &str) -> bool {
         let (name, port) = split_port(&self.host);
         let (of_source, its_port) = split_port(host);
@@ -115,7 +115,7 @@ impl<'a> Key<'a> {
     }
 
     /// The key as in kubelet's keyring, without slashes at its end. Of the keys that
-    /// match an image, kubelet uses the one first that sorts last
+    /// match an image, kubelet tries the one that sorts last first
     /// (`BasicDockerKeyring.Lookup`).
     pub fn in_keyring(&self) -> Vec<u8> {
         let slash: &[u8] = if self.path.is_empty() { b"" } else { b"/" };
@@ -185,7 +185,8 @@ mod tests {
     }
 
     impl Row {
-        /// What the keyring accepts, less the matches inside a path component.
+        /// The images that the keyring accepts, without the matches that end inside a
+        /// path component.
         fn whole_components(&self) -> BTreeSet<String> {
             let inside = |image: &str| {
                 let path = self.key.split_once('/').map_or("", |(_, path)| path);
@@ -222,14 +223,14 @@ mod tests {
     }
 
     #[test]
-    fn keys_match_what_kubelets_keyring_matches_but_for_the_stated_differences() {
+    fn keys_match_as_in_kubelets_keyring_except_for_the_stated_differences() {
         let vectors: Vectors =
             serde_json::from_str(include_str!("../tests/data/matching.json")).unwrap();
         for row in &vectors.rows {
             let matched: BTreeSet<String> = vectors
                 .images
                 .iter()
-                // containers/image has no IPv6 names: such an image never reaches us.
+                // containers/image does not accept IPv6 hosts in image names.
                 .filter(|name| ImageName::parse(name).is_ok_and(|name| matches(&row.key, &name)))
                 .cloned()
                 .collect();

@@ -1,4 +1,4 @@
-//! Which of several entries of one document counts for an image.
+//! The choice among several entries of one document for an image.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -8,14 +8,14 @@ use image_name::ImageName;
 use crate::entry::{Credential, RawEntry};
 use crate::key::{Key, Specificity, is_hub};
 
-/// What decides between several spellings of one key in one document, in the order in
-/// which it is looked at: as containers/image decides, where it does not pick at random
-/// (`pkg/docker/config`, `findCredentialsInFile`).
+/// The rules that decide between several spellings of one key in one document, in the
+/// order in which they are applied. They agree with containers/image where it does not
+/// pick at random (`pkg/docker/config`, `findCredentialsInFile`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Spelling {
     /// The key that is, letter by letter, the image's name or a parent of it.
     Literal,
-    /// The key that containers/image takes for the image's registry.
+    /// The key that containers/image uses for the image's registry.
     Registry,
     /// The key without a scheme, then the one with `https://`, then the shorter one,
     /// then the one that sorts first.
@@ -23,9 +23,9 @@ pub enum Spelling {
 }
 
 impl Spelling {
-    /// What decides between two keys that match `image` and are equally
-    /// [specific](Specificity), and how `one` compares to `other`; `None` where they are
-    /// the same. The greater one counts.
+    /// The rule that decides between two keys that match `image` and are equally
+    /// [specific](Specificity), and how `one` compares to `other`; `None` if they are the
+    /// same. The greater one is used.
     pub fn compare(one: &str, other: &str, image: &ImageName) -> Option<(Self, Ordering)> {
         let is_literal = |key| {
             let rest = image.as_str().strip_prefix(key);
@@ -54,8 +54,7 @@ impl Spelling {
     }
 }
 
-/// The login that counts for an image, with its key. Entries that cannot be used are
-/// left out.
+/// The login for an image, with its key. Entries that cannot be used are left out.
 pub(crate) fn find<'d>(
     entries: &'d [(Cow<'d, str>, RawEntry<'d>)],
     image: &ImageName,
@@ -76,7 +75,7 @@ pub(crate) fn find<'d>(
     usable.find_map(|(_, key, entry)| Some((key, entry.credential().ok()?)))
 }
 
-/// The registry that containers/image reads from a key that is not a parent of a source
+/// The registry that containers/image reads from a key that is not a parent of the image
 /// (`pkg/docker/config`, `normalizeAuthFileKey`).
 fn registry_of(raw_key: &str) -> &str {
     let rest = raw_key.strip_prefix("http://").unwrap_or(raw_key);
@@ -88,8 +87,8 @@ fn registry_of(raw_key: &str) -> &str {
     })
 }
 
-/// A registry, by one name where it is Docker Hub, as in containers/image
-/// (`normalizeRegistry`).
+/// The host of a registry, with one name for all hosts of Docker Hub, as in
+/// containers/image (`normalizeRegistry`).
 fn hub_registry(host: &str) -> &str {
     if is_hub(host) { "docker.io" } else { host }
 }

@@ -1,11 +1,11 @@
-//! Holds signals back that would end the process, while work must not be left half done.
+//! Holds back signals that would end the process, while work must not be left half done.
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-/// Signals that are not held back: those that do not end a process, those of a fault in
-/// the program itself, and those that `main` and the standard library handle.
+/// The signals that are not held back: those that do not end a process, those of a fault
+/// in the program itself, and those that `main` and the standard library handle.
 const LET_THROUGH: [Signal; 16] = [
     Signal::SIGCHLD,
     Signal::SIGCONT,
@@ -25,9 +25,9 @@ const LET_THROUGH: [Signal; 16] = [
     Signal::SIGXFSZ,
 ];
 
-/// All signals that end a process unless it handles them, those for real-time use
-/// included: what an administrator, systemd, a closed terminal, a timer, a limit of CPU
-/// time or the deadline sends.
+/// All signals that end a process unless it handles them, real-time signals included, as
+/// an administrator, systemd, a closed terminal, a timer, a limit on CPU time or the
+/// deadline sends them.
 fn ending() -> SigSet {
     let mut signals = SigSet::all();
     for signal in LET_THROUGH {
@@ -36,8 +36,8 @@ fn ending() -> SigSet {
     signals
 }
 
-/// Signals that end a process are held back until this is dropped; one that comes in
-/// between ends the process then. The process has one thread.
+/// Holds back signals that end a process until this is dropped; a signal that arrived in
+/// the meantime ends the process then. The process has one thread.
 ///
 /// At all other times they have their default effect, since there is nothing to clean up.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ pub struct HeldBack {
 
 /// Holds the signals back from now on.
 pub fn hold_back() -> HeldBack {
-    // Fails only for invalid arguments; the signals are not held back then.
+    // This fails only for invalid arguments; the signals are not held back then.
     let before = ending().thread_swap_mask(SigmaskHow::SIG_BLOCK);
     HeldBack {
         before: before.ok(),

@@ -1,4 +1,4 @@
-//! What of a usable entry is probably a mistake.
+//! Probable mistakes in an entry that can be used.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use secret::Secret;
 
 use super::{Credential, Field, RawEntry, Wire};
 
-/// What of a usable entry is probably a mistake: the login is sent as it is.
+/// A probable mistake in an entry that can be used. The login is sent as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mistake {
     /// The user name ends in a line break or a blank.
@@ -23,14 +23,14 @@ impl fmt::Display for Mistake {
             Self::UsernameEnd => "its user name ends in a line break or blank, which is sent too",
             Self::PasswordEnd => "its password ends in a line break or blank, which is sent too",
             Self::Contradiction => {
-                "its \"auth\" is another login than its \"username\" and \"password\", and counts"
+                "its \"auth\" is another login than its \"username\" and \"password\", and is used"
             }
         })
     }
 }
 
 impl RawEntry<'_> {
-    /// What is probably a mistake; nothing where the entry cannot be used at all.
+    /// The probable mistakes; empty if the entry cannot be used at all.
     pub fn mistakes(self) -> Vec<Mistake> {
         let Ok(login) = self.credential() else {
             return Vec::new();
@@ -45,7 +45,7 @@ impl RawEntry<'_> {
         found.map(|(_, mistake)| mistake).collect()
     }
 
-    /// Whether `username` or `password` is there and another than that of the login.
+    /// Whether `username` or `password` exists and differs from the login.
     fn contradicts(self, login: &Credential) -> bool {
         let differs = |field: &Field<'_>, of_login: &[u8]| match field {
             Field::Text(text) => !text.is_empty() && text.as_bytes() != of_login,
@@ -67,7 +67,7 @@ mod tests {
     use crate::go_json::Text;
 
     #[test]
-    fn what_is_probably_a_mistake_is_found() {
+    fn probable_mistakes_are_found() {
         let both = |auth: &str, fields: &str| auth.replace('}', &format!(",{fields}}}"));
         let plain = auth(b"user:pass");
         for (name, entry, expected) in [

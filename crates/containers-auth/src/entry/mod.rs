@@ -1,4 +1,4 @@
-//! One entry of a docker config: how it becomes a login.
+//! One entry of a docker config, and its decoding into a login.
 
 mod mistake;
 
@@ -33,7 +33,7 @@ pub struct RawEntry<'a> {
     reader: Reader,
 }
 
-/// Whose rules an entry is read by.
+/// The program whose rules an entry is read by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reader {
     /// kubelet's, for Secrets (`pkg/credentialprovider/config.go`,
@@ -44,7 +44,7 @@ pub(crate) enum Reader {
     ContainersImage,
 }
 
-/// A login: what is sent to a registry.
+/// A login, as it is sent to a registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credential {
     /// Never empty, has no colon; usually UTF-8.
@@ -61,7 +61,7 @@ pub enum EntryError {
     /// Not an object.
     #[error("decode entry")]
     Decode(#[source] DecodeError),
-    /// A field that is used is of another type.
+    /// A field that is used has another type.
     #[error("{0:?} is not a string")]
     NotAString(&'static str),
     /// `auth` is not base64.
@@ -80,7 +80,7 @@ pub enum EntryError {
     #[error("neither \"auth\" nor \"username\" and \"password\"")]
     NoLogin,
     /// An auth file's entry without `auth`.
-    #[error("no \"auth\", the only field that counts in an auth file")]
+    #[error("no \"auth\", the only login field that is read in an auth file")]
     NoAuth,
 }
 
@@ -89,7 +89,7 @@ impl<'a> RawEntry<'a> {
         Self { value, reader }
     }
 
-    /// The entry's JSON, which holds secrets.
+    /// The entry's JSON, which contains secrets.
     pub fn expose(self) -> &'a RawValue {
         self.value
     }
@@ -105,7 +105,7 @@ impl<'a> RawEntry<'a> {
     /// Decodes the login: `auth`, else, in a Secret, `username` and `password`.
     ///
     /// # Errors
-    /// [`EntryError`], which never holds a part of the login.
+    /// [`EntryError`], which never contains a part of the login.
     pub fn credential(self) -> Result<Credential, EntryError> {
         let wire = Wire::read(self.value).map_err(EntryError::Decode)?;
         let auth = wire.auth.text("auth")?;
@@ -118,7 +118,7 @@ impl<'a> RawEntry<'a> {
             return Err(EntryError::NoUsername);
         }
         let token = match wire.identity_token.text("identitytoken") {
-            // kubelet does not know the field, so it may hold anything.
+            // kubelet does not read the field, so it may have any value.
             Err(_) if self.reader == Reader::Kubelet => None,
             token => token?,
         };
@@ -137,8 +137,8 @@ impl fmt::Debug for RawEntry<'_> {
 }
 
 impl Reader {
-    /// Splits `base64(user:password)` at the first colon, and drops the NULs that some
-    /// tools pad it with.
+    /// Splits `base64(user:password)` at the first colon, and removes the NULs with which
+    /// some tools pad it.
     fn split_auth(self, auth: &str) -> Result<(Vec<u8>, Secret), EntryError> {
         let is_padded = self == Self::ContainersImage || auth.trim().ends_with('=');
         let engine = if is_padded { &BASE64 } else { &UNPADDED };
@@ -167,7 +167,7 @@ impl Credential {
         String::from_utf8_lossy(&self.username)
     }
 
-    /// `base64(user:password)`, as `auth` holds it.
+    /// `base64(user:password)`, the value of `auth`.
     pub fn auth(&self) -> Wiped<String> {
         let login = [self.username.as_slice(), b":", self.password.expose()].concat();
         Wiped::new(BASE64.encode(&*Wiped::new(login)))
@@ -201,13 +201,13 @@ struct Wire<'a> {
     identity_token: Field<'a>,
 }
 
-/// A field for a Go string.
+/// The value of a field for a Go string.
 #[derive(Default)]
 enum Field<'a> {
     #[default]
     Absent,
     Text(Text<'a>),
-    /// The wrong type, in any of its occurrences.
+    /// The wrong type, in any occurrence of the field.
     Wrong,
 }
 
@@ -245,7 +245,7 @@ impl<'a> Wire<'a> {
 }
 
 impl<'a> Field<'a> {
-    /// Takes one more value, of which the last one counts; `null` changes nothing.
+    /// Adds one more value of the field. The last one is used; `null` changes nothing.
     fn set(&mut self, value: &'a RawValue) {
         if matches!(self, Self::Wrong) {
             return;

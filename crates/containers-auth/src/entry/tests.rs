@@ -152,7 +152,7 @@ fn an_identity_token_is_carried_along() {
 }
 
 #[test]
-fn an_entry_that_cannot_be_used_says_why() {
+fn an_entry_that_cannot_be_used_is_an_error_with_the_reason() {
     for (name, entry, expected) in [
         ("empty", "{}", EntryError::NoLogin),
         ("null", "null", EntryError::NoLogin),

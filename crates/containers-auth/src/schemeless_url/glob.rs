@@ -1,6 +1,6 @@
-//! Globs for the labels of a host, as Go's `filepath.Match` reads them: `*` is any run
-//! of characters. Its classes, `?` and `\` never get this far: the parser of URLs
-//! refuses hosts with them, or takes them for the beginning of a query.
+//! Globs for the labels of a host, as Go's `filepath.Match` reads them: `*` matches any
+//! run of characters. Character classes, `?` and `\` do not occur here: the URL parser
+//! refuses hosts with them, or takes a `?` as the beginning of a query.
 
 /// Whether all labels of a host match those of a glob, one by one.
 pub fn host_matches(glob: &str, host: &str) -> bool {
@@ -18,7 +18,7 @@ pub fn matches(glob: &str, label: &str) -> bool {
     let Some(mut rest) = label.strip_prefix(head) else {
         return false;
     };
-    // Between two stars the leftmost occurrence leaves the most to the others.
+    // Between two stars the leftmost occurrence leaves the most text for the rest.
     while let Some((middle, next)) = tail.split_once('*') {
         let Some((_, after)) = rest.split_once(middle) else {
             return false;
@@ -55,7 +55,7 @@ mod tests {
         }
     }
 
-    /// Whether a glob matches, by its meaning: `*` takes nothing, or one more character.
+    /// Whether a glob matches, by definition: `*` matches nothing, or one more character.
     fn by_definition(glob: &[u8], label: &[u8]) -> bool {
         match (glob, label) {
             ([], []) => true,
@@ -72,7 +72,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_star_is_any_run_of_characters(glob in "[ab*]{0,6}", label in "[ab]{0,8}") {
+        fn a_star_matches_any_run_of_characters(glob in "[ab*]{0,6}", label in "[ab]{0,8}") {
             let expected = by_definition(glob.as_bytes(), label.as_bytes());
             prop_assert_eq!(matches(&glob, &label), expected);
         }

@@ -1,9 +1,9 @@
-//! URLs without their scheme, as which kubelet reads the names of images, the keys of
-//! docker configs and the patterns of `matchImages`.
+//! URLs without a scheme. kubelet parses image names, the keys of docker configs and the
+//! patterns of `matchImages` as such.
 //!
 //! Agrees with `ParseSchemelessURL` and `SplitURL` of Kubernetes'
-//! `pkg/credentialprovider`, built with Go 1.26: what follows `https://` in a URL that
-//! `net/url` parses.
+//! `pkg/credentialprovider`, built with Go 1.26: the text is parsed as `net/url` parses
+//! what follows `https://`.
 
 pub mod glob;
 
@@ -15,43 +15,43 @@ use percent_encoding::percent_decode_str;
 /// Host and path of a URL; user, query and fragment are dropped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SchemelessUrl<'a> {
-    /// With the port; its escapes are decoded.
+    /// The host with its port; escapes are decoded.
     host: Cow<'a, str>,
-    /// With its leading slash; its escapes are decoded.
+    /// The path with its leading slash; escapes are decoded.
     path: Cow<'a, [u8]>,
 }
 
-/// Why a text is not a URL without its scheme.
+/// Why a text is not a URL without a scheme.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
-    /// A tab, a line break or the like.
+    /// A tab, a line break or another control character.
     #[error("has a control character")]
     Control,
-    /// What comes after the colon is not a number, or there are several colons.
+    /// The text after the colon is not a number, or there are several colons.
     #[error("has no number after the colon of its host")]
     Port,
-    /// `[` that is not the start of an IPv6 address in brackets. Go refuses it since
-    /// 1.25.8 and 1.26.1, before which kubelet took a class such as `[0-9]`.
+    /// A `[` that does not start an IPv6 address in brackets. Go refuses it since 1.25.8
+    /// and 1.26.1; before, kubelet accepted character classes such as `[0-9]`.
     #[error(
-        "has a \"[\" in its host without an IPv6 address: kubelet takes no classes of characters since April 2026, write \"*\" or one pattern for each host"
+        "has a \"[\" in its host without an IPv6 address: kubelet accepts no character classes since April 2026, write \"*\" or one pattern for each host"
     )]
     Bracket,
-    /// A character that no host has.
-    #[error("has a character in its host that none may have")]
+    /// A character that is not allowed in a host.
+    #[error("has a character in its host that is not allowed there")]
     Host,
     /// A percent sign without two hexadecimal digits.
-    #[error("has a percent sign that begins no escape")]
+    #[error("has a percent sign without two hexadecimal digits")]
     Escape,
-    /// Something odd before an `@`.
-    #[error("has a character before the \"@\" that none may have")]
+    /// A character that is not allowed before an `@`.
+    #[error("has a character before the \"@\" that is not allowed there")]
     User,
 }
 
 impl<'a> SchemelessUrl<'a> {
-    /// Parses what follows `https://`.
+    /// Parses a URL without its `https://`.
     ///
     /// # Errors
-    /// [`UrlError`], where Go's `url.Parse` refuses it.
+    /// [`UrlError`] if Go's `url.Parse` refuses it.
     pub fn parse(text: &'a str) -> Result<Self, UrlError> {
         let (text, fragment) = text.split_once('#').unwrap_or((text, ""));
         if text.bytes().any(|byte| byte.is_ascii_control()) {
@@ -74,7 +74,7 @@ impl<'a> SchemelessUrl<'a> {
         })
     }
 
-    /// The host, with its port where it has one.
+    /// The host, with its port if there is one.
     pub fn host(&self) -> &str {
         &self.host
     }
@@ -97,7 +97,7 @@ impl<'a> SchemelessUrl<'a> {
         }
     }
 
-    /// The same URL, which borrows nothing.
+    /// The same URL as an owned copy.
     pub fn into_owned(self) -> SchemelessUrl<'static> {
         SchemelessUrl {
             host: Cow::Owned(self.host.into_owned()),
@@ -107,7 +107,7 @@ impl<'a> SchemelessUrl<'a> {
 }
 
 /// Splits a host as `net.SplitHostPort` does, which removes the brackets of an IPv6
-/// address only where a port follows.
+/// address only if a port follows.
 pub(crate) fn split_port(host: &str) -> (&str, &str) {
     match host.rsplit_once(':') {
         Some((name, port)) if !port.contains(']') => {
@@ -145,8 +145,8 @@ fn parse_host(host: &str) -> Result<Cow<'_, str>, UrlError> {
         return Err(UrlError::Host);
     }
     check_escapes(host)?;
-    // In a host, only bytes beyond ASCII and the percent sign may be escaped; in a
-    // zone also a space, and what may be there without an escape.
+    // In a host, only bytes outside of ASCII and the percent sign may be escaped; in a
+    // zone also a space and every byte that needs no escape.
     let in_zone = |code: u8| !zone.is_empty() && (code == b' ' || may_be_in_host(code));
     if !codes(host).all(|code| !code.is_ascii() || code == b'%' || in_zone(code)) {
         return Err(UrlError::Host);
@@ -159,7 +159,7 @@ fn may_be_in_host(byte: u8) -> bool {
     !byte.is_ascii() || byte.is_ascii_alphanumeric() || others.contains(&byte)
 }
 
-/// What the escapes of a text stand for.
+/// The bytes that the escapes of a text encode.
 fn codes(text: &str) -> impl Iterator<Item = u8> {
     let escapes = text.split('%').skip(1);
     escapes.filter_map(|rest| u8::from_str_radix(rest.get(..2)?, 16).ok())
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_gos_parser_refuses_is_refused() {
+    fn text_that_gos_parser_refuses_is_refused() {
         for (text, expected) in [
             ("quay.io:x", UrlError::Port),
             ("quay.io:*", UrlError::Port),

@@ -1,4 +1,4 @@
-//! The crate from outside.
+//! Tests of the public API.
 
 #[cfg(test)]
 mod vectors;

@@ -1,4 +1,4 @@
-//! Which login counts for an image, against the answers of kubelet 1.36 and of
+//! The login for an image, compared with the results of kubelet 1.36 and of
 //! containers/image 5.38.
 
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ struct Case {
     containers_image: BTreeMap<String, Vec<Answer>>,
 }
 
-/// Text, or what is not UTF-8 in base64.
+/// Text, or base64 of bytes that are not UTF-8.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Bytes {
@@ -88,12 +88,13 @@ fn auth_files_are_read_as_containers_image_reads_them() {
         let file = AuthFile::parse(&text).ok();
         for (image, answers) in &case.containers_image {
             if answers.iter().any(|answer| answer.error.is_some()) {
-                // Where it gives up on the whole file, the other entries count for us.
+                // If containers/image refuses the whole file, this crate still uses the
+                // other entries.
                 continue;
             }
             let name = ImageName::parse(image).unwrap();
             let found = file.as_ref().and_then(|file| file.find(&name));
-            // It knows neither globs nor trailing slashes.
+            // containers/image supports neither globs nor trailing slashes.
             let found = found.filter(|(key, _)| {
                 key.contains("://") || !(key.contains(['*', '%']) || key.ends_with('/'))
             });
@@ -121,8 +122,8 @@ fn login(credential: &Credential) -> Login {
     )
 }
 
-/// The first login of an order that can be sent, as it is sent: containers/image,
-/// which sends it, drops NULs after the password.
+/// The first login of an order that can be sent, as containers/image sends it: without
+/// NULs after the password.
 fn first(order: &[(Bytes, Bytes)]) -> Option<Login> {
     let mut logins = order
         .iter()
@@ -145,7 +146,7 @@ impl Bytes {
 }
 
 impl Answer {
-    /// A login without a user is not sent.
+    /// The login; `None` without a user name, since it is not sent then.
     fn login(&self) -> Option<Login> {
         let username = self.username.as_ref()?.bytes();
         let password = self.password.as_ref()?.bytes();

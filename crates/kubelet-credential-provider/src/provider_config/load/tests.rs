@@ -271,7 +271,7 @@ fn kubelet_refuses_bad_providers() {
                 "a.test, \"b test\", c.test:x",
             ),
             vec![
-                "line 5: providers[0].matchImages[1]: \"b test\" has a character in its host that none may have",
+                "line 5: providers[0].matchImages[1]: \"b test\" has a character in its host that is not allowed there",
                 "line 5: providers[0].matchImages[2]: \"c.test:x\" has no number after the colon of its host",
             ],
         ),
