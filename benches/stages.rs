@@ -63,7 +63,10 @@ fn list_page_decode(bencher: Bencher<'_, '_>, secrets: usize) {
         read_page(
             black_box(page.as_bytes()),
             &mut Wiped::default(),
-            &mut |_secret| visited += 1,
+            &mut |_secret| {
+                visited += 1;
+                Ok(())
+            },
         )
         .unwrap()
         .unwrap();

@@ -60,9 +60,12 @@ fn one_page(data: &[u8]) {
     let mut skipped = Vec::new();
     let (end, log) = captured(|| {
         let mut buffer = Wiped::default();
-        read_page(data, &mut buffer, &mut |listed| match listed {
-            Ok(doc) => docs.push(doc),
-            Err(unusable) => skipped.push(unusable),
+        read_page(data, &mut buffer, &mut |listed| {
+            match listed {
+                Ok(doc) => docs.push(doc),
+                Err(unusable) => skipped.push(unusable),
+            }
+            Ok(())
         })
     });
     let end = match end {

@@ -132,6 +132,34 @@ fn a_slow_answer_is_waited_for() {
 }
 
 #[test]
+fn an_attempt_that_falls_silent_is_given_up_and_made_anew() {
+    let answer = Duration::from_secs(15);
+    let connect = Duration::from_secs(5);
+    let cases = [
+        (
+            "in the handshake",
+            Fault::from(ConnectionFault::HangInHandshake),
+            connect,
+        ),
+        (
+            "before the headers",
+            AnswerFault::HangBeforeHeaders.into(),
+            answer,
+        ),
+        ("in the body", AnswerFault::HangInBody.into(), answer),
+    ];
+    all_at_once(&cases, |(name, fault, limit)| {
+        let (_node, cluster, provider) = ready();
+        cluster.server.fault(fault.clone());
+        let outcome = provider.flag("--timeout", "45s").pull(NGINX);
+        assert_eq!(outcome.code, Some(0), "{name}: {outcome}");
+        outcome.answers(&owned(NGINX));
+        let range = *limit..*limit + Duration::from_secs(10);
+        assert!(range.contains(&outcome.elapsed), "{name}: {outcome}");
+    });
+}
+
+#[test]
 fn a_retry_after_header_is_obeyed() {
     let seconds = RetryAfter::Seconds(1);
     // An HTTP date has no fractions: this is between one and two seconds ahead.

@@ -1,7 +1,14 @@
 //! What the API server is asked for, and how a list comes page by page.
 
 use std::collections::BTreeMap;
+use std::thread;
+use std::time::Duration;
 
+use provider::api_server::{ATTEMPT, Client, Endpoint, Trust, for_each_secret};
+use provider::deadline::Deadline;
+use provider::service_account::ServiceAccount;
+use rustls_pki_types::ServerName;
+use secret::Secret as Token;
 use serde_json::json;
 use test_cluster::{AnswerFault, ApiServer, Fault, RecordedRequest, Secret};
 
@@ -196,6 +203,42 @@ fn secrets_of_foreign_types_take_neither_memory_nor_many_requests() {
 
     outcome.answers(&owned(NGINX));
     assert_eq!(cluster.server.requests().len(), 3);
+}
+
+#[test]
+fn the_time_in_which_the_secrets_are_used_is_not_the_servers() {
+    let cluster = Cluster::new();
+    // More than the buffers of the connection hold, so that most of it is read late.
+    let large = json!({"auths": {"mirror.example": {"password": "x".repeat(1_000_000)}}});
+    for number in 0..10 {
+        let name = format!("s-{number}");
+        cluster.put(Secret::docker_config_json(&name, &large.to_string()));
+    }
+    let endpoint = Endpoint {
+        server: cluster.server.url().parse().unwrap(),
+        server_name: ServerName::try_from("localhost").unwrap(),
+        trust: Trust::Nothing,
+        proxy: None,
+        why: String::new(),
+    };
+    let token = Token::from(cluster.token.as_str());
+    let account = ServiceAccount::from_token(&token).unwrap();
+    let client = Client::new(&endpoint, token, Deadline::new(Duration::from_secs(45))).unwrap();
+    let mut used = 0;
+
+    let read = for_each_secret(&client, &account, None, |secret| {
+        assert!(secret.is_ok());
+        if used == 0 {
+            // Longer than an attempt may wait for the server.
+            thread::sleep(ATTEMPT + Duration::from_secs(1));
+        }
+        used += 1;
+        Ok(())
+    });
+
+    read.unwrap();
+    assert_eq!(used, 10);
+    assert_eq!(cluster.server.requests().len(), 1);
 }
 
 #[test]

@@ -11,7 +11,9 @@ use rustix::process::Signal;
 use serde_json::json;
 use test_cluster::{AnswerFault, Fault, Secret};
 
-use crate::support::{Cluster, NGINX, Node, Provider, Run, base64, cannot_run, login, owned};
+use crate::support::{
+    ACCOUNT, Cluster, NAMESPACE, NGINX, Node, Provider, Run, base64, cannot_run, login, owned,
+};
 
 const AUTH_DIR: &str = "etc/crio/auth";
 
@@ -293,11 +295,30 @@ fn entries_without_end_do_not_outlast_the_deadline() {
         .map(|n| (format!("*{}.example/{n}", "*".repeat(n % 20)), json!({})))
         .collect();
     let config = json!({ "auths": auths }).to_string();
-    let cluster = Cluster::with([Secret::docker_config_json("many", &config)]);
-    let outcome = node.provider(&cluster).flag("--timeout", "1s").pull(NGINX);
-    outcome.fails_with(&["not done after 1s"]);
-    assert!(outcome.elapsed < Duration::from_secs(3), "{outcome}");
-    assert_eq!(node.auth_file(NGINX), None);
+    let secrets = (0..10).map(|n| Secret::docker_config_json(&format!("many-{n}"), &config));
+    let cluster = Cluster::with(secrets);
+    cluster
+        .server
+        .grant_elsewhere((NAMESPACE, ACCOUNT), "shared", "many");
+    let secret = Secret::docker_config_json("many", &config);
+    cluster.server.put_secret("shared", secret);
+    let provider = node.provider(&cluster).flag("--timeout", "3s");
+    let shared = provider.clone().flag("--secrets", "never");
+    let shared = shared.flag("--shared-secret", "shared/many");
+    for (provider, cause) in [
+        (provider, "the Secrets of namespace \"team-a\" have"),
+        (shared, "shared secret \"shared/many\" has"),
+    ] {
+        let before = cluster.server.requests().len();
+
+        let outcome = provider.pull(NGINX);
+
+        outcome.fails_with(&[cause, "more logins", "not done after 3s"]);
+        outcome.never_says(&["API server", "attempt"]);
+        assert!(outcome.elapsed < Duration::from_secs(5), "{outcome}");
+        assert_eq!(cluster.server.requests().len(), before + 1, "{outcome}");
+        assert_eq!(node.auth_file(NGINX), None);
+    }
 }
 
 #[test]

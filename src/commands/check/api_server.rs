@@ -68,7 +68,8 @@ pub(super) fn check(
                 | ClientError::Token
                 | ClientError::Redirect(_)
                 | ClientError::Refused(_)
-                | ClientError::TooLarge(_) => REMEDY,
+                | ClientError::TooLarge(_)
+                | ClientError::Elapsed(_) => REMEDY,
             };
             let message = format!("{what}: {}", chain(&error));
             return (Finding::fail(NAME, message, remedy), None);

@@ -4,7 +4,7 @@
 use std::error::Error as StdError;
 use std::io::Read;
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use secret::{Object, ReadError, Secret, Wiped, read_bounded};
 use serde::Deserialize;
@@ -20,14 +20,13 @@ use super::connector::{BUFFER, IpFirstResolver, TlsConnector};
 use super::discover::Endpoint;
 use super::retry::{Backoff, retry_after};
 use super::tls::{self, Identity, Refused, TlsError, Trust};
-use crate::deadline::Deadline;
+use super::wait::{ANSWER, WaitingTime};
+use crate::deadline::{Deadline, Elapsed};
 use crate::excerpt::Excerpt;
 
 /// The limit of one attempt to connect, TLS included.
 const CONNECT: Duration = Duration::from_secs(5);
-/// The limit of one answer, headers and body.
-const ANSWER: Duration = Duration::from_secs(15);
-/// The limit of one attempt as a whole.
+/// The limit of one attempt as a whole, without what this process does meanwhile.
 pub const ATTEMPT: Duration = CONNECT.saturating_add(ANSWER);
 /// The largest `Status` that is read for its message: 64 KiB.
 const MAX_STATUS_BYTES: usize = 64 * 1024;
@@ -42,6 +41,7 @@ pub struct Client {
     server_name: String,
     token: Option<Secret>,
     deadline: Deadline,
+    waiting_time: WaitingTime,
     asks_once: bool,
 }
 
@@ -98,6 +98,10 @@ pub enum ClientError {
         #[source]
         source: Box<dyn StdError + Send + Sync>,
     },
+    /// The run's time is up, most of which was spent on using the answer, not on waiting
+    /// for it.
+    #[error(transparent)]
+    Elapsed(Elapsed),
     /// 5xx or 429 in all attempts.
     #[error("the answer is {status}, after {attempts} attempt(s)")]
     Unavailable {
@@ -189,6 +193,7 @@ impl Client {
         let proxy = proxy.transpose().map_err(ClientError::ProxyTrust)?;
         // `discover` returns no server without a host.
         let authority = server.authority().cloned().ok_or(ClientError::NoHost)?;
+        let waiting_time = WaitingTime::default();
         let connector = ().chain(ConnectProxyConnector::default());
         let connector = connector.chain(SocksConnector::default());
         let connector = connector
@@ -198,6 +203,7 @@ impl Client {
                 server_name: endpoint.server_name.clone(),
                 config,
                 proxy,
+                waiting_time: waiting_time.clone(),
             });
         let settings = Config::builder()
             .proxy(endpoint.proxy.as_ref().map(|through| through.proxy.clone()))
@@ -218,6 +224,7 @@ impl Client {
             server_name: endpoint.server_name.to_str().into_owned(),
             token,
             deadline,
+            waiting_time,
             asks_once: false,
         })
     }
@@ -320,6 +327,7 @@ impl Client {
         body: Option<&[u8]>,
         read: &mut dyn FnMut(&mut dyn Read) -> Result<(), ReadError>,
     ) -> Result<(), Failure> {
+        self.waiting_time.begin();
         let answer = match body {
             None => self.prepared(self.agent.get(url))?.call(),
             Some(body) => {
@@ -330,8 +338,15 @@ impl Client {
         let mut response = answer.map_err(|error| self.classify(error))?;
         let status = response.status();
         if matches!(status, StatusCode::OK | StatusCode::CREATED) {
+            let began = Instant::now();
             let read = read(&mut response.body_mut().as_reader());
+            // The server is not to blame for the deadline if using its answer took longer
+            // than waiting for it.
+            let used = || began.elapsed() > self.waiting_time.waited().saturating_mul(2);
             return read.map_err(|error| match error {
+                ReadError::Io(_) if self.remaining().is_zero() && used() => {
+                    Failure::Final(ClientError::Elapsed(self.deadline.elapsed()))
+                }
                 ReadError::Io(error) => self.classify(error.into()),
                 ReadError::TooLarge { limit } => Failure::Final(ClientError::TooLarge(limit)),
             });
@@ -352,15 +367,16 @@ impl Client {
         }))
     }
 
-    /// A request with the limits of one attempt, and the login.
+    /// A request with the login and the limits of one attempt; that of its answer is
+    /// [`WaitingTime`].
     fn prepared<B>(&self, request: RequestBuilder<B>) -> Result<RequestBuilder<B>, Failure> {
-        let whole = self.remaining().min(ATTEMPT);
+        let whole = self.remaining();
         let request = request
             .config()
             .timeout_resolve(Some(CONNECT.min(whole)))
             .timeout_connect(Some(CONNECT.min(whole)))
+            .timeout_send_request(Some(ANSWER.min(whole)))
             .timeout_recv_response(Some(ANSWER.min(whole)))
-            .timeout_recv_body(Some(ANSWER.min(whole)))
             .timeout_per_call(Some(whole))
             .build()
             .header(ACCEPT, "application/json");

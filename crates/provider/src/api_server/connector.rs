@@ -22,6 +22,8 @@ use ureq::unversioned::transport::{
     TransportAdapter,
 };
 
+use super::wait::WaitingTime;
+
 /// The size of a connection's buffers: one TLS record, the most that one read returns.
 pub(crate) const BUFFER: usize = 16 * 1024;
 /// The most addresses of a name that are tried, which is the length of `ureq`'s list.
@@ -38,12 +40,18 @@ pub(crate) struct TlsConnector {
     pub(crate) config: Arc<ClientConfig>,
     /// The same for an `https://` proxy; `None` if there is none.
     pub(crate) proxy: Option<Arc<ClientConfig>>,
+    /// The limit of waiting for the server.
+    pub(crate) waiting_time: WaitingTime,
 }
 
 impl TlsConnector {
+    fn is_to_server(&self, uri: &Uri) -> bool {
+        uri.authority() == Some(&self.authority)
+    }
+
     fn session(&self, uri: &Uri) -> Result<ClientConnection, ureq::Error> {
         let other = |error: rustls::Error| ureq::Error::Other(Box::new(error));
-        if uri.authority() == Some(&self.authority) {
+        if self.is_to_server(uri) {
             let name = self.server_name.clone();
             return ClientConnection::new(self.config.clone(), name).map_err(other);
         }
@@ -82,6 +90,9 @@ impl<In: Transport> Connector<In> for TlsConnector {
                 details.config.output_buffer_size(),
             ),
             stream: StreamOwned::new(session, socket),
+            waiting_time: self
+                .is_to_server(details.uri)
+                .then(|| self.waiting_time.clone()),
         })))
     }
 }
@@ -99,6 +110,8 @@ impl fmt::Debug for TlsConnector {
 pub(crate) struct TlsTransport {
     buffers: LazyBuffers,
     stream: StreamOwned<ClientConnection, TransportAdapter>,
+    /// `None` for a proxy: the connection to the server, inside this one, counts.
+    waiting_time: Option<WaitingTime>,
 }
 
 impl Transport for TlsTransport {
@@ -114,8 +127,19 @@ impl Transport for TlsTransport {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
-        self.stream.get_mut().set_timeout(timeout);
-        let amount = self.stream.read(self.buffers.input_append_buf())?;
+        let Self {
+            buffers,
+            stream,
+            waiting_time,
+        } = self;
+        let mut read = |timeout| {
+            stream.get_mut().set_timeout(timeout);
+            stream.read(buffers.input_append_buf())
+        };
+        let amount = match waiting_time {
+            Some(time) => time.spend(timeout, read)?,
+            None => read(timeout)?,
+        };
         self.buffers.input_appended(amount);
         Ok(amount > 0)
     }

@@ -12,6 +12,7 @@ mod proxy;
 mod retry;
 mod secrets;
 mod tls;
+mod wait;
 
 pub use client::{ATTEMPT, Client, ClientError, Refusal};
 pub use discover::{DiscoverError, Endpoint, EnvFileError, Settings, discover};

@@ -68,14 +68,11 @@ impl LoginSource for NamespaceSecrets<'_> {
         selection: &mut Selection,
         observer: &mut dyn Observer,
     ) -> anyhow::Result<()> {
-        let mut in_time = Ok(());
         let origin = |name| secret_origin(name, self.names);
         let read = self
             .server
             .read_secrets(self.account, self.names, &mut |secret| {
-                if in_time.is_ok() {
-                    in_time = offer_secret(secret, origin, self.deadline, selection, observer);
-                }
+                offer_secret(secret, origin, self.deadline, selection, observer)
             });
         match read {
             Err(error) if self.may_be_forbidden && is_forbidden(&error) => {
@@ -83,7 +80,7 @@ impl LoginSource for NamespaceSecrets<'_> {
             }
             read => read?,
         }
-        Ok(in_time?)
+        Ok(())
     }
 }
 

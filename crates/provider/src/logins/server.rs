@@ -5,7 +5,7 @@ use tracing::info;
 
 use super::Needs;
 use crate::api_server::{self, Client, Endpoint, Listed, SecretsError};
-use crate::deadline::Deadline;
+use crate::deadline::{Deadline, Elapsed};
 use crate::secret_names::{SecretNames, SharedSecret};
 use crate::service_account::ServiceAccount;
 use crate::settings::Settings;
@@ -44,17 +44,23 @@ impl Server {
     /// Reads the Secrets of the account's namespace, or those of these names.
     ///
     /// # Errors
-    /// The server cannot be reached or verified, or refuses.
+    /// The server cannot be reached or verified, or refuses; or `visit` fails.
     pub(super) fn read_secrets(
         &self,
         account: &ServiceAccount,
         names: Option<&SecretNames>,
-        visit: &mut dyn FnMut(Listed),
+        visit: &mut dyn FnMut(Listed) -> Result<(), Elapsed>,
     ) -> anyhow::Result<()> {
         let read = api_server::for_each_secret(&self.client, account, names, visit);
+        let namespace = account.namespace.as_str();
         read.map_err(|error| {
+            if let SecretsError::Elapsed(elapsed) = error {
+                let secrets = format!("the Secrets of namespace {namespace:?} have");
+                let remedy =
+                    "remove some, or name the Secrets to use (--secret-name, --secrets-annotation)";
+                return too_much(elapsed, &secrets, remedy);
+            }
             let verb = if names.is_some() { "get" } else { "list" };
-            let namespace = account.namespace.as_str();
             self.failure(error, &format!("{verb} secrets in namespace {namespace:?}"))
         })?;
         // Log this only on success: the error of a failure contains it too.
@@ -86,4 +92,12 @@ impl Server {
     pub(super) fn failure(&self, error: SecretsError, what: &str) -> anyhow::Error {
         anyhow::Error::new(error).context(format!("{what} at API server {}", self.endpoint))
     }
+}
+
+/// The error for Secrets that took more time here than the run has: the server is not the
+/// cause. `secrets` are their names, with a verb.
+pub(super) fn too_much(elapsed: Elapsed, secrets: &str, remedy: &str) -> anyhow::Error {
+    anyhow::Error::new(elapsed).context(format!(
+        "{secrets} more logins than can be compared with the pull sources in time: {remedy}"
+    ))
 }

@@ -2,7 +2,7 @@
 //! may get them.
 
 use super::secrets::offer_secret;
-use super::server::Server;
+use super::server::{Server, too_much};
 use super::{LoginSource, Needs};
 use crate::api_server::SecretsError;
 use crate::deadline::Deadline;
@@ -41,7 +41,11 @@ impl LoginSource for SharedSecrets<'_> {
             match self.server.read_shared(self.account, shared) {
                 Ok(secret) => {
                     let origin = |_name| origin;
-                    offer_secret(secret, origin, self.deadline, selection, observer)?;
+                    let offered = offer_secret(secret, origin, self.deadline, selection, observer);
+                    offered.map_err(|elapsed| {
+                        let secret = format!("shared secret \"{shared}\" has");
+                        too_much(elapsed, &secret, "remove some")
+                    })?;
                 }
                 Err(forbidden @ SecretsError::Forbidden { .. }) => {
                     observer.skipped(&Skipped::new(&origin, None, forbidden));

@@ -10,6 +10,8 @@ use secret::{DecodeError, ReadError, Wiped};
 use serde_json::Deserializer;
 use serde_json::value::RawValue;
 
+use crate::deadline::Elapsed;
+
 /// The size of a new buffer: two TLS records.
 const FIRST: usize = 32 * 1024;
 
@@ -45,6 +47,14 @@ pub(super) enum StreamError {
     Read(ReadError),
     /// It is not JSON of the expected shape.
     Decode(Option<DecodeError>),
+    /// The time was up while a value was used.
+    Elapsed(Elapsed),
+}
+
+impl From<Elapsed> for StreamError {
+    fn from(elapsed: Elapsed) -> Self {
+        Self::Elapsed(elapsed)
+    }
 }
 
 impl From<ReadError> for StreamError {

@@ -13,6 +13,7 @@ use tracing::debug;
 use ureq::http::StatusCode;
 
 use super::client::{Client, ClientError};
+use crate::deadline::Elapsed;
 use crate::secret_names::SecretNames;
 use crate::service_account::{Namespace, ServiceAccount};
 
@@ -162,6 +163,10 @@ pub enum SecretsError {
     /// A 200 that is not a Secret.
     #[error("the answer is not a Secret: is this the API server?")]
     NoSecret(#[source] Option<DecodeError>),
+    /// The deadline passed while the Secrets were decoded and compared, not while the
+    /// server was waited for.
+    #[error(transparent)]
+    Elapsed(Elapsed),
     /// The list does not come to an end.
     #[error("the list of secrets expired {MAX_RESTARTS} times while it was read")]
     Expired,
@@ -201,12 +206,12 @@ pub fn grant(
 /// those of `names` in their order, or all if there are no `names`.
 ///
 /// # Errors
-/// [`SecretsError`]; some Secrets may have been passed on before.
+/// [`SecretsError`], and that of `visit`; some Secrets may have been passed on before.
 pub fn for_each_secret(
     client: &Client,
     account: &ServiceAccount,
     names: Option<&SecretNames>,
-    mut visit: impl FnMut(Listed),
+    mut visit: impl FnMut(Listed) -> Result<(), Elapsed>,
 ) -> Result<(), SecretsError> {
     match names {
         None => list(client, account, &mut visit),
@@ -214,7 +219,9 @@ pub fn for_each_secret(
             for name in names.names() {
                 let namespace = &account.namespace;
                 let secret = get(client, namespace, name);
-                visit(secret.map_err(|error| explain(error, account, namespace, names.names()))?);
+                let secret =
+                    secret.map_err(|error| explain(error, account, namespace, names.names()))?;
+                visit(secret).map_err(SecretsError::Elapsed)?;
             }
             Ok(())
         }
@@ -256,7 +263,7 @@ fn get(client: &Client, namespace: &Namespace, name: &str) -> Result<Listed, Sec
 fn list(
     client: &Client,
     account: &ServiceAccount,
-    visit: &mut impl FnMut(Listed),
+    visit: &mut impl FnMut(Listed) -> Result<(), Elapsed>,
 ) -> Result<(), SecretsError> {
     let mut limit = PAGE;
     let mut restarts = 0;
@@ -288,6 +295,7 @@ fn list(
                 continue_token = None;
                 continue;
             }
+            Err(ClientError::Elapsed(elapsed)) => return Err(SecretsError::Elapsed(elapsed)),
             Err(error) => {
                 let error = SecretsError::Client(error);
                 return Err(explain(error, account, &account.namespace, &[]));

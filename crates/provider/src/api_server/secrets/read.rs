@@ -14,6 +14,7 @@ use super::{
     Listed, PageEnd, SECRET_TYPES, SecretDoc, SecretProblem, SecretType, SecretsError,
     UnusableSecret,
 };
+use crate::deadline::Elapsed;
 
 /// The largest Secret, and the largest of a list's other values: 4 MiB, twice the largest
 /// Secret in base64 with its metadata.
@@ -65,20 +66,22 @@ struct Single<'a> {
 
 /// Decodes one page of a list of Secrets as it arrives, and passes on those of
 /// [`SECRET_TYPES`], usable or not. The others are dropped without decoding.
+/// Where `visit` fails, the rest of the page is not read.
 ///
 /// `buffer` can be used for several pages.
 ///
 /// # Errors
 /// [`ReadError`] if the page cannot be read to its end, and inside it
-/// [`SecretsError::NoList`].
+/// [`SecretsError::NoList`] and [`SecretsError::Elapsed`].
 pub fn read_page(
     page: impl Read,
     buffer: &mut Wiped<Vec<u8>>,
-    visit: &mut impl FnMut(Listed),
+    visit: &mut impl FnMut(Listed) -> Result<(), Elapsed>,
 ) -> Result<Result<PageEnd, SecretsError>, ReadError> {
     match list(page, buffer, visit) {
         Ok(end) => Ok(Ok(end)),
         Err(StreamError::Decode(error)) => Ok(Err(SecretsError::NoList(error))),
+        Err(StreamError::Elapsed(elapsed)) => Ok(Err(SecretsError::Elapsed(elapsed))),
         Err(StreamError::Read(error)) => Err(error),
     }
 }
@@ -86,7 +89,7 @@ pub fn read_page(
 fn list(
     page: impl Read,
     buffer: &mut Buffer,
-    visit: &mut impl FnMut(Listed),
+    visit: &mut impl FnMut(Listed) -> Result<(), Elapsed>,
 ) -> Result<PageEnd, StreamError> {
     let mut json = JsonStream::new(page, buffer, LIMITS);
     let (mut is_list, mut is_first) = (false, true);
@@ -107,7 +110,7 @@ fn list(
                 while json.has_next(b']', end.secrets == 0)? {
                     end.secrets += 1;
                     if let Some(secret) = listed(json.value()?) {
-                        visit(secret);
+                        visit(secret)?;
                     }
                 }
             }
@@ -235,9 +238,10 @@ mod tests {
     fn read(page: &[u8]) -> (Vec<(String, String)>, Result<PageEnd, SecretsError>) {
         let mut found = Vec::new();
         let end = read_page(page, &mut Buffer::default(), &mut |secret: Listed| {
-            let Ok(secret) = secret else { return };
+            let Ok(secret) = secret else { return Ok(()) };
             let text = String::from_utf8(secret.docker_config.to_vec()).unwrap();
             found.push((secret.name, text));
+            Ok(())
         });
         (found, end.unwrap())
     }
