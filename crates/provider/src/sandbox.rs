@@ -143,7 +143,7 @@ fn report(step: &str, confined: Result<RulesetStatus, RulesetError>) {
     match confined {
         Ok(RulesetStatus::FullyEnforced) => debug!(step, "sandbox: fully enforced"),
         Ok(RulesetStatus::PartiallyEnforced) => {
-            debug!(step, "sandbox: enforced as far as this kernel supports it")
+            debug!(step, "sandbox: enforced as far as this kernel supports it");
         }
         Ok(RulesetStatus::NotEnforced) => debug!(step, "sandbox: not supported by this kernel"),
         Err(error) => {
