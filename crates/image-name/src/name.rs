@@ -1,4 +1,4 @@
-//! The name of a repository, in full.
+//! The full name of a repository.
 //!
 //! Agrees with `ParseNormalizedNamed` and `ParseNamed` of containers/image's
 //! `docker/reference`; the grammar behind them is in
@@ -16,9 +16,8 @@ pub const OFFICIAL_PATH: &str = "library";
 
 /// A repository name in full: `host[:port]/path`, without tag and digest.
 ///
-/// Always has a host and a path, none of them empty; at most 255 bytes long.
-/// Docker Hub is `docker.io`, its official images are below
-/// `docker.io/library`.
+/// Always has a host and a path, neither of them empty; at most 255 bytes long. Docker
+/// Hub is `docker.io`, its official images are below `docker.io/library`.
 ///
 /// ```
 /// use image_name::ImageName;
@@ -46,13 +45,12 @@ impl ImageName {
         Ok(Self(parts.name.to_owned()))
     }
 
-    /// Parses a reference whose name is in full already; a tag or digest is checked and
-    /// dropped.
+    /// Parses a reference with a full name; a tag or digest is checked and dropped.
     ///
     /// The result is that of `reference.ParseNamed(..).Name()`.
     ///
     /// # Errors
-    /// The string is not such a reference.
+    /// The string is not a reference with a full name.
     pub fn parse_named(reference: &str) -> Result<Self, ImageNameError> {
         let problem = |problem| ImageNameError::new(reference, problem);
         parse_named(reference)
@@ -60,10 +58,10 @@ impl ImageName {
             .map_err(problem)
     }
 
-    /// Parses a name that is in full already, and has no tag and no digest.
+    /// Parses a full name without tag and digest.
     ///
     /// # Errors
-    /// The string is not such a name.
+    /// The string is not a full name.
     pub fn parse_canonical(name: &str) -> Result<Self, ImageNameError> {
         let problem = |problem| ImageNameError::new(name, problem);
         let parts = parse_named(name).map_err(problem)?;
@@ -78,7 +76,7 @@ impl ImageName {
         &self.0
     }
 
-    /// The host, with its port where it has one.
+    /// The host, with its port if there is one.
     ///
     /// The grammar accepts some names whose first component is not a host name, such as
     /// `a.b_c/d`. containers/image returns an empty domain for them; this is the first
@@ -124,7 +122,7 @@ fn parse_named(reference: &str) -> Result<Reference<'_>, NameProblem> {
     }
 }
 
-/// Adds the host and, on Docker Hub, `library/` to a reference without.
+/// Adds the host, and on Docker Hub `library/`, to a reference that lacks them.
 ///
 /// Agrees with `splitDockerDomain`.
 fn complete(reference: &str) -> Result<Cow<'_, str>, NameProblem> {
@@ -167,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn canonical_names_are_taken_as_they_are() {
+    fn canonical_names_are_not_completed() {
         let id = "0123456789abcdef".repeat(4);
         for (name, expected) in [
             ("docker.io/library/nginx", None),
@@ -185,10 +183,10 @@ mod tests {
                 "user/app",
                 Some("short for \"docker.io/user/app\", which must be spelled out here"),
             ),
-            ("a.b/c:1", Some("no tag or digest may stand here")),
+            ("a.b/c:1", Some("a tag or digest is not allowed here")),
             (
                 &format!("a.b/c@sha256:{id}"),
-                Some("no tag or digest may stand here"),
+                Some("a tag or digest is not allowed here"),
             ),
             ("a.b/C", Some("the repository must be lower case")),
             ("a.b/", Some("malformed")),

@@ -1,14 +1,13 @@
-//! The grammar of image references: what a domain, a path component, a tag and
-//! a digest look like.
+//! The grammar of image references: domains, path components, tags and digests.
 //!
-//! Agrees with `docker/reference` of containers/image (`Parse` and its
-//! regular expressions), with no regular expression. It does not complete
-//! short names; [`ImageName`](crate::ImageName) does.
+//! Agrees with `docker/reference` of containers/image (`Parse` and its regular
+//! expressions), but has no regular expressions. It does not complete short names;
+//! [`ImageName`](crate::ImageName) does.
 
 /// The longest repository name, host included, in bytes.
 const MAX_NAME: usize = 255;
 
-/// The part of an unusable name that an error quotes, in characters.
+/// The most characters of an invalid name that an error quotes.
 const MAX_QUOTED: usize = 256;
 
 /// The error of a string that is not an image name.
@@ -53,22 +52,22 @@ pub enum NameProblem {
     /// 64 hexadecimal digits are an image ID, not a name.
     #[error("64 hexadecimal digits are an image ID")]
     Identifier,
-    /// The name is short, where it must be in full.
+    /// The name is short where a full name is required.
     #[error("short for {canonical:?}, which must be spelled out here")]
     NotCanonical {
         /// The name in full.
         canonical: String,
     },
     /// There is a tag or a digest where only a name is allowed.
-    #[error("no tag or digest may stand here")]
+    #[error("a tag or digest is not allowed here")]
     TagOrDigest,
 }
 
-/// An image reference in its parts, with nothing completed.
+/// The parts of an image reference, not completed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Reference<'s> {
-    /// The name as it was written, domain included where there is one.
+    /// The name as it was written, with the domain if there is one.
     pub name: &'s str,
     /// The first component of the name if it is `host[:port]` and another one follows.
     pub domain: Option<&'s str>,

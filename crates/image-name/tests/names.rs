@@ -1,4 +1,4 @@
-//! Names against the answers of containers/image 5.38, and input of any kind.
+//! Names compared with the results of containers/image 5.38, and arbitrary input.
 
 use image_name::ImageName;
 use proptest::prelude::*;

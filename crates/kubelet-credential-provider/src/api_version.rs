@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 /// A version of `credentialprovider.kubelet.k8s.io`.
 ///
-/// Requests and responses are the same in all of them, but that only [`V1`](Self::V1)
+/// Requests and responses are the same in all versions, except that only [`V1`](Self::V1)
 /// has service account tokens and annotations.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ApiVersion {
@@ -18,13 +18,13 @@ pub enum ApiVersion {
     V1Alpha1,
 }
 
-/// The text is not a version that kubelet knows.
+/// The text is not a version that kubelet supports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a version of credentialprovider.kubelet.k8s.io")]
 pub struct UnknownApiVersion;
 
 impl ApiVersion {
-    /// All versions that kubelet knows, newest first.
+    /// All versions that kubelet supports, newest first.
     pub const ALL: [Self; 3] = [Self::V1, Self::V1Beta1, Self::V1Alpha1];
 
     /// The version with its group, as in `apiVersion`.

@@ -9,7 +9,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GoDuration(i64);
 
-/// The text is not a duration, or is longer than 292 years.
+/// The text is not a duration, or is longer than about 292 years.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a duration such as 500ms, 45s, 1m30s or 24h")]
 pub struct InvalidDuration;
@@ -27,11 +27,11 @@ const UNITS: [(&str, u64); 8] = [
     ("h", 3_600 * 1_000_000_000),
 ];
 
-/// One more than the largest duration, and the negation of the smallest.
+/// The largest duration plus one, which is the negation of the smallest.
 const LIMIT: u64 = 1 << 63;
 
 impl GoDuration {
-    /// No time at all: `0s`.
+    /// The empty duration, `0s`.
     pub const ZERO: Self = Self(0);
 
     /// The duration in nanoseconds.
@@ -49,7 +49,7 @@ impl FromStr for GoDuration {
 }
 
 impl fmt::Display for GoDuration {
-    /// As Go prints it: `1h0m0.5s`, `1.5ms`, `0s`.
+    /// Prints as Go does: `1h0m0.5s`, `1.5ms`, `0s`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let nanoseconds = self.0.unsigned_abs();
         if self.0 < 0 {
@@ -117,7 +117,7 @@ fn parse(text: &str) -> Option<i64> {
     }
 }
 
-/// The number and unit that a text begins with, and what follows them.
+/// The number and unit at the beginning of a text, and the rest of the text.
 fn leading_part(text: &str) -> Option<(u64, &str)> {
     let (whole, rest) = split_digits(text);
     let (fraction, rest) = match rest.strip_prefix('.') {
@@ -139,8 +139,8 @@ fn leading_part(text: &str) -> Option<(u64, &str)> {
     Some((part, rest))
 }
 
-/// The nanoseconds of a fraction of a unit, rounded as in Go, whose floating-point
-/// number also decides what digits beyond the nanosecond do.
+/// The nanoseconds of a fraction of a unit. Digits beyond the nanosecond are rounded as
+/// by Go's floating-point arithmetic.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn only_durations_that_are_not_negative_are_rusts() {
+    fn only_durations_that_are_not_negative_can_be_converted() {
         for (text, expected) in [
             ("1.5h", Ok(Duration::from_secs(5400))),
             ("0", Ok(Duration::ZERO)),
@@ -231,7 +231,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_printed_is_read_back(nanoseconds: i64) {
+        fn a_printed_duration_is_read_back(nanoseconds: i64) {
             let duration = GoDuration(nanoseconds);
             prop_assert_eq!(duration.to_string().parse(), Ok(duration));
         }

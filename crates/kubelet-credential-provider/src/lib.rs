@@ -11,5 +11,5 @@ pub use duration::{GoDuration, InvalidDuration};
 pub use request::{Request, RequestError};
 pub use response::{Auth, CacheKeyType, Response, ResponseError};
 
-/// The API version with tokens, and the newest one.
+/// The newest API version, and the only one with tokens.
 pub const API_VERSION: &str = ApiVersion::V1.as_str();

@@ -9,18 +9,18 @@ use serde::{Deserialize, Serialize};
 use crate::{API_VERSION, ApiVersion};
 
 const KIND: &str = "CredentialProviderRequest";
-/// The most characters of a field that an error holds.
+/// The most characters of a field that an error contains.
 const MAX_SHOWN: usize = 300;
 
-/// What kubelet asks a provider.
+/// kubelet's request to a provider.
 ///
 /// `Debug` leaves the token out.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Request {
     /// The image that is pulled, without tag and digest.
     pub image: String,
-    /// The token of the pod's service account, where the provider is configured to get
-    /// one and the pod has one.
+    /// The token of the pod's service account, if the provider is configured to get one
+    /// and the pod has one.
     pub service_account_token: Option<Wiped<String>>,
     /// The annotations of the service account that the provider is configured to get.
     pub service_account_annotations: BTreeMap<String, String>,
@@ -29,13 +29,13 @@ pub struct Request {
 /// Why a text is not a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
-    /// Not JSON, or of another shape.
+    /// It is not JSON, or has another shape.
     #[error("decode the {KIND}")]
     Malformed(#[source] DecodeError),
-    /// Another object; its kind, cut to 300 characters.
+    /// It is another object; its kind, cut to 300 characters.
     #[error("kind is {0:?}, expected {KIND:?}")]
     Kind(String),
-    /// Another version of the API, cut to 300 characters.
+    /// It has another version of the API, cut to 300 characters.
     #[error("apiVersion is {0:?}, expected {API_VERSION:?}")]
     ApiVersion(String),
 }
@@ -63,8 +63,8 @@ struct Read {
 }
 
 impl Request {
-    /// Reads a request of version `v1`. Fields that are not known are ignored, so that a
-    /// newer kubelet is understood.
+    /// Parses a request of version `v1`. Unknown fields are ignored, so that requests of
+    /// newer kubelets can be read.
     ///
     /// # Errors
     /// [`RequestError`].
@@ -99,7 +99,7 @@ impl Request {
             service_account_token: self.service_account_token.as_deref().map(String::as_str),
             service_account_annotations: &self.service_account_annotations,
         };
-        // Text and a map of it always have a JSON form.
+        // Strings and maps of strings can always be written as JSON.
         Wiped::new(serde_json::to_vec(&written).unwrap_or_default())
     }
 }
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_request_is_refused_and_not_quoted() {
+    fn text_that_is_not_a_request_is_refused_and_not_quoted() {
         for (json, expected) in [
             ("{}", "kind is \"\", expected \"CredentialProviderRequest\""),
             ("[]", "decode the CredentialProviderRequest"),

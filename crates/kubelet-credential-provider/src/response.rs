@@ -10,23 +10,24 @@ use crate::{API_VERSION, ApiVersion, GoDuration};
 
 const KIND: &str = "CredentialProviderResponse";
 
-/// What a provider answers.
+/// The response of a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
-    /// Which images kubelet uses the answer for again.
+    /// The images for which kubelet uses the cached response.
     pub cache_key_type: CacheKeyType,
-    /// For how long. 0 is not at all; `None` leaves it to the configuration.
+    /// How long kubelet caches it. With 0 it is not cached; `None` leaves the duration to
+    /// the configuration.
     pub cache_duration: Option<GoDuration>,
-    /// Logins by the images they are for, written like `matchImages`.
+    /// The logins, by patterns of images written as in `matchImages`.
     pub auth: BTreeMap<String, Auth>,
 }
 
-/// Which images kubelet uses an answer for again.
+/// The images for which kubelet uses a cached response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CacheKeyType {
-    /// The image that was asked for.
+    /// The image of the request.
     Image,
-    /// All of the same registry.
+    /// All images of the same registry.
     Registry,
     /// All.
     Global,
@@ -41,16 +42,16 @@ pub struct Auth {
     pub password: Wiped<String>,
 }
 
-/// Why kubelet would refuse an answer.
+/// Why kubelet would refuse a response.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ResponseError {
-    /// Not JSON, of another shape, or with a field that is not known.
+    /// It is not JSON, has another shape, or has an unknown field.
     #[error("decode the {KIND}")]
     Malformed(#[source] DecodeError),
-    /// Another object.
+    /// It is another object.
     #[error("kind is not {KIND:?}")]
     Kind,
-    /// Another version of the API than that of the request.
+    /// It has another version of the API than the request.
     #[error("apiVersion is not \"{0}\"")]
     ApiVersion(ApiVersion),
     /// `cacheKeyType` is missing or not one of the three.
@@ -96,7 +97,7 @@ struct ReadAuth {
 }
 
 impl Response {
-    /// Reads an answer to a request of that version as kubelet does: strictly.
+    /// Parses the response to a request of that version strictly, as kubelet does.
     ///
     /// # Errors
     /// [`ResponseError`].
@@ -127,7 +128,7 @@ impl Response {
         })
     }
 
-    /// The answer to a request of version `v1`, as one line of JSON.
+    /// The response to a request of version `v1`, as one line of JSON.
     pub fn to_json(&self) -> Wiped<Vec<u8>> {
         let auth = self.auth.iter().map(|(image, auth)| {
             let (username, password) = (auth.username.as_str(), auth.password.as_str());
@@ -140,7 +141,7 @@ impl Response {
             cache_duration: self.cache_duration,
             auth: auth.collect(),
         };
-        // Text and maps of it always have a JSON form.
+        // Strings and maps of strings can always be written as JSON.
         Wiped::new(serde_json::to_vec(&written).unwrap_or_default())
     }
 }
@@ -187,7 +188,7 @@ mod tests {
     const GOOD: &str = r#"{"kind":"CredentialProviderResponse","apiVersion":"credentialprovider.kubelet.k8s.io/v1","cacheKeyType":"Image","cacheDuration":"1m0s","auth":{"a.test":{"username":"u","password":"hunter2"}}}"#;
 
     #[test]
-    fn a_response_is_read_and_written_as_these_bytes() {
+    fn a_response_is_written_as_these_bytes_and_read_back() {
         let response = Response::parse(GOOD.as_bytes(), ApiVersion::V1).unwrap();
         let expected = Response {
             cache_key_type: CacheKeyType::Image,
@@ -215,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn nulls_are_what_they_are_in_go() {
+    fn nulls_are_read_as_in_go() {
         let auth = r#"{"a.test":{"username":"u","password":"hunter2"}}"#;
         for (text, logins) in [
             (GOOD.replace(auth, "null"), 0),
@@ -229,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn what_kubelet_refuses_is_refused_and_not_quoted() {
+    fn responses_that_kubelet_refuses_are_refused_and_not_quoted() {
         for (from, to, expected) in [
             ("CredentialProviderResponse", "hunter2", "kind is not"),
             ("k8s.io/v1", "k8s.io/v1beta1", "apiVersion is not"),

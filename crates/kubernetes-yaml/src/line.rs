@@ -1,15 +1,16 @@
-//! Where lines end in YAML 1.1.
+//! The line breaks of YAML 1.1.
 
-/// The characters that end a line; a carriage return and a line feed end one.
+/// The characters that end a line; a carriage return with a line feed after it ends one
+/// line.
 pub const LINE_BREAKS: [char; 5] = ['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}'];
 
-/// The text without the line break at its end; `None` where it has none.
+/// The text without the line break at its end; `None` if there is none.
 pub(crate) fn strip_line_break(text: &str) -> Option<&str> {
     text.strip_suffix("\r\n")
         .or_else(|| text.strip_suffix(LINE_BREAKS))
 }
 
-/// The start of the line after that of a byte.
+/// The offset of the line after the one of a byte.
 pub fn next_line(text: &str, offset: usize) -> usize {
     let rest = text.get(offset..).unwrap_or_default();
     let Some(at) = rest.find(LINE_BREAKS) else {
@@ -24,7 +25,7 @@ pub fn next_line(text: &str, offset: usize) -> usize {
     offset + at + length
 }
 
-/// The line of a byte before it.
+/// The part of a byte's line that precedes the byte.
 pub fn line_before(text: &str, offset: usize) -> &str {
     let before = text.get(..offset).unwrap_or_default();
     before.rsplit(LINE_BREAKS).next().unwrap_or_default()

@@ -1,5 +1,5 @@
-//! A document as a tree with the place of each part in the text, so that a
-//! part can be named in a message, and replaced without touching the rest.
+//! A document as a tree. Each node has its position in the text, so that messages can
+//! name its line, and it can be replaced without touching the rest.
 
 use std::fmt;
 use std::ops::Range;
@@ -10,35 +10,34 @@ use serde_json::{Map, Value as Json};
 use crate::line::{line_before, line_of};
 use crate::number::number;
 
-/// How deep a document may be nested.
+/// The deepest nesting of a document.
 pub const MAX_DEPTH: usize = 64;
 
-/// A value and its place in the text.
+/// A value and its position in the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
     /// The value.
     pub value: Value,
-    /// Its bytes in the text: a block collection from its first key or item to
-    /// the end of its last one, everything else as written; empty where nothing
-    /// is written.
+    /// Its bytes in the text. A block collection extends from its first key or item to
+    /// the end of its last one. Empty if nothing is written for the value.
     pub span: Range<usize>,
     /// How a collection is written.
     pub style: Style,
-    /// Whether it has a YAML anchor or comes from one, so that editing it here
-    /// would change another place, or need another place to change.
+    /// Whether it has a YAML anchor or comes from one, so that an edit here would affect
+    /// another place of the text.
     pub shared: bool,
 }
 
 /// How a collection is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
-    /// By indentation; also what is not a collection.
+    /// By indentation; also used for values that are not collections.
     Block,
-    /// With brackets or braces, as all of JSON is.
+    /// With brackets or braces, as everything in JSON.
     Flow,
 }
 
-/// What Kubernetes takes a node for. `Debug` shows the kind alone, since a value may be a
+/// A value as Kubernetes reads it. `Debug` shows only the kind, since a value may be a
 /// secret.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Value {
@@ -52,7 +51,7 @@ pub enum Value {
     String(Wiped<String>),
     /// A list.
     Sequence(Vec<Node>),
-    /// An object, its keys in file order, perhaps more than once.
+    /// An object, with its keys in file order, repeated ones included.
     Mapping(Vec<Entry>),
 }
 
@@ -67,11 +66,11 @@ pub struct Entry {
     pub value: Node,
 }
 
-/// Why a text is not a document.
+/// The error of a text that is not a document.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} at line {line} column {column}")]
 pub struct SyntaxError {
-    /// What is wrong; holds nothing of the text.
+    /// What is wrong; contains nothing of the text.
     pub what: String,
     /// The line, from 1.
     pub line: usize,
@@ -80,7 +79,7 @@ pub struct SyntaxError {
 }
 
 impl SyntaxError {
-    /// An error at a byte of a text; `what` holds nothing of the text.
+    /// An error at a byte of a text; `what` must contain nothing of the text.
     pub fn at(what: impl Into<String>, text: &str, offset: usize) -> Self {
         Self {
             what: what.into(),
@@ -100,18 +99,18 @@ impl Node {
     }
 
     /// The value under a key of a mapping, the last one of that name, which is the one
-    /// that go-yaml takes.
+    /// that go-yaml uses.
     pub fn last(&self, key: &str) -> Option<&Self> {
         let mut entries = self.entries().iter().rev();
         let entry = entries.find(|entry| entry.key == key)?;
         Some(&entry.value)
     }
 
-    /// The value of a field such as `providers[0].name`, or the innermost one that is
-    /// there of those it is in.
+    /// The value of a field such as `providers[0].name`; if it does not exist, the
+    /// innermost existing value on the way to it.
     pub fn at(&self, field: &str) -> &Self {
         let mut node = self;
-        // A list's name, then the numbers in its brackets.
+        // The name of a list, then the numbers in its brackets.
         for step in field.split(['.', '[']) {
             let next = match step.strip_suffix(']') {
                 Some(index) => index
@@ -126,7 +125,7 @@ impl Node {
         node
     }
 
-    /// The entries of a mapping; none of anything else.
+    /// The entries of a mapping; empty for other values.
     pub fn entries(&self) -> &[Entry] {
         match &self.value {
             Value::Mapping(entries) => entries,
@@ -138,7 +137,7 @@ impl Node {
         }
     }
 
-    /// The items of a list; none of anything else.
+    /// The items of a list; empty for other values.
     pub fn items(&self) -> &[Self] {
         match &self.value {
             Value::Sequence(items) => items,
@@ -150,7 +149,7 @@ impl Node {
         }
     }
 
-    /// The text of a string.
+    /// The text, if the value is a string.
     pub fn as_str(&self) -> Option<&str> {
         match &self.value {
             Value::String(text) => Some(text),
@@ -162,7 +161,7 @@ impl Node {
         }
     }
 
-    /// Whether it is true or false.
+    /// The boolean, if the value is one.
     pub fn as_bool(&self) -> Option<bool> {
         match self.value {
             Value::Bool(value) => Some(value),
@@ -174,10 +173,10 @@ impl Node {
         }
     }
 
-    /// The node of this text as JSON. Numbers that JSON does not have are null.
+    /// The node of this text as JSON. Numbers that JSON cannot represent are null.
     ///
     /// # Errors
-    /// An object has a key twice.
+    /// An object has a repeated key.
     pub fn to_json(&self, text: &str) -> Result<Json, SyntaxError> {
         Ok(match &self.value {
             Value::Null => Json::Null,
@@ -194,7 +193,7 @@ impl Node {
                     let value = entry.value.to_json(text)?;
                     if object.insert(entry.key.clone(), value).is_some() {
                         let start = entry.key_span.start;
-                        return Err(SyntaxError::at("a key that is there twice", text, start));
+                        return Err(SyntaxError::at("a repeated key", text, start));
                     }
                 }
                 Json::Object(object)
@@ -202,21 +201,21 @@ impl Node {
         })
     }
 
-    /// Whether this or anything in it is [`shared`](Self::shared).
+    /// Whether this node or any node in it is [`shared`](Self::shared).
     pub fn has_shared(&self) -> bool {
         self.shared
             || self.items().iter().any(Self::has_shared)
             || self.entries().iter().any(|entry| entry.value.has_shared())
     }
 
-    /// How many nodes this is, keys not counted.
+    /// The number of nodes, keys not counted.
     pub(crate) fn count(&self) -> usize {
         let items = self.items().iter();
         let values = self.entries().iter().map(|entry| &entry.value);
         1 + items.chain(values).map(Self::count).sum::<usize>()
     }
 
-    /// Marks this and everything in it as shared.
+    /// Marks this node and all nodes in it as shared.
     pub(crate) fn share(&mut self) {
         self.shared = true;
         match &mut self.value {
@@ -228,7 +227,7 @@ impl Node {
 }
 
 impl Value {
-    /// What it is, for messages: `a string`, `an object`.
+    /// The kind of value, for messages: `a string`, `an object`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",

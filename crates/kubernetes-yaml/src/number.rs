@@ -1,8 +1,8 @@
-//! Numbers as go-yaml and JSON have them.
+//! Numbers of go-yaml, as JSON.
 
 use serde_json::{Number, Value as Json};
 
-/// A number of YAML as JSON; null where JSON does not have it.
+/// A number of YAML as JSON; null if JSON cannot represent it.
 pub(crate) fn number(written: &str) -> Json {
     let digits = written.replace('_', "");
     let float = || Number::from_f64(digits.parse().ok()?);

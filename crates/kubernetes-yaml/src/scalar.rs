@@ -1,4 +1,4 @@
-//! What a scalar of YAML is, by its tag and text: `resolve` of go-yaml v2.
+//! The value of a YAML scalar by its tag and text, as in `resolve` of go-yaml v2.
 
 use base64::Engine;
 use base64::alphabet::STANDARD;
@@ -13,7 +13,7 @@ const CORE: &str = "tag:yaml.org,2002:";
 const BASE64: GeneralPurpose =
     GeneralPurpose::new(&STANDARD, PAD.with_decode_allow_trailing_bits(true));
 
-/// The value of a scalar; `is_plain` where it has no quotes.
+/// The value of a scalar; `is_plain` if it has no quotes.
 ///
 /// # Errors
 /// The text is not of the type that its tag names.
@@ -38,8 +38,8 @@ pub(crate) fn resolve(
             Err("a value that is not of the type its tag names")
         }
         (Some("binary"), _) => binary(text).ok_or("a value that is not base64, as its tag names"),
-        (Some("timestamp"), _) => Err("a value with a tag that is not read here"),
-        // Also tags of other schemas.
+        (Some("timestamp"), _) => Err("a value with a tag that is not supported"),
+        // This includes tags of other schemas.
         _ => Ok(string(text)),
     }
 }
@@ -55,7 +55,7 @@ fn binary(mut text: String) -> Option<Value> {
     Some(string(String::from_utf8_lossy(&decoded).into_owned()))
 }
 
-/// What a plain scalar is without a tag.
+/// The type of a plain scalar without a tag.
 enum Plain {
     Null,
     Bool(bool),
@@ -101,8 +101,8 @@ impl Plain {
     }
 }
 
-/// Whether every underscore is between two digits, as Go demands of a number that
-/// begins with its point; elsewhere YAML ignores them.
+/// Whether every underscore is between two digits, as Go requires in a number that begins
+/// with a decimal point; elsewhere YAML ignores underscores.
 fn are_between_digits(text: &str) -> bool {
     let mut parts = text.split('_').peekable();
     let mut is_first = true;
@@ -117,7 +117,8 @@ fn are_between_digits(text: &str) -> bool {
     true
 }
 
-/// Digits, perhaps with a point and an exponent, and not beyond 64 bits.
+/// Whether a text is digits, optionally with a decimal point and an exponent, that fit 64
+/// bits.
 fn is_float(text: &str) -> bool {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let is_decimal = unsigned
@@ -131,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_words_are_what_go_yaml_takes_them_for() {
+    fn plain_scalars_have_the_types_of_go_yaml() {
         for (kind, words) in [
             (
                 "number",

@@ -1,7 +1,7 @@
 //! The configuration: all files merged, and the lookups in it.
 //!
-//! Agrees with `tryUpdatingCache`, `updateWithConfigurationFrom` and `FindRegistry`.
-//! Pure; the files are read in [`load`](crate::load).
+//! Agrees with `tryUpdatingCache`, `updateWithConfigurationFrom` and `FindRegistry`. Does
+//! no I/O; the files are read in [`load`](crate::load).
 
 use std::{
     cmp::{Ordering, Reverse},
@@ -19,7 +19,7 @@ use crate::{
     short_name_mode::ShortNameMode,
 };
 
-/// The credential helper that means the auth files, and the default.
+/// The credential helper that stands for the auth files; the default.
 const AUTH_FILE_HELPER: &str = "containers-auth.json";
 
 /// A file that has been read.
@@ -42,11 +42,11 @@ pub struct Config {
     credential_helpers: Vec<String>,
     short_name_mode: ShortNameMode,
     additional_layer_store_auth_helper: Option<String>,
-    /// Of the files that have any, in the order they count.
+    /// The aliases of each file that has any, lowest precedence first.
     aliases: Vec<Aliases>,
 }
 
-/// A configuration to which files are still added.
+/// A configuration while files are added to it.
 #[derive(Debug, Default)]
 pub(crate) struct Draft {
     files: Vec<PathBuf>,
@@ -60,7 +60,7 @@ pub(crate) struct Draft {
 }
 
 impl Source {
-    /// Content with a name.
+    /// A file with this name and content.
     pub fn new(path: impl Into<PathBuf>, content: impl Into<Vec<u8>>) -> Self {
         Self {
             path: path.into(),
@@ -70,8 +70,8 @@ impl Source {
 }
 
 impl Config {
-    /// Merges files that have been read already, drop-ins in order of precedence, lowest
-    /// first.
+    /// Merges files that have been read already. The drop-ins are in order of precedence,
+    /// lowest first.
     ///
     /// [`Config::load`] finds and reads them.
     ///
@@ -88,19 +88,19 @@ impl Config {
         Ok(draft.finish(Vec::new()))
     }
 
-    /// The files that were read, lowest precedence first. Empty if there was none.
+    /// The files that were read, lowest precedence first; empty if there were none.
     pub fn files(&self) -> &[PathBuf] {
         &self.files
     }
 
-    /// The default directories and main files that were left out because the process may
-    /// not look at them; see [`Denied::LeaveOut`](crate::Denied::LeaveOut).
+    /// The default directories and main files that were left out because the process has
+    /// no permission to read them; see [`Denied::LeaveOut`](crate::Denied::LeaveOut).
     pub fn denied(&self) -> &[PathBuf] {
         &self.denied
     }
 
-    /// Where the main file uses the first version of the format, which
-    /// containers/image refuses since 5.40.
+    /// The place where the main file uses the first version of the format, which
+    /// containers/image refuses since 5.40; `None` if it does not.
     pub fn v1(&self) -> Option<&Origin> {
         self.v1.as_ref()
     }
@@ -110,17 +110,17 @@ impl Config {
         &self.registries
     }
 
-    /// The registry with the longest prefix of a name; of two wildcards or
-    /// other prefixes as long as each other, the first in byte order.
+    /// The registry with the longest prefix of a name. Of prefixes of the same length,
+    /// wildcards included, the first in byte order is used.
     ///
-    /// The name is a host, a repository or a reference, in full. It need not
-    /// be a valid image name.
+    /// The name is a host, a full repository name or a full reference. It need not be a
+    /// valid image name.
     pub fn find_registry(&self, name: &str) -> Option<&Registry> {
         self.candidates(name)
             .min_by(|one, other| precedence(one).cmp(&precedence(other)))
     }
 
-    /// All registries whose prefix matches a name: the one that applies first, then those
+    /// All registries whose prefix matches a name: first the one that applies, then those
     /// with shorter prefixes. Prefixes of one length are in byte order.
     ///
     /// The first is the result of [`find_registry`](Self::find_registry); the others have
@@ -157,7 +157,8 @@ impl Config {
         exact.chain(wildcards).filter(matches)
     }
 
-    /// The registry whose prefix compares as equal; prefixes are in byte order.
+    /// The registry whose prefix compares as equal; registries are sorted by the bytes of
+    /// their prefixes.
     fn search(&self, compare: impl Fn(&str) -> Ordering) -> Option<&Registry> {
         let found = self
             .registries
@@ -165,19 +166,19 @@ impl Config {
         self.registries.get(found.ok()?)
     }
 
-    /// The registries, as `host[:port]`, in which names without a registry are looked
-    /// for, in order.
+    /// The registries, as `host[:port]`, in which names without a registry are searched,
+    /// in order.
     pub fn unqualified_search_registries(&self) -> &[String] {
         &self.unqualified_search_registries
     }
 
-    /// Where credentials are looked for, in order; `containers-auth.json`, the default,
-    /// means the auth files. Never empty.
+    /// The places where credentials are searched, in order; `containers-auth.json`, the
+    /// default, stands for the auth files. Never empty.
     pub fn credential_helpers(&self) -> &[String] {
         &self.credential_helpers
     }
 
-    /// What to do with names that have no registry.
+    /// How names without a registry are treated.
     pub fn short_name_mode(&self) -> ShortNameMode {
         self.short_name_mode
     }
@@ -205,7 +206,7 @@ impl Config {
     }
 }
 
-/// What is before each `/`, `:` and `@` of a name.
+/// The parts of a name that end before a `/`, `:` or `@`.
 fn parts(name: &str) -> impl Iterator<Item = &str> {
     let ends = name.match_indices(['/', ':', '@']);
     ends.filter_map(|(end, _)| name.get(..end))
@@ -291,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn drop_ins_replace_what_they_name() {
+    fn drop_ins_replace_the_settings_that_they_have() {
         let config = parse(
             "unqualified-search-registries = [\"a.b\"]\n\
              credential-helpers = [\"one\"]\n\
@@ -347,7 +348,7 @@ mod tests {
         for (name, expected) in [
             ("a.b.c/d/e", Some("a.b.c/d")),
             ("a.b.c/d", Some("a.b.c/d")),
-            // As long as "a.b.c", and before it in byte order.
+            // This is as long as "a.b.c", and precedes it in byte order.
             ("a.b.c/e", Some("*.b.c")),
             ("x.b.c/d", Some("*.b.c")),
             ("x/d", None),
@@ -359,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn all_registries_of_a_name_are_listed_the_one_that_counts_first() {
+    fn all_registries_of_a_name_are_listed_with_the_applied_one_first() {
         let config = parse(
             "[[registry]]\nlocation = \"a.b.c\"\n[[registry]]\nprefix = \"*.b.c\"\n\
              [[registry]]\nprefix = \"*.c\"\n[[registry]]\nlocation = \"a.b.c/d\"\n\

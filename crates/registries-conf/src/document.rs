@@ -1,8 +1,8 @@
-//! One file as it was written: which keys the format has, and their types.
+//! The content of one file as it was written: the keys of the format, and their types.
 //!
-//! Contains the keys of `V2RegistriesConf` and `V1RegistriesConf`, and no rule about
-//! their values; unknown keys are ignored. An absent value differs from an empty one only
-//! where containers/image makes that difference.
+//! This module has the keys of `V2RegistriesConf` and `V1RegistriesConf`, and no rules
+//! about their values. Unknown keys are ignored. A missing value differs from an empty
+//! one only where it does in containers/image.
 
 use toml::de::DeTable;
 
@@ -14,8 +14,8 @@ use crate::{
     v1::V1,
 };
 
-/// What BurntSushi/toml skips at the beginning of a file. The file must be UTF-8 all the
-/// same.
+/// The byte order marks that BurntSushi/toml skips at the beginning of a file. The file
+/// must be UTF-8 nevertheless.
 const BYTE_ORDER_MARKS: [&[u8]; 3] = [b"\xef\xbb\xbf", b"\xfe\xff", b"\xff\xfe"];
 
 /// The content of one file.
@@ -35,7 +35,7 @@ impl Document {
         with_root(content, Self::decode)
     }
 
-    /// Whether the file has anything in the v2 format, even an empty list.
+    /// Whether the file has any key of the v2 format, even with an empty list.
     pub(crate) fn has_v2(&self) -> bool {
         self.registries.is_some()
             || self.unqualified_search_registries.is_some()
@@ -82,7 +82,7 @@ pub(crate) fn with_root<T>(
         let line = valid.split(|byte| *byte == b'\n').count();
         Refusal::new(line, Invalid::NotUtf8)
     })?;
-    // `toml` would skip a second one.
+    // `toml` would skip a second mark.
     if text.starts_with('\u{feff}') {
         let message = "two byte order marks".to_owned();
         return Err(Refusal::new(1, Invalid::NotToml { message }));
@@ -99,7 +99,7 @@ pub(crate) fn with_root<T>(
     decode(Table::root(tree.get_ref(), &lines)?)
 }
 
-/// The entries of `[aliases]`: a map, so its keys are taken as they are.
+/// The entries of `[aliases]`, which is a map, so its keys are not folded.
 fn aliases(table: Table<'_>) -> Result<Vec<(Text, Text)>, Refusal> {
     table
         .nodes()
@@ -141,7 +141,7 @@ mod tests {
                 "unknown keys of any type",
                 b"x = 1\ny = [{z = 1979-05-27}]\n[registry2]\n",
             ),
-            ("aliases that are no table", b"aliases = 5"),
+            ("aliases that are not a table", b"aliases = 5"),
             (
                 "integers that fit",
                 b"x = 9223372036854775807\ny = -9223372036854775808",

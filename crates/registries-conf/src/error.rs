@@ -10,7 +10,7 @@ use image_name::ImageNameError;
 
 /// A configuration that could not be read or that containers/image refuses.
 ///
-/// Every message is one line; what comes from a file is quoted and escaped.
+/// Every message is one line; text from files is quoted and escaped.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -22,7 +22,7 @@ pub enum Error {
         /// The system's error.
         source: io::Error,
     },
-    /// A file is longer than any sensible configuration.
+    /// A file is longer than the limit.
     #[error("read {}: longer than {limit} bytes", shown(path))]
     TooLarge {
         /// The file.
@@ -44,7 +44,7 @@ pub enum Error {
 
 /// Why the content of a file is refused.
 ///
-/// A case for each check of containers/image's `sysregistriesv2`.
+/// There is one case for each check of containers/image's `sysregistriesv2`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Invalid {
@@ -57,7 +57,7 @@ pub enum Invalid {
         /// The TOML parser's message.
         message: String,
     },
-    /// The file nests arrays, tables or dotted keys without end.
+    /// The file nests arrays, tables or dotted keys too deeply.
     #[error("nested too deeply")]
     NestedTooDeeply,
     /// A number, of any key, does not fit 64 bits.
@@ -146,10 +146,10 @@ pub enum Invalid {
         /// The value.
         value: String,
     },
-    /// Two registries of one file share a location and disagree about it.
+    /// Two registries of one file share a location and have different settings for it.
     #[error("registry {location:?} has another {setting} setting in line {other_line}")]
     Conflict {
-        /// The location; the prefix where there is none.
+        /// The location; the prefix if there is none.
         location: String,
         /// `insecure` or `blocked`.
         setting: &'static str,
@@ -175,7 +175,7 @@ pub enum Invalid {
         error: ImageNameError,
     },
     /// The left side of an alias has a tag, a digest or a registry.
-    #[error("alias {name:?} is not a short name: no registry, tag or digest may stand in it")]
+    #[error("alias {name:?} is not a short name: a registry, tag or digest is not allowed in it")]
     AliasNotShort {
         /// The left side.
         name: String,
@@ -204,7 +204,7 @@ impl Error {
     }
 }
 
-/// A reason with its line, before it becomes an [`Error`] with the file.
+/// A reason with its line; the file is added to make it an [`Error`].
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) line: usize,

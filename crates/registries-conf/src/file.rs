@@ -1,4 +1,4 @@
-//! One file, checked: what it contributes to the configuration.
+//! The checked content of one file.
 //!
 //! Agrees with `loadConfigFile`.
 
@@ -20,11 +20,11 @@ use crate::{
 pub(crate) enum Role {
     /// `registries.conf`, which may be in the first version of the format.
     Main(V1Format),
-    /// A file that is read after it, in the second version only.
+    /// A file that is read after it, which must be in the second version.
     DropIn,
 }
 
-/// The content of one file; `None` is what the file does not set.
+/// The content of one file; settings that the file does not have are `None`.
 #[derive(Debug, Default)]
 pub(crate) struct File {
     /// The first line that is in the first version of the format.

@@ -2,8 +2,8 @@
 //!
 //! # The modules, in reading order
 //!
-//! [`search`] lists where files are looked for. [`load`] finds and reads them, and does
-//! all I/O together with [`mod@root`], which resolves paths below another root directory.
+//! [`search`] lists the search paths. [`load`] finds and reads them, and does all I/O
+//! together with [`mod@root`], which resolves paths below another root directory.
 //! [`config`] merges the files and answers lookups. One file is read in three steps:
 //! [`tree`] is the TOML with line numbers, [`document`] extracts the keys (with
 //! [`registry_table`], and [`v1`] for the old format), [`mod@file`] and [`validate`]

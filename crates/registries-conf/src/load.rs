@@ -22,17 +22,17 @@ use crate::{
     unknown::{UnknownKey, unknown_keys},
 };
 
-/// The longest file that is read. One of ten thousand registries has two
+/// The longest file that is read: 16 MiB. A file with ten thousand registries has two
 /// megabytes.
 const MAX_FILE: u64 = 16 << 20;
 
-/// The files that are there.
+/// The files that exist.
 #[derive(Debug, Default)]
 struct Found {
     main: Option<PathBuf>,
     drop_ins: Vec<PathBuf>,
     last: Option<PathBuf>,
-    /// What was left out of the default files and directories.
+    /// The default files and directories that were left out.
     denied: Vec<PathBuf>,
 }
 
@@ -52,7 +52,8 @@ impl Config {
         for path in &found.drop_ins {
             match read(root, path) {
                 Ok(content) => draft.add(path, &content, Role::DropIn)?,
-                // Removed since the directory was listed, or a link without a target.
+                // The file was removed since the directory was listed, or is a link
+                // without a target.
                 Err(error) if error.is_missing() => {}
                 Err(error) => return Err(error),
             }
@@ -80,7 +81,7 @@ impl Search {
     /// The files that exist, in the order in which they are read, without reading them.
     ///
     /// # Errors
-    /// A file or directory that cannot be looked at, or a named file that does not exist.
+    /// A file or directory that cannot be inspected, or a named file that does not exist.
     pub fn files(&self) -> Result<Vec<PathBuf>, Error> {
         let found = find(self)?;
         let exists = |path: &PathBuf| fs::metadata(resolve_below(&self.root, path)).is_ok();
@@ -162,7 +163,7 @@ fn list(search: &Search, dir: &Path) -> io::Result<Vec<PathBuf>> {
     if search.layout == Layout::V5_38 {
         here = unfollowed(&search.root, dir);
         if !fs::symlink_metadata(&here)?.is_dir() {
-            // A walk that starts at a file visits only that.
+            // A walk that starts at a file visits only that file.
             let itself = is_drop_in(dir.as_os_str()).then(|| dir.to_owned());
             return Ok(itself.into_iter().collect());
         }

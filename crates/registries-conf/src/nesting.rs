@@ -1,8 +1,8 @@
-//! A bound on nesting, checked on the tokens before a tree is built.
+//! A limit on nesting, checked on the tokens before a tree is built.
 //!
-//! The tree is walked and dropped by recursion, one level for each bracket and
-//! for each part of a dotted key: without a bound, a line of a few hundred
-//! kilobytes would overflow the stack.
+//! The tree is walked and dropped by recursion, one level for each bracket and for each
+//! part of a dotted key: without a limit, a line of a few hundred kilobytes would
+//! overflow the stack.
 
 use toml_parser::{Source, lexer::TokenKind};
 
@@ -10,7 +10,7 @@ use toml_parser::{Source, lexer::TokenKind};
 /// format needs three of each.
 const MAX_DEPTH: usize = 16;
 
-/// The offset at which a TOML text nests too deeply to build a tree of it. The
+/// The offset at which a TOML text is nested too deeply; `None` if it is not. The
 /// configuration files of containers/image and CRI-O use a few levels; the limit is 16.
 pub fn too_deep(text: &str) -> Option<usize> {
     let mut brackets = 0_usize;

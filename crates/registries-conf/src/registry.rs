@@ -1,49 +1,50 @@
-//! A `[[registry]]` of the configuration, and which names it is for.
+//! A `[[registry]]` of the configuration, and the names that it applies to.
 
 use std::{fmt, path::Path, sync::Arc};
 
 use crate::error::shown;
 
-/// A registry, its mirrors and its settings, after every check.
+/// A registry, its mirrors and its settings, all of them checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Registry {
-    /// Which names the registry is for: a name, the beginning of one up to
-    /// `/`, `:` or `@`, or `*.example.com` for the hosts below `example.com`.
+    /// The names that the registry applies to: a name, the beginning of one up to `/`,
+    /// `:` or `@`, or `*.example.com` for the hosts below `example.com`.
     pub prefix: String,
-    /// What replaces the prefix in the names that are pulled. Empty only with
-    /// a wildcard prefix, and then the names stay as they are.
+    /// The replacement of the prefix in the names that are pulled. Empty only with a
+    /// wildcard prefix, which leaves the names unchanged.
     pub location: String,
     /// Whether plain HTTP and unverified TLS are allowed at the location.
     pub insecure: bool,
-    /// Whether containers/image refuses to contact repositories of this registry: those
-    /// whose own name, after rewriting, the registry is found for. Its images may still
-    /// be pulled from mirrors.
+    /// Whether containers/image refuses to contact repositories of this registry, that
+    /// is, those whose rewritten name it applies to. Its images may still be pulled from
+    /// mirrors.
     pub blocked: bool,
-    /// Whether the mirrors are for pulls by digest only, all of them.
+    /// Whether all mirrors are for pulls by digest only.
     pub mirror_by_digest_only: bool,
-    /// The mirrors, in the order they are tried.
+    /// The mirrors, in the order in which they are tried.
     pub mirrors: Vec<Mirror>,
-    /// The table this comes from.
+    /// The place of its table.
     pub origin: Origin,
-    /// The line of the location, in the same file; the table's where there is none.
+    /// The line of the location, in the same file; the line of the table if there is
+    /// none.
     pub location_line: usize,
 }
 
 /// A mirror of a registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mirror {
-    /// What replaces the registry's prefix in the names that are pulled; never
+    /// The replacement of the registry's prefix in the names that are pulled; never
     /// empty.
     pub location: String,
     /// Whether plain HTTP and unverified TLS are allowed at the location.
     pub insecure: bool,
-    /// Which pulls the mirror is for, where the mirror itself sets it.
+    /// The pulls that use the mirror, if the mirror itself sets it.
     pub pull_from_mirror: Option<PullFromMirror>,
     /// The line of the location, in the file of the registry.
     pub location_line: usize,
 }
 
-/// Which pulls a mirror is for: `pull-from-mirror`.
+/// The pulls that use a mirror: `pull-from-mirror`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum PullFromMirror {
     /// Pulls by tag and by digest.
@@ -60,19 +61,19 @@ pub enum PullFromMirror {
 pub struct Origin {
     /// The file.
     pub file: Arc<Path>,
-    /// The line the table or entry starts in, from 1.
+    /// The line in which the table or entry starts, from 1.
     pub line: usize,
 }
 
 impl Registry {
-    /// Returns what follows the prefix, if the registry is for the name.
+    /// Returns the rest of a name after the prefix, if the prefix matches.
     ///
     /// Agrees with `refMatchingPrefix`: the prefix `example.com` also matches
     /// `example.com:5000`, which its own comments call a mistake.
     pub(crate) fn rest<'n>(&self, name: &'n str) -> Option<&'n str> {
         let rest = match self.prefix.strip_prefix('*') {
             Some(domain) if domain.starts_with('.') => {
-                // Only the first occurrence, even where a later one would match.
+                // Only the first occurrence is compared, even if a later one would match.
                 let (host, rest) = name.split_once(domain)?;
                 if host.contains('/') {
                     return None;
@@ -118,7 +119,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Whether a prefix is for the hosts below a domain.
+/// Whether a prefix is a wildcard, for the hosts below a domain.
 pub(crate) fn is_wildcard(prefix: &str) -> bool {
     prefix.starts_with("*.")
 }
@@ -151,7 +152,7 @@ mod tests {
             ("*.a.b", "xa.b/c", None),
             ("*.a.b", "x.a.bc/d", None),
             ("*.a.b", "x.y/z.a.b/c", None),
-            // A later occurrence would match; containers/image does not look for it.
+            // A later occurrence would match, but containers/image does not look for it.
             ("*.a.b", "x.a.b.a.b/c", None),
             ("*.", "x./c", Some("/c")),
             ("*", "*/c", Some("/c")),

@@ -5,7 +5,7 @@ use crate::{
     tree::{Table, Text},
 };
 
-/// A `[[registry]]` table; strings that are not there are empty.
+/// A `[[registry]]` table; missing strings are empty.
 #[derive(Debug, Default)]
 pub(crate) struct RegistryTable {
     pub(crate) line: usize,
@@ -18,7 +18,7 @@ pub(crate) struct RegistryTable {
     pub(crate) mirrors: Vec<MirrorTable>,
 }
 
-/// A `[[registry.mirror]]` table; strings that are not there are empty.
+/// A `[[registry.mirror]]` table; missing strings are empty.
 #[derive(Debug)]
 pub(crate) struct MirrorTable {
     pub(crate) line: usize,

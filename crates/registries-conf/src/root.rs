@@ -10,11 +10,11 @@ use std::{
 /// The most symbolic links on the way to a file, as in Linux.
 const MAX_LINKS: usize = 40;
 
-/// Where a path that is seen below `root` is really.
+/// The real path of `path`, for which `root` is `/`.
 ///
-/// Symbolic links are followed and stay below `root`, also absolute ones, and `..` does
-/// not lead out of it. Components that do not exist are appended as they are, and so is
-/// a link behind too many others. Below `/` the path is returned as it is.
+/// Symbolic links are followed and stay below `root`, absolute ones included, and `..`
+/// does not leave it. Missing components are appended unresolved, and so is a link after
+/// too many others. With `/` as the root the path is returned unchanged.
 pub fn resolve_below<'p>(root: &Path, path: &'p Path) -> Cow<'p, Path> {
     if root == Path::new("/") {
         return Cow::Borrowed(path);
@@ -44,7 +44,7 @@ pub fn resolve_below<'p>(root: &Path, path: &'p Path) -> Cow<'p, Path> {
     Cow::Owned(resolved)
 }
 
-/// Where a path that is seen below `root` is, with a symbolic link at its end as it is.
+/// The same, but a symbolic link at the end of the path is not followed.
 pub(crate) fn unfollowed<'p>(root: &Path, path: &'p Path) -> Cow<'p, Path> {
     match (path.parent(), path.file_name()) {
         (Some(parent), Some(name)) if root != Path::new("/") => {

@@ -1,5 +1,5 @@
-//! Where files are looked for, as plain values: nothing here touches a file or the
-//! environment of the process.
+//! The search paths, as plain values: this module reads neither files nor the environment
+//! of the process.
 //!
 //! Agrees with `newConfigWrapperWithHomeDir` of go.podman.io/image 5.38, and with
 //! `getSearchPaths` of go.podman.io/storage/pkg/configfile, which later versions use.
@@ -12,32 +12,33 @@ use std::{
 
 const NAME: &str = "registries.conf";
 const DROP_INS: &str = "registries.conf.d";
-/// Drop-ins that are for root alone; CRI-O runs as root.
+/// The directory of drop-ins for root only; CRI-O runs as root.
 const ROOTFUL_DROP_INS: &str = "registries.rootful.conf.d";
 /// The administrator's files, and those of the distribution.
 const ETC: &str = "/etc/containers";
 const USR: &str = "/usr/share/containers";
-/// Root's home where `HOME` names none.
+/// The home directory if `HOME` is not set.
 const ROOT_HOME: &str = "/root";
 
-/// A generation of containers/image, which decides where files are looked for.
+/// A generation of containers/image, which decides the search paths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Layout {
     /// go.podman.io/image up to 5.39, and github.com/containers/image.
     ///
     /// A `registries.conf` in the home directory hides `/etc` with its drop-ins. Each
-    /// directory of drop-ins is read by itself: that of `/etc`, then that of the home.
+    /// directory of drop-ins is read separately: that of `/etc`, then that of the home
+    /// directory.
     V5_38,
     /// go.podman.io/image 5.40 and later.
     ///
     /// The main file is the first of the home directory, `/etc` and `/usr/share`. The
     /// drop-ins of all directories are read in the order of their names; of those with
-    /// the same name the one of the highest directory counts.
+    /// the same name, the one in the directory with the highest precedence is read.
     V5_41,
 }
 
-/// Paths that the caller names, as CRI-O does with its flags `--registries-conf` and
-/// `--registries-conf-dir`. An empty path names nothing.
+/// Paths that the caller sets, as CRI-O does with its flags `--registries-conf` and
+/// `--registries-conf-dir`. An empty path counts as not set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// The main file: `SystemRegistriesConfPath` of Go's `SystemContext`. It must exist.
@@ -46,83 +47,82 @@ pub struct Options {
     pub drop_in_dir: Option<PathBuf>,
 }
 
-/// The environment variables that matter, as the process has them whose files are
-/// looked for.
+/// The relevant environment variables of the process whose files are searched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Environment {
     /// `CONTAINERS_REGISTRIES_CONF`: read instead of all other files but the override.
-    /// It must exist. Not known to [`Layout::V5_38`].
+    /// It must exist. Ignored by [`Layout::V5_38`].
     pub registries_conf: Option<PathBuf>,
     /// `CONTAINERS_REGISTRIES_CONF_OVERRIDE`: read after all others. It must exist. Not
     /// known to [`Layout::V5_38`].
     pub registries_conf_override: Option<PathBuf>,
     /// `XDG_CONFIG_HOME`: used instead of `~/.config`. An empty one is the working
-    /// directory. Not known to [`Layout::V5_38`].
+    /// directory. Ignored by [`Layout::V5_38`].
     pub xdg_config_home: Option<PathBuf>,
-    /// `HOME`; root's home, `/root`, where it is not set or empty.
+    /// `HOME`; if it is not set or empty, root's home `/root`.
     pub home: Option<PathBuf>,
 }
 
-/// What to look for, and where.
+/// A search for configuration files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Search {
     /// The generation of containers/image.
     pub layout: Layout,
-    /// What the caller names.
+    /// The paths that the caller sets.
     pub options: Options,
-    /// What the environment names.
+    /// The variables of the environment.
     pub environment: Environment,
     /// The directory that is used as `/`. Every path is looked up below it, the targets
     /// of symbolic links included.
     pub root: PathBuf,
-    /// What to do with a main file in the first version of the format.
+    /// How to treat a main file in the first version of the format.
     pub v1: V1Format,
-    /// What to do with a default directory that the process may not look into.
+    /// How to treat a default directory that the process has no permission to read.
     pub denied: Denied,
 }
 
-/// What to do with a main file in the first version of the format, which has
+/// How to treat a main file in the first version of the format, which has
 /// `[registries.search]`, `[registries.insecure]` and `[registries.block]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum V1Format {
     /// Read it, as containers/image did before 5.40; [`Config::v1`](crate::Config::v1)
-    /// returns where it is.
+    /// returns its place.
     Accept,
     /// Fail, as containers/image does since then.
     Refuse,
 }
 
-/// What to do with a default directory that the process may not look into.
+/// How to treat a default directory that the process has no permission to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Denied {
     /// Fail, as containers/image does.
     Refuse,
-    /// Leave it out, for programs that are run by people who are not root;
-    /// [`Config::denied`](crate::Config::denied) lists what was left out. What options
-    /// and environment name is never left out.
+    /// Leave it out, for programs that users other than root run;
+    /// [`Config::denied`](crate::Config::denied) lists what was left out. Files and
+    /// directories that the options or the environment name are never left out.
     LeaveOut,
 }
 
-/// Every path that is looked at, before any is.
+/// All paths that will be searched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SearchPaths {
-    /// The main files with what belongs to each, the first that exists first. Where
-    /// none exists, the directories of the last count.
+    /// The possible main files with their drop-in directories. The first that exists is
+    /// used; if none exists, the directories of the last one are.
     pub main_files: Vec<MainFile>,
-    /// Whether the main file was named, so that it must exist.
+    /// Whether the caller or the environment names the main file, which must then exist.
     pub is_main_named: bool,
-    /// Whether the directories were named.
+    /// Whether the caller names the directories.
     pub are_drop_ins_named: bool,
     /// A file that is read after all others, and must exist.
     pub last: Option<PathBuf>,
 }
 
-/// A main file, and the directories of drop-ins that count beside it.
+/// A main file, and its directories of drop-ins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MainFile {
     /// The main file.
     pub path: PathBuf,
-    /// The directories; a later one counts more.
+    /// The directories, lowest precedence first.
     pub drop_in_dirs: Arc<[PathBuf]>,
 }
 
@@ -135,7 +135,7 @@ impl Environment {
         "HOME",
     ];
 
-    /// The environment in which `value` gives the values of variables.
+    /// Takes the environment from `value`, which returns the value of a variable.
     pub fn new(value: impl Fn(&str) -> Option<OsString>) -> Self {
         let [main, last, config, home] = Self::VARIABLES.map(|name| value(name).map(PathBuf::from));
         Self {
@@ -164,8 +164,8 @@ impl Environment {
 }
 
 impl Search {
-    /// The files of this node that containers/image of this generation reads, and
-    /// refuses.
+    /// A search on this node, below `/`, that refuses what containers/image of this
+    /// generation refuses.
     pub fn new(layout: Layout, options: Options, environment: Environment) -> Self {
         Self {
             layout,
@@ -180,7 +180,7 @@ impl Search {
         }
     }
 
-    /// Where the files are looked for.
+    /// The search paths.
     pub fn paths(&self) -> SearchPaths {
         match self.layout {
             Layout::V5_38 => self.paths_5_38(),

@@ -12,7 +12,7 @@ use crate::{config::Config, registry::Origin};
 /// A repository that a short name may mean.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    /// The short name: it has no registry.
+    /// The short name, which has no registry.
     pub short_name: String,
     /// The repository.
     pub name: ImageName,
@@ -22,12 +22,12 @@ pub struct Candidate {
 }
 
 impl Config {
-    /// The repositories that an image may be pulled from if it was given by a short name:
-    /// the target of its alias, else the name in each unqualified-search registry, in
-    /// order. The image itself may be among them.
+    /// The repositories that an image may be pulled from if the user gave it by a short
+    /// name: the target of its alias, else the name in each unqualified-search registry,
+    /// in order. The image itself may be among them.
     ///
     /// A client that completes short names makes all of them images of `docker.io`, so
-    /// there is no candidate for other images. `docker.io/library/a` may have been `a` or
+    /// there is no candidate for other images. `docker.io/library/a` may come from `a` or
     /// `library/a`; the candidates of `a` come first. `short-name-mode` has no effect: it
     /// decides whether several candidates are tried or refused, and CRI-O has a setting
     /// of its own for that.
@@ -57,7 +57,7 @@ impl Config {
         candidates
     }
 
-    /// A name in each unqualified-search registry, without those that give no valid name.
+    /// The short name in each unqualified-search registry, without invalid names.
     fn searched(&self, short_name: &str) -> Vec<(ImageName, Option<Origin>)> {
         let registries = self.unqualified_search_registries().iter();
         let names =
@@ -66,7 +66,7 @@ impl Config {
     }
 }
 
-/// The short names that are completed to an image, the shortest first.
+/// The short names that are completed to this image, the shortest first.
 fn short_names(image: &ImageName) -> impl Iterator<Item = &str> {
     let path = Some(image.path()).filter(|_| image.host() == DEFAULT_HOST);
     let official = path

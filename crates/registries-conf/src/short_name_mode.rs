@@ -1,9 +1,9 @@
-//! `short-name-mode`, which is read and checked here, and obeyed by the caller.
+//! `short-name-mode`, which this crate reads and checks; the caller applies it.
 
-/// What to do with a name that has no registry: `short-name-mode`.
+/// How to resolve a name without a registry: `short-name-mode`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ShortNameMode {
-    /// Try every unqualified-search registry, ask nothing.
+    /// Try every unqualified-search registry, without asking the user.
     Disabled,
     /// Ask the user; without a terminal, refuse a name that is ambiguous.
     Enforcing,

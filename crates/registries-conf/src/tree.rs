@@ -1,7 +1,7 @@
 //! TOML as a tree with line numbers, read as BurntSushi/toml decodes into a Go structure.
 //!
-//! - A key is looked up as it is spelled, else folded as `strings.EqualFold` does. Where
-//!   one table has both spellings, Go uses either at random; here the exact one is used.
+//! - A key is looked up as it is spelled, else folded as by `strings.EqualFold`. If one
+//!   table has both spellings, Go uses either at random; here the exact one is used.
 //! - A known key of the wrong type is an error; an unknown key may have any type.
 //! - A number that does not fit 64 bits is an error everywhere, and so is a leap
 //!   second.
@@ -13,7 +13,7 @@ use toml::{
 
 use crate::error::{Invalid, Refusal};
 
-/// Valid in RFC 3339 and TOML, not in Go's `time`.
+/// A second that is valid in RFC 3339 and TOML, but not in Go's `time`.
 const LEAP_SECOND: u8 = 60;
 
 /// The lines of a file: turns an offset into a line number, from 1.
@@ -22,7 +22,7 @@ pub(crate) struct Lines {
     breaks: Vec<usize>,
 }
 
-/// A table with the line it starts in.
+/// A table, with the line in which it starts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Table<'t> {
     pub(crate) line: usize,
@@ -30,7 +30,7 @@ pub(crate) struct Table<'t> {
     lines: &'t Lines,
 }
 
-/// A value with its key and its place in the file.
+/// A value, with its key and its position in the file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Node<'t> {
     offset: usize,
@@ -59,7 +59,7 @@ impl Lines {
 }
 
 impl<'t> Table<'t> {
-    /// The table that is the whole file, once its numbers and times are checked.
+    /// The table of the whole file, after a check of its numbers and times.
     pub(crate) fn root(entries: &'t DeTable<'t>, lines: &'t Lines) -> Result<Self, Refusal> {
         let root = Self {
             line: 1,
@@ -70,7 +70,7 @@ impl<'t> Table<'t> {
         Ok(root)
     }
 
-    /// The value of a known key, if it is there.
+    /// The value of a known key, if it exists.
     pub(crate) fn get<T>(
         &self,
         key: &str,
@@ -86,7 +86,7 @@ impl<'t> Table<'t> {
         Ok(found)
     }
 
-    /// A string; empty if the key is not there.
+    /// A string; empty if the key is missing.
     pub(crate) fn text(&self, key: &str) -> Result<Text, Refusal> {
         let text = self.get(key, Node::text)?;
         Ok(text.unwrap_or_else(|| Text {
@@ -95,7 +95,7 @@ impl<'t> Table<'t> {
         }))
     }
 
-    /// A boolean; false if the key is not there.
+    /// A boolean; false if the key is missing.
     pub(crate) fn flag(&self, key: &str) -> Result<bool, Refusal> {
         Ok(self.get(key, Node::flag)?.unwrap_or_default())
     }
@@ -197,7 +197,7 @@ impl<'t> Node<'t> {
 }
 
 /// Whether a key is equal to `known`, which is lower-case ASCII, under simple Unicode
-/// case folding: two letters beyond ASCII fold to a letter of ASCII.
+/// case folding: two letters outside of ASCII fold to ASCII letters.
 fn is_folded(key: &str, known: &str) -> bool {
     let folded = key.chars().map(|letter| match letter {
         '\u{17f}' => 's',

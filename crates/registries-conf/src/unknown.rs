@@ -32,19 +32,19 @@ const REGISTRY: &[&str] = &[
     "mirror",
 ];
 const MIRROR: &[&str] = &["location", "insecure", "pull-from-mirror"];
-/// Of `[registries]`, the first version of the format.
+/// The keys of `[registries]`, the first version of the format.
 const LISTS: &[&str] = &["search", "insecure", "block"];
 
 /// A key that containers/image ignores.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownKey {
-    /// The key with those of the tables that it is in, such as `registry.mirrors`.
+    /// The key, after the keys of its tables, such as `registry.mirrors`.
     pub key: String,
-    /// Where its value is.
+    /// The place of its value.
     pub origin: Origin,
 }
 
-/// The keys of a file that are unknown where they are, in the order of their lines.
+/// The keys of a file that their tables do not have, in the order of their lines.
 pub(crate) fn unknown_keys(content: &[u8], path: &Path) -> Result<Vec<UnknownKey>, Error> {
     let keys = with_root(content, |root| Ok(of_file(root)));
     let mut keys = keys.map_err(|refusal| refusal.of(path))?;

@@ -14,7 +14,7 @@ use crate::{
 /// The lists of the v1 format; at least one of them is in the file, perhaps empty.
 #[derive(Debug)]
 pub(crate) struct V1 {
-    /// The line of the first of them.
+    /// The line of the first list.
     pub(crate) line: usize,
     pub(crate) search: Option<Vec<Text>>,
     insecure: Option<Vec<Text>>,

@@ -77,7 +77,7 @@ fn registry(table: RegistryTable, file: &Arc<Path>) -> Result<Registry, Refusal>
     })
 }
 
-/// The prefix, which is the location where none is given.
+/// The prefix; if none is given, the location.
 fn prefix(table: &RegistryTable, registry: &str) -> Result<String, Refusal> {
     if table.prefix.value.is_empty() {
         if registry.is_empty() {
@@ -155,8 +155,8 @@ fn location(text: &Text) -> Result<String, Refusal> {
     Ok(trimmed.to_owned())
 }
 
-/// Registries of one location must agree on `insecure` and `blocked`. A wildcard without
-/// a location is its own location.
+/// Registries with the same location must have the same `insecure` and `blocked`. A
+/// wildcard without a location is its own location.
 fn conflicts(registries: &[Registry]) -> Result<(), Refusal> {
     let mut first_of = HashMap::<&str, &Registry>::new();
     for registry in registries {

@@ -1,8 +1,8 @@
-//! Errors of decoders, made presentable: serde quotes the value it could not decode.
+//! Decoding errors without the input: serde quotes the value that it could not decode.
 
 use serde_json::error::Category;
 
-/// A decoder's error without the offending text: kind, line and column alone.
+/// A decoding error without the offending text: only kind, line and column.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} at line {line} column {column}")]
 pub struct DecodeError {
@@ -12,7 +12,7 @@ pub struct DecodeError {
 }
 
 impl DecodeError {
-    /// An error of another decoder; `what` holds nothing of the text.
+    /// The error of another decoder; `what` must contain nothing of the text.
     pub fn new(what: &'static str, line: usize, column: usize) -> Self {
         Self { what, line, column }
     }

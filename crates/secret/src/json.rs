@@ -1,7 +1,7 @@
 //! JSON objects, where an array is an error.
 //!
 //! serde's derived decoders also accept an array, with the fields in order. kubelet and
-//! the API server never write one; a forged token may.
+//! the API server never write one, but a forged token may contain one.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
-/// A `T` that was written as a JSON object.
+/// A `T` that is decoded from a JSON object, not from an array.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Object<T>(pub T);
 
@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_is_taken_and_an_array_is_not() {
+    fn an_object_is_accepted_and_an_array_is_refused() {
         let Object(named): Object<Named<'_>> = serde_json::from_str(r#"{"name":"a"}"#).unwrap();
         assert!(matches!(named.name, Cow::Borrowed("a")));
         for other in [r#"["a"]"#, "null", r#""a""#, "5"] {

@@ -1,4 +1,4 @@
-//! Reading files and readers to their end, within a limit.
+//! Reads files and readers to their end, within a limit.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -10,7 +10,7 @@ use crate::wiped::Wiped;
 /// Why [`read_bounded`] returned nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// There is more than the caller is ready to hold.
+    /// The input is larger than the caller's limit.
     #[error("larger than {limit} bytes")]
     TooLarge {
         /// The limit, in bytes.
@@ -35,10 +35,10 @@ pub fn read_file(path: &Path, limit: usize) -> Result<Wiped<Vec<u8>>, ReadError>
 }
 
 /// Reads to the end, at most `limit` bytes, into a buffer that is wiped when dropped; the
-/// smaller buffers that it replaces on the way are wiped too.
+/// smaller buffers that it replaces are wiped too.
 ///
 /// # Errors
-/// [`ReadError::TooLarge`] beyond `limit`, [`ReadError::Io`] where the reader fails.
+/// [`ReadError::TooLarge`] beyond `limit`, [`ReadError::Io`] if the reader fails.
 pub fn read_bounded(mut reader: impl Read, limit: usize) -> Result<Wiped<Vec<u8>>, ReadError> {
     const FIRST: usize = 8 * 1024;
     let mut buffer = Wiped::new(vec![0; FIRST.min(limit.saturating_add(1))]);
@@ -50,7 +50,7 @@ pub fn read_bounded(mut reader: impl Read, limit: usize) -> Result<Wiped<Vec<u8>
                 return Err(ReadError::TooLarge { limit });
             }
             let size = filled.saturating_mul(2).min(limit.saturating_add(1));
-            // Return an error where memory cannot be allocated, instead of aborting.
+            // Return an error if memory cannot be allocated, instead of aborting.
             let mut larger = Wiped::new(Vec::new());
             let no_memory = |_| io::Error::from(io::ErrorKind::OutOfMemory);
             larger.try_reserve_exact(size).map_err(no_memory)?;
@@ -69,7 +69,7 @@ pub fn read_bounded(mut reader: impl Read, limit: usize) -> Result<Wiped<Vec<u8>
     if filled > limit {
         return Err(ReadError::TooLarge { limit });
     }
-    // The rest was zeroed and never written to, so nothing remains in it.
+    // The rest of the buffer was zeroed and never written to, so it contains no input.
     buffer.truncate(filled);
     Ok(buffer)
 }

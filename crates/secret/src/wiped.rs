@@ -6,13 +6,13 @@ use std::ops::{Deref, DerefMut};
 
 use zeroize::Zeroize;
 
-/// A buffer that is wiped when dropped, with all its capacity; redacted in `Debug`.
+/// A buffer that is wiped when dropped, spare capacity included; redacted in `Debug`.
 ///
-/// As `zeroize::Zeroizing`, but in one go: that one clears a vector byte by byte.
+/// Like `zeroize::Zeroizing`, but faster: that type clears a vector byte by byte.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Wiped<T: Wipe>(T);
 
-/// What [`Wiped`] can hold.
+/// A buffer that [`Wiped`] can contain.
 pub trait Wipe: Zeroize {
     /// Empties the buffer, and keeps its capacity.
     fn empty(&mut self);
@@ -39,7 +39,8 @@ impl<T: Wipe> Wiped<T> {
 
 impl<T: Wipe> Drop for Wiped<T> {
     fn drop(&mut self) {
-        // An empty buffer is all spare capacity, which is wiped in one go.
+        // The spare capacity is wiped in one call, and in an empty buffer it is
+        // everything.
         self.0.empty();
         self.0.zeroize();
     }

@@ -1,5 +1,5 @@
-//! From a document to typed values, strictly: what kubelet's decoder refuses is a
-//! problem with its line, and decoding goes on.
+//! Decodes a document into typed values, strictly. What kubelet's decoder refuses is a
+//! problem with its line, and decoding continues.
 
 use kubernetes_yaml::{Node, Value, line_of};
 use secret::Secret;
@@ -17,7 +17,7 @@ const PROVIDER_FIELDS: [&str; 7] = [
     "apiVersion",
     "args",
     "env",
-    // Of the versions of this file, only v1 has it.
+    // Only v1 of this file has the field.
     TOKEN_ATTRIBUTES,
 ];
 const TOKEN_ATTRIBUTES: &str = "tokenAttributes";
@@ -30,7 +30,7 @@ const TOKEN_FIELDS: [&str; 5] = [
     "optionalServiceAccountAnnotationKeys",
 ];
 
-/// The configuration, and what kubelet's decoder refuses.
+/// The configuration, and the problems that kubelet's decoder would report.
 pub(super) fn decode(text: &str, root: &Node) -> (CredentialProviderConfig, Vec<Problem>) {
     let mut decoder = Decoder {
         text,
@@ -93,7 +93,7 @@ impl Decoder<'_> {
             let message = match known {
                 _ if value.is_empty() => format!("is required: {}", known.join(", ")),
                 [only] => format!("{value:?} is not {only}"),
-                _ => format!("{value:?} is none of {}", known.join(", ")),
+                _ => format!("{value:?} is not one of {}", known.join(", ")),
             };
             self.refuse(node, field, message);
         }
@@ -145,7 +145,7 @@ impl Decoder<'_> {
                     &under(require),
                     format!("is {found}, expected a boolean"),
                 );
-                // Not also missing.
+                // Do not report the field as missing too.
                 Some(true)
             }
         };
@@ -166,7 +166,7 @@ impl Decoder<'_> {
         }
     }
 
-    /// An object with no other fields, and each of them once.
+    /// Checks that an object has only known fields, and each of them once.
     fn object(&mut self, node: &Node, field: &str, known: &[&str]) {
         if !matches!(node.value, Value::Mapping(_) | Value::Null) {
             let found = node.value.kind();
@@ -186,7 +186,7 @@ impl Decoder<'_> {
                 .take(index)
                 .any(|other| other.key == entry.key)
             {
-                let message = format!("field {key:?} is there twice");
+                let message = format!("field {key:?} is given twice");
                 self.refuse_at(entry.key_span.start, field, message);
             }
         }

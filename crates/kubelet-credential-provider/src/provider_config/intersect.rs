@@ -1,17 +1,16 @@
-//! Whether two globs have a label in common.
+//! Whether two globs can match the same label.
 
-/// The longest label that is compared in [`intersect`], which is longer than any
-/// image's name.
+/// The longest label that [`intersect`] compares, longer than any image name.
 const MAX_LABEL: usize = 255;
 
-/// Whether some label matches both; true if they are too long to find out.
+/// Whether some label matches both globs; also true if they are too long to compare.
 pub(super) fn intersect(one: &str, other: &str) -> bool {
     if one.len().max(other.len()) > MAX_LABEL {
         return true;
     }
     let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
-    // Row by row over `one`: whether its first parts and the first parts of
-    // `other` have a label in common.
+    // Row by row over `one`: whether its beginning and each beginning of `other` can
+    // match the same label.
     let mut row: Vec<bool> = Vec::with_capacity(other.len() + 1);
     row.push(true);
     for c in &other {
@@ -25,7 +24,7 @@ pub(super) fn intersect(one: &str, other: &str) -> bool {
             let left = next.last().copied().unwrap_or_default();
             let skip_a = *a == '*' && above;
             let skip_b = *b == '*' && left;
-            // A star that meets a character swallows it.
+            // A star also matches the character of the other glob.
             let star = (*a == '*' && left) || (*b == '*' && above);
             next.push(skip_a || skip_b || star || (a == b && diagonal));
         }
@@ -42,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn globs_have_labels_in_common_or_not() {
+    fn globs_intersect_or_not() {
         for (one, other, expected) in [
             ("a", "a", true),
             ("a", "b", false),
@@ -63,7 +62,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_matches_both_globs_is_in_common(
+        fn globs_that_match_one_label_intersect(
             one in "[ab*]{0,6}", other in "[ab*]{0,6}", label in "[ab]{0,6}",
         ) {
             if matches(&one, &label) && matches(&other, &label) {

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// Whether kubelet takes a text for JSON, and for nothing else.
+/// Whether kubelet reads a text as JSON, and not as YAML.
 pub(super) fn is_json(text: &[u8]) -> bool {
     let mut chunks = text.utf8_chunks();
     chunks
@@ -30,7 +30,7 @@ struct Reader<'t> {
 }
 
 impl<'t> Reader<'t> {
-    /// `raw` is a part of the text, and JSON that has been checked.
+    /// `raw` is a part of the text that was checked to be JSON.
     fn node(&self, raw: &'t str, depth: usize) -> Result<Node, SyntaxError> {
         let span = self.span(raw);
         if depth > MAX_DEPTH {
@@ -96,7 +96,7 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// An object with all its keys, also those that come twice.
+/// An object with all its keys, repeated ones included.
 struct Pairs<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {

@@ -8,12 +8,12 @@ use containers_auth::{SchemelessUrl, UrlError, glob};
 
 use super::intersect::intersect;
 
-/// A pattern that kubelet takes, or an image, for the two are read alike.
+/// A pattern that kubelet accepts, or an image: both are parsed in the same way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MatchImage(SchemelessUrl<'static>);
 
-/// Whether kubelet would run a provider with that pattern for that image; not
-/// where either cannot be read.
+/// Whether kubelet would run a provider with that pattern for that image; `false` if
+/// either cannot be parsed.
 ///
 /// ```
 /// use kubelet_credential_provider::provider_config::match_image;
@@ -29,7 +29,7 @@ impl MatchImage {
     /// Reads a pattern as kubelet does.
     ///
     /// # Errors
-    /// What keeps it from being the rest of a URL; kubelet does not start then.
+    /// [`UrlError`] if the pattern is not valid; kubelet does not start then.
     pub fn parse(pattern: &str) -> Result<Self, UrlError> {
         SchemelessUrl::parse(pattern).map(|url| Self(url.into_owned()))
     }
@@ -51,12 +51,12 @@ impl MatchImage {
         self.pairs(other, intersect) && (self.is_above(other) || other.is_above(self))
     }
 
-    /// How many labels its host has.
+    /// The number of labels of its host.
     pub fn labels(&self) -> usize {
         self.0.name_and_port().0.split('.').count()
     }
 
-    /// Its port; empty if it has none.
+    /// The port; empty if there is none.
     pub fn port(&self) -> &str {
         self.0.name_and_port().1
     }
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn patterns_match_what_kubelets_own_matcher_matches() {
+    fn patterns_match_the_same_images_as_in_kubelet() {
         let text = include_str!("../../tests/data/match_images.json");
         let vectors: Vectors = serde_json::from_str(text).unwrap();
         for row in &vectors.rows {
@@ -164,12 +164,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_the_pattern_nothing_panics(pattern in ".*", image in ".*") {
+        fn matching_never_panics(pattern in ".*", image in ".*") {
             match_image(&pattern, &image);
         }
 
         #[test]
-        fn a_pattern_that_covers_another_matches_all_that_it_matches(
+        fn a_pattern_that_covers_another_matches_all_its_images(
             one in "[ab*]\\.[ab*](/[ab])?", other in "[ab*]\\.[ab*](/[ab])?", image in "[ab]\\.[ab]/[ab]{1,2}",
         ) {
             let (one, other) = (MatchImage::parse(&one).unwrap(), MatchImage::parse(&other).unwrap());

@@ -1,19 +1,21 @@
-//! kubelet's `CredentialProviderConfig` (`kubelet.config.k8s.io`): which programs
-//! it runs for which images. The file of `--image-credential-provider-config`, or,
-//! since Kubernetes 1.34, a directory of such files.
+//! kubelet's `CredentialProviderConfig` (`kubelet.config.k8s.io`): the programs that
+//! kubelet runs, and the images for which it runs them. It is the file that
+//! `--image-credential-provider-config` names, or, since Kubernetes 1.34, a directory of
+//! such files.
 //!
-//! kubelet does not start with a file it cannot read or does not accept, so
-//! [`parse()`] lists all that it would refuse, with lines. It agrees with
-//! `pkg/credentialprovider/plugin/config.go` of Kubernetes 1.36 and the strict
-//! decoding before it: unknown and repeated fields are refused.
+//! kubelet does not start with a file that it cannot read or does not accept, so
+//! [`parse()`] lists every problem with its line. It agrees with
+//! `pkg/credentialprovider/plugin/config.go` of Kubernetes 1.36 and the strict decoding
+//! before it: unknown and repeated fields are refused.
 //!
-//! - [`load()`] reads what the flag names; [`parse()`] one text. Both give typed values,
-//!   and [`Problem`]s.
-//! - [`CredentialProviderConfig::validate`] is what kubelet checks after decoding.
-//! - [`match_image()`] and [`CredentialProvider::is_for`] answer whom
-//!   kubelet would ask for an image, [`CredentialProvider::covers`] whether one
-//!   provider is asked for every image of a pattern.
-//! - [`Document::root`] has the values with their places in the text, for editors.
+//! - [`load()`] reads the file or directory that the flag names, [`parse()`] one text.
+//!   Both return typed values and [`Problem`]s.
+//! - [`CredentialProviderConfig::validate`] makes the checks that kubelet makes after
+//!   decoding.
+//! - [`match_image()`] and [`CredentialProvider::is_for`] return whether kubelet would
+//!   run a provider for an image, [`CredentialProvider::covers`] whether for every image
+//!   of a pattern.
+//! - [`Document::root`] has the values with their positions in the text, for editors.
 //!
 //! <https://kubernetes.io/docs/reference/config-api/kubelet-config.v1/>
 

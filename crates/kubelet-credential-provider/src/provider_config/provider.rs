@@ -1,4 +1,4 @@
-//! The typed configuration, and who is asked for an image.
+//! The typed configuration, and the images that a provider is run for.
 
 use std::fmt;
 
@@ -18,19 +18,20 @@ pub struct CredentialProviderConfig {
 /// A program that kubelet runs.
 #[derive(Debug, Clone, Default)]
 pub struct CredentialProvider {
-    /// Its name, which is also that of its executable.
+    /// The name, which is also that of its executable.
     pub name: String,
-    /// The images it is run for.
+    /// The patterns of the images that it is run for.
     pub match_images: Vec<String>,
-    /// As written, such as `12h`; `None` where it is missing.
+    /// The duration as written, such as `12h`; `None` if it is missing.
     pub default_cache_duration: Option<String>,
-    /// The version of the requests it gets.
+    /// The API version of the requests that it gets.
     pub api_version: String,
     /// Its arguments.
     pub args: Vec<String>,
-    /// Environment variables it gets beside kubelet's own.
+    /// The environment variables that it gets in addition to kubelet's own.
     pub env: Vec<EnvVar>,
-    /// Whether and how it gets a token of the pod's service account.
+    /// The settings for the token of the pod's service account; `None` if it gets no
+    /// token.
     pub token_attributes: Option<TokenAttributes>,
     /// The line in its file, from 1.
     pub line: usize,
@@ -45,31 +46,32 @@ pub struct EnvVar {
     pub value: Secret,
 }
 
-/// The token that a provider gets.
+/// The settings for the token that a provider gets.
 #[derive(Debug, Clone, Default)]
 pub struct TokenAttributes {
-    /// Whom the token is for.
+    /// The audience of the token.
     pub service_account_token_audience: String,
-    /// What credentials are cached for.
+    /// Whether kubelet caches credentials by token or by service account.
     pub cache_type: String,
-    /// Whether pods without a service account are left out; `None` where it is
-    /// missing.
+    /// Whether the provider is not run for pods without a service account; `None` if it
+    /// is missing.
     pub require_service_account: Option<bool>,
-    /// Annotations a service account must have.
+    /// The annotations that a service account must have.
     pub required_service_account_annotation_keys: Vec<String>,
-    /// Annotations that are handed on where a service account has them.
+    /// The annotations that are passed on if a service account has them.
     pub optional_service_account_annotation_keys: Vec<String>,
 }
 
-/// A thing for which kubelet would not start. Holds no value of an environment
+/// A problem for which kubelet would not start. Contains no value of an environment
 /// variable or argument.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The line, from 1.
     pub line: usize,
-    /// The provider in the list, from 0, where it is in one.
+    /// The position of the provider in the list, from 0; `None` if the problem is not in
+    /// a provider.
     pub provider: Option<usize>,
-    /// The field, such as `providers[0].name`; empty for the whole.
+    /// The field, such as `providers[0].name`; empty for the whole document.
     pub field: String,
     /// What is wrong with it.
     pub message: String,
@@ -113,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn providers_are_asked_in_order_for_the_images_they_match() {
+    fn providers_are_run_in_order_for_the_images_that_they_match() {
         let provider = |name: &str, pattern: &str| CredentialProvider {
             name: name.to_owned(),
             match_images: vec![pattern.to_owned()],

@@ -1,4 +1,4 @@
-//! What kubelet demands of a configuration once it is decoded.
+//! The checks that kubelet makes on a decoded configuration.
 
 use std::collections::HashSet;
 
@@ -11,12 +11,13 @@ const REQUIRED: &str = "tokenAttributes.requiredServiceAccountAnnotationKeys";
 const OPTIONAL: &str = "tokenAttributes.optionalServiceAccountAnnotationKeys";
 /// The longest name part of an annotation key.
 const MAX_NAME: usize = 63;
-/// The longest DNS subdomain before it.
+/// The longest prefix of an annotation key, a DNS subdomain.
 const MAX_PREFIX: usize = 253;
 
 impl CredentialProviderConfig {
-    /// What kubelet refuses once the file is decoded:
-    /// `validateCredentialProviderConfig`, and a name that no executable has.
+    /// The problems that kubelet reports after decoding: those of
+    /// `validateCredentialProviderConfig`, and names that cannot be those of an
+    /// executable.
     pub fn validate(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         if self.providers.is_empty() {
@@ -70,7 +71,7 @@ impl Check<'_> {
             self.refuse("name", message);
         }
         if !is_first {
-            self.refuse("name", format!("{name:?} is there twice"));
+            self.refuse("name", format!("{name:?} is given twice"));
         }
     }
 
@@ -80,7 +81,7 @@ impl Check<'_> {
             self.refuse("apiVersion", "is required");
         } else if version.parse::<ApiVersion>().is_err() {
             let known = ApiVersion::ALL.map(ApiVersion::as_str).join(", ");
-            self.refuse("apiVersion", format!("{version:?} is none of {known}"));
+            self.refuse("apiVersion", format!("{version:?} is not one of {known}"));
         }
     }
 
@@ -152,13 +153,13 @@ impl Check<'_> {
                 self.refuse(field, format!("{key:?} is not the name of an annotation"));
             }
             if !seen.insert(key) {
-                self.refuse(field, format!("{key:?} is there twice"));
+                self.refuse(field, format!("{key:?} is given twice"));
             }
         }
     }
 }
 
-/// `IsQualifiedName`: a name, perhaps with a DNS subdomain and a slash before it.
+/// `IsQualifiedName`: a name, optionally with a DNS subdomain and a slash before it.
 fn is_qualified_name(key: &str) -> bool {
     let (prefix, name) = match key.split_once('/') {
         Some((prefix, name)) => (Some(prefix), name),
@@ -171,8 +172,8 @@ fn is_qualified_name(key: &str) -> bool {
         })
 }
 
-/// Whether it is of letters, digits and these, and neither begins nor ends with one of
-/// these.
+/// Whether a text consists of letters, digits and `others`, and neither begins nor ends
+/// with one of `others`.
 fn is_part(text: &str, others: &str) -> bool {
     let is_edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
     is_edge(text.chars().next())

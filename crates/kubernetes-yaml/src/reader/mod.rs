@@ -1,4 +1,4 @@
-//! Documents from the events of the parser.
+//! Builds documents from the events of the parser.
 
 use std::collections::HashMap;
 use std::io::{self, Read};
@@ -12,7 +12,7 @@ use crate::line::strip_line_break;
 use crate::node::{Entry, MAX_DEPTH, Node, Style, SyntaxError, Value};
 use crate::scalar;
 
-/// What [`parse`] reads.
+/// The limits of [`parse`].
 const ONE_DOCUMENT: Limits = Limits {
     documents: 1,
     nodes: 100_000,
@@ -22,36 +22,36 @@ const MERGE: &str = "<<";
 const MERGE_TAG: &str = "tag:yaml.org,2002:merge";
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
-/// How much of a text is read.
+/// Limits on what is read from a text.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Documents.
+    /// The number of documents.
     pub documents: usize,
-    /// Nodes of all documents, those from aliases included.
+    /// The number of nodes of all documents, those from aliases included.
     pub nodes: usize,
-    /// Nodes from aliases.
+    /// The number of nodes from aliases.
     pub expanded: usize,
 }
 
-/// Parses the first document, at most 100,000 nodes; nothing where there is none.
+/// Parses the first document, of at most 100,000 nodes; `None` if there is none.
 ///
 /// # Errors
-/// The document is not YAML, or too large.
+/// The document is not valid YAML, or too large.
 pub fn parse(text: &str) -> Result<Option<Node>, SyntaxError> {
     Ok(read(text, ONE_DOCUMENT, 1)?.pop())
 }
 
-/// Parses all documents, without empty ones.
+/// Parses all documents, and leaves out empty ones.
 ///
 /// # Errors
-/// The text is not YAML, or has more than `limits`.
+/// The text is not valid YAML, or exceeds `limits`.
 pub fn documents(text: &str, limits: Limits) -> Result<Vec<Node>, SyntaxError> {
     let mut documents = read(text, limits, usize::MAX)?;
     documents.retain(|document| document.value != Value::Null);
     Ok(documents)
 }
 
-/// The first so many documents.
+/// Reads at most `count` documents.
 fn read(text: &str, limits: Limits, count: usize) -> Result<Vec<Node>, SyntaxError> {
     let failed = |failure: Failure| SyntaxError::at(failure.what, text, failure.offset);
     let read = |text: &str| Reader::new(text, limits).documents(count);
@@ -59,19 +59,19 @@ fn read(text: &str, limits: Limits, count: usize) -> Result<Vec<Node>, SyntaxErr
     read(text).map_err(failed)
 }
 
-/// What is wrong, and where.
+/// What is wrong, and its offset.
 struct Failure {
     what: String,
     offset: usize,
 }
 
-/// A text, and a line break where its last line has none: without one the parser
-/// panics in a block scalar.
+/// A text, and a line break if its last line has none: without one the parser panics in a
+/// block scalar.
 type Input<'t> = io::Chain<&'t [u8], &'t [u8]>;
 
-/// Refuses `[!tag, value]`, at which the parser panics. To find it, the `!` of each
-/// candidate becomes a character that begins no token: the parser stops there, but
-/// not where the candidate is inside of a string or a comment.
+/// Refuses `[!tag, value]`, on which the parser panics. To find it, the `!` of each
+/// candidate is replaced by a character that begins no token: the parser then stops
+/// there, unless the candidate is inside a string or a comment.
 fn refuse_tags_before_commas(
     text: &str,
     read: impl Fn(&str) -> Option<Failure>,
@@ -107,10 +107,10 @@ fn refuse_tags_before_commas(
 struct Reader<'t> {
     text: &'t str,
     parser: Parser<Input<'t>>,
-    /// How many bytes before those that the parser sees: a byte order mark.
+    /// The number of bytes that the parser does not see: a byte order mark.
     skipped: usize,
     anchors: HashMap<String, Node>,
-    /// What may still be read.
+    /// The remaining limits.
     left: Limits,
 }
 
@@ -131,7 +131,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// At most so many.
+    /// Reads at most `count` documents.
     fn documents(&mut self, count: usize) -> Result<Vec<Node>, Failure> {
         let mut documents = Vec::new();
         while documents.len() < count
@@ -164,7 +164,7 @@ impl<'t> Reader<'t> {
                 EventData::StreamStart { .. } | EventData::DocumentStart { .. } => {}
                 _ => {
                     let node = self.node(event, 0)?;
-                    // What follows must end the document, or it is not one.
+                    // The next event must end the document.
                     self.next()?;
                     return Ok(Some(node));
                 }
@@ -176,7 +176,8 @@ impl<'t> Reader<'t> {
         self.parser.parse().map_err(|error| self.failure(&error))
     }
 
-    /// The node that begins with an event, below so many others.
+    /// Reads the node that begins with an event; `depth` is the number of nodes that it
+    /// is in.
     #[expect(
         clippy::wildcard_enum_match_arm,
         reason = "only these events begin a node"
@@ -219,11 +220,11 @@ impl<'t> Reader<'t> {
                 let is_flow = style == MappingStyle::Flow;
                 (self.mapping(is_flow, span.end, depth)?, anchor)
             }
-            _ => return Err(fail("a part of YAML that is not known here", start)),
+            _ => return Err(fail("a part of YAML that is not supported", start)),
         };
         if let Some(anchor) = anchor {
             node.shared = true;
-            // A copy is kept, and counts as one.
+            // The anchor keeps a copy, which counts like nodes from an alias.
             self.expand(node.count(), start)?;
             self.anchors.insert(anchor, node.clone());
         }
@@ -232,7 +233,7 @@ impl<'t> Reader<'t> {
 
     fn alias(&mut self, anchor: &str, span: Range<usize>) -> Result<Node, Failure> {
         let Some(node) = self.anchors.get(anchor) else {
-            // Also inside of the anchor's own value.
+            // This also refuses an alias inside of its own anchor.
             return Err(fail("an alias without an anchor before it", span.start));
         };
         let mut node = node.clone();
@@ -242,7 +243,7 @@ impl<'t> Reader<'t> {
         Ok(node)
     }
 
-    /// `open` is where the event of its start ends: after the bracket, if any.
+    /// `open` is the offset after its start event: after the bracket, if there is one.
     fn sequence(&mut self, is_flow: bool, open: usize, depth: usize) -> Result<Node, Failure> {
         let mut items: Vec<Node> = Vec::new();
         loop {
@@ -284,8 +285,8 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// The text of a key. A boolean or number is kept as written, since no field
-    /// has such a name.
+    /// The text of a key. A boolean or number is kept as written, since no field has such
+    /// a name.
     fn key(&mut self, event: Event, depth: usize) -> Result<String, Failure> {
         let node = self.node(event, depth + 1)?;
         match node.value {
@@ -295,7 +296,7 @@ impl<'t> Reader<'t> {
                 Ok(written.to_owned())
             }
             Value::Null | Value::Sequence(_) | Value::Mapping(_) => {
-                Err(fail("a key that is not a text", node.span.start))
+                Err(fail("a key that is not a string", node.span.start))
             }
         }
     }
@@ -322,7 +323,7 @@ impl<'t> Reader<'t> {
         self.offset_seen(index).min(self.text.len())
     }
 
-    /// Whether the line break is in, that the text does not have.
+    /// Whether an index is after the added line break.
     fn is_beyond(&self, index: u64) -> bool {
         self.offset_seen(index) > self.text.len()
     }
@@ -332,7 +333,7 @@ impl<'t> Reader<'t> {
         self.skipped.saturating_add(seen)
     }
 
-    /// The span of a block scalar, which goes on to the next line.
+    /// The span of a block scalar without its last line break.
     fn without_line_break(&self, span: Range<usize>) -> Range<usize> {
         let written = self.text.get(span.clone()).unwrap_or_default();
         let written = strip_line_break(written).unwrap_or(written);
@@ -342,7 +343,7 @@ impl<'t> Reader<'t> {
     fn failure(&self, error: &Error) -> Failure {
         let offset = match error.problem_mark() {
             Some(mark) => self.offset(mark.index),
-            // The parser does not say where it found it.
+            // The parser does not report the position.
             None => self.text.find(is_forbidden).unwrap_or_default(),
         };
         fail(error.problem(), offset)
@@ -360,7 +361,7 @@ fn fail(what: impl Into<String>, offset: usize) -> Failure {
     Failure { what, offset }
 }
 
-/// Control characters but for tabs and line breaks, and what is not a character.
+/// Control characters except tabs and line breaks, and non-characters.
 fn is_forbidden(c: char) -> bool {
     c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}')
         || matches!(c, '\u{fffe}' | '\u{ffff}')
@@ -382,8 +383,8 @@ fn is_merge(key: &EventData) -> bool {
     }
 }
 
-/// Adds the entries of a mapping, or of each of a list. go-yaml refuses those that
-/// are there already when it is strict: then the key is there twice.
+/// Adds the entries of a mapping, or of each mapping of a list. An entry whose key exists
+/// already is a repeated key, which go-yaml refuses in strict mode.
 fn merge(entries: &mut Vec<Entry>, merged: Node) -> Result<(), Failure> {
     let offset = merged.span.start;
     let mappings = match merged.value {
@@ -411,8 +412,8 @@ fn node(value: Value, span: Range<usize>, style: Style) -> Node {
     }
 }
 
-/// Where a collection is: the end event of a block collection comes only with the
-/// next token, after comments and blank lines.
+/// The span of a collection. The parser reports the end of a block collection only with
+/// the next token, after comments and blank lines.
 fn extent(is_flow: bool, open: usize, end: usize, last: Option<usize>) -> (Range<usize>, Style) {
     if is_flow {
         (open.saturating_sub(1)..end, Style::Flow)

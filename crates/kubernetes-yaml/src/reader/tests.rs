@@ -11,7 +11,7 @@ struct Case {
     json: Json,
 }
 
-/// The same, every number as 0, as the cases have it.
+/// The same value with every number as 0, as in the recorded cases.
 fn zeroed(json: Json) -> Json {
     match json {
         Json::Number(_) => Json::from(0),
@@ -25,7 +25,7 @@ fn zeroed(json: Json) -> Json {
 }
 
 #[test]
-fn yaml_is_what_kubelets_reader_takes_it_for() {
+fn yaml_is_read_as_by_kubelet() {
     let cases = include_str!("../../tests/data/yaml.json");
     let cases: Vec<Case> = serde_json::from_str(cases).unwrap();
     assert!(cases.iter().any(|case| case.error.is_some()));
@@ -37,11 +37,11 @@ fn yaml_is_what_kubelets_reader_takes_it_for() {
     {
         let found = match parse(&text) {
             Ok(None) => Some(Json::Null),
-            // kubelet's decoder is strict about keys that come twice.
+            // kubelet's decoder refuses repeated keys.
             Ok(Some(node)) => node.to_json(&text).ok().map(zeroed),
             Err(_) => None,
         };
-        // JSON has no infinity, which go-yaml finds out last.
+        // go-yaml reports last that JSON has no infinity.
         let expected = match error.as_deref() {
             None => Some(expected),
             Some("json: unsupported value: +Inf") => continue,
@@ -52,7 +52,7 @@ fn yaml_is_what_kubelets_reader_takes_it_for() {
 }
 
 #[test]
-fn a_tag_with_a_comma_is_refused_but_not_a_text_with_both() {
+fn a_comma_right_after_a_tag_is_refused_outside_of_strings() {
     for text in ["[!a, b]", "{a: !b, c: d}", "[\"a\" , !,]", "{a: !!str,}"] {
         let error = parse(text).err().map(|error| error.to_string());
         let offset = text.find('!').unwrap();
@@ -124,10 +124,7 @@ fn all_documents_are_read_within_limits() {
             "- 1\n---\n[!a, b]",
             Err("a comma right after a tag at line 3 column 2"),
         ),
-        (
-            "{a: 1, a: 2}",
-            Err("a key that is there twice at line 1 column 8"),
-        ),
+        ("{a: 1, a: 2}", Err("a repeated key at line 1 column 8")),
         (
             "a\n---\na\n---\na\n---\na\n",
             Err("too many documents at line 7 column 1"),

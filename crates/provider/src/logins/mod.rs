@@ -67,10 +67,10 @@ pub struct Needs {
     pub programs: bool,
 }
 
-/// What is read from the API server for a pod, with the pod's own token.
+/// The logins of a pod, which are read from the API server with the pod's own token.
 #[derive(Debug, Clone, Copy)]
 pub struct PodLogins<'a> {
-    /// Which Secrets are read at all.
+    /// The settings, which decide which Secrets are read.
     pub settings: &'a Settings,
     /// The account of the token.
     pub account: &'a ServiceAccount,
@@ -82,7 +82,7 @@ pub struct PodLogins<'a> {
 
 impl PodLogins<'_> {
     /// Chooses among the logins of the pod, then those of `node`, in a closed sandbox.
-    /// `find_server` is only called if anything is read from the API server.
+    /// `find_server` is called only if something is read from the API server.
     ///
     /// # Errors
     /// As `find_server` and [`LoginSource::offer`].
@@ -115,7 +115,7 @@ impl PodLogins<'_> {
         !self.settings.shared_secrets.is_empty()
     }
 
-    /// In order of precedence.
+    /// The login sources of the pod, in order of precedence.
     fn places<'s>(&'s self, server: &'s Server) -> Vec<Box<dyn LoginSource + 's>> {
         let Self {
             settings,

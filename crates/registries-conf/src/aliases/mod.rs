@@ -18,18 +18,18 @@ use crate::{
 /// The target of a short name: an entry of `[aliases]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alias {
-    /// The name in full. `None` where the alias was reset with an empty value.
+    /// The full name. `None` if the alias was reset with an empty value.
     pub target: Option<ImageName>,
-    /// The entry this comes from.
+    /// The entry that defines it.
     pub origin: Origin,
 }
 
 /// The aliases of one file, all of them valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Aliases {
-    /// Of any file.
+    /// The aliases of any file.
     Parsed(BTreeMap<String, Alias>),
-    /// Of a file with nothing else.
+    /// The aliases of a file that contains nothing else.
     Plain(PlainAliases),
 }
 
@@ -58,7 +58,7 @@ impl Aliases {
         }
     }
 
-    /// All of them.
+    /// All aliases.
     pub(crate) fn all(&self) -> BTreeMap<String, Alias> {
         match self {
             Self::Parsed(aliases) => aliases.clone(),

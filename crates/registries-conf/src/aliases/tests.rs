@@ -8,7 +8,9 @@ type Target = Result<Option<&'static str>, String>;
 #[test]
 fn aliases() {
     let not_short = |name: &str| {
-        format!("alias {name:?} is not a short name: no registry, tag or digest may stand in it")
+        format!(
+            "alias {name:?} is not a short name: a registry, tag or digest is not allowed in it"
+        )
     };
     let incomplete = |target: &str| {
         format!("target {target:?} of alias \"a\" is not registry/repository without tag or digest")

@@ -3,8 +3,8 @@
 //! Agrees with `Registry.PullSourcesFromReference` and, for blocked registries, with
 //! `newDockerClientFromRef` of containers/image's `docker` package. There are two
 //! differences. The name has no tag and no digest, so every mirror is listed, with the
-//! pulls that it is for. A rewritten name that does not parse fails the whole pull in
-//! containers/image; here the other names are listed too.
+//! kind of pulls that use it. A rewritten name that does not parse fails the whole pull
+//! in containers/image; here the other names are listed nevertheless.
 
 use std::{path::Path, sync::Arc};
 
@@ -19,51 +19,51 @@ use crate::{
 const SOME_DIGEST: &str =
     "@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-/// The repositories an image may be pulled from.
+/// The repositories that an image may be pulled from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PullSources<'c> {
-    /// The registry whose prefix matches the image. Where there is none, the image
-    /// is pulled from its own name, and nothing is listed.
+    /// The registry whose prefix matches the image. If there is none, the image is pulled
+    /// from its own name, and `sources` is empty.
     pub registry: Option<&'c Registry>,
     /// The mirrors in file order, then the registry itself, blocked ones included.
     pub sources: Vec<PullSource<'c>>,
-    /// Those whose name does not parse, in the same order. containers/image
-    /// refuses a pull that any of them is for: see [`failing`](Self::failing).
+    /// The sources whose name does not parse, in the same order. containers/image refuses
+    /// every pull that would use one of them: see [`failing`](Self::failing).
     pub unusable: Vec<UnusableSource>,
 }
 
-/// A repository an image may be pulled from, unless it is blocked.
+/// A repository that an image may be pulled from, unless it is blocked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PullSource<'c> {
     /// The repository.
     pub name: ImageName,
     /// Whether it is a mirror.
     pub kind: SourceKind,
-    /// Which pulls it is for.
+    /// The pulls that use it.
     pub pull: PullFromMirror,
-    /// Whether plain HTTP and unverified TLS are allowed there.
+    /// Whether plain HTTP and unverified TLS are allowed for it.
     pub insecure: bool,
     /// The blocked registry that this repository is in: containers/image refuses to
-    /// contact it, and goes on with the next source.
+    /// contact it, and continues with the next source.
     pub blocked_by: Option<&'c Registry>,
 }
 
-/// A location that gives no usable name for an image.
+/// A location that does not give a valid name for an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnusableSource {
     /// The location.
     pub location: String,
-    /// Where the location is in the files.
+    /// The place of the location in the files.
     pub origin: Origin,
-    /// Whether it is a mirror's.
+    /// Whether it is a mirror.
     pub kind: SourceKind,
-    /// The pulls that it is for, and that fail.
+    /// The pulls that would use it, and fail.
     pub pull: PullFromMirror,
     /// Why the rewritten name is not an image name.
     pub error: ImageNameError,
 }
 
-/// What a pull source is to its registry.
+/// The kind of a pull source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SourceKind {
     /// One of the mirrors.
@@ -93,8 +93,8 @@ impl Config {
         })
     }
 
-    /// The same as if `registry` were the one with the longest prefix of the name. Empty
-    /// if the registry is not for the name.
+    /// The same with `registry` in place of the one with the longest prefix of the name.
+    /// Empty if the prefix of the registry does not match the name.
     pub fn pull_sources_in<'c>(&'c self, registry: &'c Registry, name: &str) -> PullSources<'c> {
         let Some(rest) = registry.rest(name) else {
             return PullSources::default();

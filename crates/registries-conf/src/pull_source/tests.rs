@@ -32,7 +32,7 @@ fn sources() {
             vec![],
         ),
         (
-            "a host cannot stand for a repository",
+            "a host is not a repository",
             format!("[[registry]]\nlocation = \"a.b/c\"\n{mirrored}"),
             "a.b/c",
             vec!["mirror n.x/p all", "primary a.b/c all"],
@@ -75,11 +75,11 @@ fn a_location_with_a_tag_takes_a_digest_but_no_other_tag() {
             vec!["mirror m.x/d digest-only", "primary x.y/z digest-only"],
             vec![
                 "mirror m.x/t:1 tag-only (f:8): \"m.x/t:1\" is not an image name: \
-                  no tag or digest may stand here",
+                  a tag or digest is not allowed here",
                 "mirror m.x/e@sha256:0 all (f:11): \"m.x/e@sha256:0\" is not an image name: \
                   malformed digest, or of an unknown algorithm",
                 "primary x.y/z:1 tag-only (f:3): \"x.y/z:1\" is not an image name: \
-                  no tag or digest may stand here",
+                  a tag or digest is not allowed here",
             ],
         ),
         (

@@ -79,7 +79,7 @@ fn a_mistake_is_one_line_with_file_line_and_reason() {
         ),
         (
             "[aliases]\n\"a:1\" = \"b.c/d\"".to_owned(),
-            "2: alias \"a:1\" is not a short name: no registry, tag or digest may stand in it".to_owned(),
+            "2: alias \"a:1\" is not a short name: a registry, tag or digest is not allowed in it".to_owned(),
         ),
         (
             "[registries.search]\nregistries = []\n[aliases]".to_owned(),

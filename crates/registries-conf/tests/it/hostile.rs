@@ -1,4 +1,4 @@
-//! Input that is meant to do harm.
+//! Malicious input.
 
 use std::fmt::Write;
 
@@ -13,7 +13,7 @@ fn error(text: &str) -> String {
 }
 
 #[test]
-fn nesting_is_an_error_and_no_stack_overflow() {
+fn deep_nesting_is_an_error_without_a_stack_overflow() {
     let dotted = ".a".repeat(MANY);
     for (case, text) in [
         ("arrays", format!("a = {}", "[".repeat(MANY))),
@@ -78,7 +78,7 @@ fn many_registries_in_two_files() {
     assert_eq!(found.origin.line, 9_999 * 5 + 1);
 }
 
-/// Pieces that make almost a configuration, and sometimes a valid one.
+/// Pieces that almost make a configuration, and sometimes a valid one.
 fn soup() -> impl Strategy<Value = String> {
     let pieces = prop::sample::select(vec![
         "[[registry]]",

@@ -1,4 +1,4 @@
-//! What happens when a file cannot be read. Which files are read is in `search_paths`.
+//! Files that cannot be read. Which files are read is tested in `search_paths`.
 
 use std::{
     error::Error,
@@ -22,7 +22,7 @@ fn registry(location: &str) -> String {
 }
 
 #[test]
-fn a_named_main_file_must_exist_and_another_one_need_not() {
+fn a_named_main_file_must_exist_and_a_default_one_need_not() {
     for layout in LAYOUTS {
         let node = Node::new([("etc/containers/registries.conf.d/a.conf", registry("a.b"))]);
         let mut search = node.as_root(layout);
@@ -37,7 +37,7 @@ fn a_named_main_file_must_exist_and_another_one_need_not() {
         let error = Config::load(&search).unwrap_err();
         assert_eq!(error.to_string(), "read /etc/containers/registries.conf");
         assert!(error.source().is_some());
-        // An empty path names no file, as an empty flag of CRI-O does not.
+        // An empty path names no file, as with CRI-O's flags.
         search.options.main = Some(PathBuf::new());
         search.options.drop_in_dir = Some(PathBuf::new());
         assert_eq!(Config::load(&search).unwrap(), config);
@@ -47,7 +47,7 @@ fn a_named_main_file_must_exist_and_another_one_need_not() {
 }
 
 #[test]
-fn what_cannot_be_read_is_an_error() {
+fn unreadable_files_are_errors() {
     let conf = "etc/containers/registries.conf";
     let drop_in = "etc/containers/registries.conf.d/x.conf";
     for layout in LAYOUTS {
@@ -77,7 +77,7 @@ fn what_cannot_be_read_is_an_error() {
 
 /// Root can read everything, and the tests run as root too.
 #[test]
-fn a_default_directory_that_may_not_be_seen_is_left_out_on_request() {
+fn an_unreadable_default_directory_is_left_out_on_request() {
     for layout in LAYOUTS {
         let node = Node::new([
             ("etc/containers/registries.conf", registry("a.b")),
@@ -108,7 +108,7 @@ fn a_default_directory_that_may_not_be_seen_is_left_out_on_request() {
 }
 
 #[test]
-fn the_first_version_of_the_format_is_for_the_main_file_of_those_who_accept_it() {
+fn the_first_version_of_the_format_is_read_only_in_a_main_file_and_if_accepted() {
     let main = Node::new([("etc/containers/registries.conf", V1)]);
     for (layout, v1, accepted) in [
         (Layout::V5_38, None, true),

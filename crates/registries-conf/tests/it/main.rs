@@ -1,5 +1,5 @@
-//! The crate from outside: against answers of containers/image, rule by rule,
-//! on broken and hostile input.
+//! Tests of the public API: results of containers/image, rule by rule, and broken or
+//! malicious input.
 
 #[cfg(test)]
 mod support;

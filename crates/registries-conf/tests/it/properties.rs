@@ -1,12 +1,12 @@
-//! Matching, merging and rewriting against a second, simpler implementation, on generated
-//! configurations.
+//! Matching, merging and rewriting, compared with a second, simpler implementation on
+//! generated configurations.
 
 use std::{collections::HashMap, fmt::Write};
 
 use proptest::{prelude::*, sample::select};
 use registries_conf::{Config, Source};
 
-/// A registry that the generator makes: none is ever refused.
+/// A registry from the generator, which makes valid ones only.
 #[derive(Clone, Debug)]
 struct Entry {
     prefix: String,
@@ -89,11 +89,11 @@ fn text(entries: &[Entry]) -> String {
     text
 }
 
-/// Which entry applies for each prefix: the first of the last file.
+/// The entry that applies to each prefix: the first one of the last file.
 fn merged(files: &[Vec<Entry>]) -> HashMap<&str, &Entry> {
     let mut merged = HashMap::new();
     for file in files {
-        // In reverse order, so that the first one of a file remains.
+        // Reverse the order, so that the first one of a file remains.
         merged.extend(
             file.iter()
                 .rev()
@@ -103,8 +103,8 @@ fn merged(files: &[Vec<Entry>]) -> HashMap<&str, &Entry> {
     merged
 }
 
-/// The rest of an image after a prefix: the image is cut at every boundary, and the part
-/// before the cut compared with the prefix.
+/// The rest of an image after a prefix. The image is cut at every boundary, and the part
+/// before the cut is compared with the prefix.
 fn rest<'i>(image: &'i str, prefix: &str) -> Option<&'i str> {
     let cuts = image.match_indices(['/', ':', '@']).map(|(at, _)| at);
     cuts.chain([image.len()])
@@ -116,7 +116,7 @@ fn rest<'i>(image: &'i str, prefix: &str) -> Option<&'i str> {
         .map(|(_, rest)| rest)
 }
 
-/// Whether a name made of the generator's pieces is one that can be pulled.
+/// Whether a name made of the generator's pieces can be pulled.
 fn pullable(name: &str) -> bool {
     let mut components = name.split('/');
     let host = components.next().unwrap();
@@ -159,7 +159,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn the_crate_agrees_with_a_plain_restatement(
+    fn the_crate_agrees_with_a_simpler_implementation(
         files in prop::collection::vec(prop::collection::vec(entry(), 0..6), 1..4),
         images in prop::collection::vec(name(hosts(), 1), 1..6),
     ) {

@@ -1,4 +1,4 @@
-//! Which files containers/image reads as root, in two generations, case by case.
+//! The files that two generations of containers/image read as root, case by case.
 
 use std::{
     collections::BTreeMap,
@@ -73,7 +73,7 @@ fn the_files_are_those_that_go_reads() {
     }
 }
 
-/// The node as Go saw it: as the real root directory, with absolute links.
+/// The node as in the recording: as the real root directory, with absolute links.
 fn lay_out(files: &BTreeMap<String, File>) -> Node {
     let node = Node::new([("dev/null", "")]);
     for (path, file) in files {
@@ -107,7 +107,7 @@ fn search(node: &Node, case: &Case, layout: Layout) -> Search {
     }
 }
 
-/// Go prints a file of the working directory, which was `/`, without a directory.
+/// In the recording, a file of the working directory, which was `/`, has no directory.
 fn absolute(paths: &[PathBuf]) -> Vec<PathBuf> {
     let paths = paths.iter();
     paths.map(|path| Path::new("/").join(path)).collect()

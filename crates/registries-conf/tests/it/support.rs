@@ -47,7 +47,7 @@ impl Node {
         Search::new(Layout::V5_38, options, Environment::default())
     }
 
-    /// The directory as the root of a node, with the files that nothing names.
+    /// The directory as the root of a node, with only default paths.
     pub(crate) fn as_root(&self, layout: Layout) -> Search {
         let mut search = Search::new(layout, Options::default(), Environment::default());
         search.root = self.dir.path().to_owned();
@@ -58,14 +58,14 @@ impl Node {
         Config::load(&self.search())
     }
 
-    /// A message with the node's own directory taken out.
+    /// A message without the path of the node's directory.
     pub(crate) fn local(&self, message: &str) -> String {
         let dir = format!("{}/", self.dir.path().display());
         message.replace(&dir, "")
     }
 }
 
-/// The sources on one line each.
+/// The sources, one line each.
 pub(crate) fn lines(sources: &PullSources<'_>) -> Vec<String> {
     sources
         .sources

@@ -1,4 +1,4 @@
-//! Answers of containers/image 5.38, case by case.
+//! Results of containers/image 5.38, case by case.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! Reading: one text, one file, or what `--image-credential-provider-config` names.
+//! Reads one text, one file, or the file or directory that
+//! `--image-credential-provider-config` names.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -18,7 +19,7 @@ use super::provider::{CredentialProviderConfig, Problem};
 pub const MAX_BYTES: usize = 1024 * 1024;
 /// The most files of a directory that are read.
 const MAX_FILES: usize = 1_000;
-/// What kubelet reads in a directory.
+/// The extensions of the files that kubelet reads in a directory.
 const EXTENSIONS: [&str; 3] = ["json", "yaml", "yml"];
 
 /// A YAML or JSON text, with its configuration and all problems for which kubelet would
@@ -27,19 +28,20 @@ const EXTENSIONS: [&str; 3] = ["json", "yaml", "yml"];
 /// `Debug` leaves the text out, which may contain secrets.
 #[derive(Clone)]
 pub struct Document {
-    /// The text that the tree refers to: of JSON, with replacements, see [`parse()`].
+    /// The text that the tree refers to; for JSON, with the replacements that [`parse()`]
+    /// describes.
     pub text: String,
-    /// Its tree; a null if there is no document.
+    /// The tree of the document; a null if the text has none.
     pub root: Node,
-    /// Whether it is JSON.
+    /// Whether the text is JSON.
     pub is_json: bool,
     /// The typed values, as far as they could be decoded.
     pub config: CredentialProviderConfig,
-    /// What kubelet would refuse; empty where it starts with this.
+    /// The problems for which kubelet would refuse it; empty if kubelet starts with it.
     pub problems: Vec<Problem>,
 }
 
-/// A file that has been read.
+/// A configuration file.
 #[derive(Debug, Clone)]
 pub struct File {
     /// The file.
@@ -54,12 +56,12 @@ pub enum ParseError {
     /// YAML in neither of its encodings.
     #[error("neither UTF-8 nor UTF-16 with a byte order mark")]
     Encoding,
-    /// Broken YAML or JSON.
+    /// The text is not valid YAML or JSON.
     #[error(transparent)]
     Syntax(#[from] SyntaxError),
 }
 
-/// Why files could not be read; kubelet would not start either.
+/// Why the configuration could not be read; kubelet would not start either.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// A file or directory cannot be read.
@@ -110,7 +112,7 @@ impl LoadError {
 }
 
 impl Document {
-    /// Whether it is empty, apart from comments.
+    /// Whether the document is empty, apart from comments.
     pub fn is_blank(&self) -> bool {
         self.root.value == Value::Null
     }
@@ -129,8 +131,8 @@ impl fmt::Debug for Document {
 /// U+FFFD is replaced: bytes that are not UTF-8, and escapes of lone surrogates.
 ///
 /// # Errors
-/// The text is neither YAML nor JSON, is nested too deep, or has too many values:
-/// aliases that would expand to much are refused before they do.
+/// The text is neither YAML nor JSON, is nested too deep, or has too many values: aliases
+/// that would expand to too many values are refused before they are expanded.
 pub fn parse(text: &[u8]) -> Result<Document, ParseError> {
     let is_json = json::is_json(text);
     let mut decoded = Wiped::default();
@@ -152,7 +154,7 @@ pub fn parse(text: &[u8]) -> Result<Document, ParseError> {
     };
     let (config, mut problems) = decode(text, &root);
     let mut invalid = config.validate();
-    // Where a value could not be decoded, it is not also missing.
+    // A value that could not be decoded is not reported as missing too.
     invalid.retain(|invalid| !problems.iter().any(|known| known.field == invalid.field));
     for problem in &mut invalid {
         problem.line = line_of(text, root.at(&problem.field).span.start);
@@ -188,10 +190,9 @@ pub fn read(path: &Path) -> Result<File, LoadError> {
     })
 }
 
-/// Reads what kubelet reads where `--image-credential-provider-config` is `path`:
-/// the file, or in a directory every `*.json`, `*.yaml` and `*.yml` in the order of
-/// their names. A provider whose name an earlier file has is a problem of the
-/// later one.
+/// Reads the files that kubelet reads if `--image-credential-provider-config` is `path`:
+/// the file, or in a directory every `*.json`, `*.yaml` and `*.yml`, sorted by name. A
+/// provider with the same name as one of an earlier file is a problem of the later file.
 ///
 /// # Errors
 /// [`LoadError`], for the first file that cannot be read.
@@ -251,7 +252,8 @@ fn files_in(directory: &Path) -> Result<Vec<PathBuf>, LoadError> {
     Ok(paths)
 }
 
-/// As Go's `filepath.Ext` sees it, for which `.yaml` is all extension.
+/// Whether the path has the extension by Go's `filepath.Ext`, for which a file named
+/// `.yaml` has one.
 fn has_extension(path: &Path, extension: &str) -> bool {
     let name = path.file_name().unwrap_or_default().as_encoded_bytes();
     let rest = name.strip_suffix(extension.as_bytes());

@@ -32,7 +32,7 @@ fn problems(text: &str) -> Vec<String> {
     document.problems.iter().map(ToString::to_string).collect()
 }
 
-/// The good file with one thing changed.
+/// The good file with one change.
 fn with(old: &str, new: &str) -> String {
     assert!(ECR.contains(old), "{old}");
     ECR.replacen(old, new, 1)
@@ -62,7 +62,7 @@ fn a_good_file_is_decoded_whole() {
 }
 
 #[test]
-fn json_and_yaml_say_the_same() {
+fn json_and_yaml_give_the_same_configuration() {
     let json = r#"{"apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "CredentialProviderConfig",
         "providers": [{"name": "a\u0062", "matchImages": ["a.\/b"], "defaultCacheDuration": "0s",
         "apiVersion": "credentialprovider.kubelet.k8s.io/v1beta1", "args": null}]}"#;
@@ -110,11 +110,11 @@ providers:
     assert_eq!(two.default_cache_duration.as_deref(), Some("0s"));
     assert!(document.root.get("providers").unwrap().items()[1].has_shared());
 
-    // A strict go-yaml takes no key that a merge key gives too.
+    // In strict mode, go-yaml refuses a key that a merge key gives too.
     let twice = text.replace("args: *images,", "args: *images, defaultCacheDuration: 1s,");
     assert_eq!(
         problems(&twice),
-        ["line 7: providers[1]: field \"defaultCacheDuration\" is there twice"]
+        ["line 7: providers[1]: field \"defaultCacheDuration\" is given twice"]
     );
 }
 
@@ -176,7 +176,7 @@ fn kubelet_refuses_files_that_are_not_a_configuration() {
         (
             "a field twice",
             with("    args:", "    name: other\n    args:"),
-            vec!["line 8: providers[0]: field \"name\" is there twice"],
+            vec!["line 8: providers[0]: field \"name\" is given twice"],
         ),
     ]);
 }
@@ -247,7 +247,7 @@ fn kubelet_refuses_bad_providers() {
             "provider version",
             with("/v1\n    args", "/v2\n    args"),
             vec![
-                "line 7: providers[0].apiVersion: \"credentialprovider.kubelet.k8s.io/v2\" is none of credentialprovider.kubelet.k8s.io/v1, credentialprovider.kubelet.k8s.io/v1beta1, credentialprovider.kubelet.k8s.io/v1alpha1",
+                "line 7: providers[0].apiVersion: \"credentialprovider.kubelet.k8s.io/v2\" is not one of credentialprovider.kubelet.k8s.io/v1, credentialprovider.kubelet.k8s.io/v1beta1, credentialprovider.kubelet.k8s.io/v1alpha1",
                 "line 13: providers[0].tokenAttributes: need a provider of apiVersion credentialprovider.kubelet.k8s.io/v1",
             ],
         ),
@@ -347,7 +347,7 @@ fn kubelet_refuses_bad_token_attributes() {
             vec![
                 "line 16: providers[0].tokenAttributes.requiredServiceAccountAnnotationKeys: \"eks.amazonaws.com/ecr-role-arn\" is both required and optional",
                 "line 17: providers[0].tokenAttributes.optionalServiceAccountAnnotationKeys: \"-a\" is not the name of an annotation",
-                "line 17: providers[0].tokenAttributes.optionalServiceAccountAnnotationKeys: \"b\" is there twice",
+                "line 17: providers[0].tokenAttributes.optionalServiceAccountAnnotationKeys: \"b\" is given twice",
             ],
         ),
         (
@@ -355,7 +355,7 @@ fn kubelet_refuses_bad_token_attributes() {
             format!(
                 "{ECR}  - name: ecr-credential-provider\n    matchImages: [a.test]\n    defaultCacheDuration: 0s\n    apiVersion: credentialprovider.kubelet.k8s.io/v1\n"
             ),
-            vec!["line 18: providers[1].name: \"ecr-credential-provider\" is there twice"],
+            vec!["line 18: providers[1].name: \"ecr-credential-provider\" is given twice"],
         ),
         (
             "a second document",
@@ -366,7 +366,7 @@ fn kubelet_refuses_bad_token_attributes() {
 }
 
 #[test]
-fn what_cannot_be_read_says_where_and_quotes_nothing() {
+fn errors_of_unreadable_files_name_the_place_and_quote_nothing() {
     let level = |level: i32| {
         let alias = format!("*a{}, ", level - 1).repeat(10);
         format!("a{level}: &a{level} [{alias}]\n")
@@ -385,7 +385,7 @@ fn what_cannot_be_read_says_where_and_quotes_nothing() {
             "a: &a [*a]",
             "an alias without an anchor before it",
         ),
-        ("key", "? [hunter2]\n: a", "key that is not a text"),
+        ("key", "? [hunter2]\n: a", "key that is not a string"),
         ("tab", "a: [b]\n\t# hunter2\nc: d", "line 2 column 1"),
         ("tag", "a: !!null hunter2", "not of the type its tag names"),
         ("bomb", &bomb, "too many values from aliases"),
@@ -483,12 +483,12 @@ fn a_directory_is_read_as_kubelet_does() {
 
 proptest! {
     #[test]
-    fn whatever_is_parsed_nothing_panics(text in "[-a:{}\\[\\]\"'&*<|>#~ \n]{0,60}") {
+    fn parsing_never_panics(text in "[-a:{}\\[\\]\"'&*<|>#~ \n]{0,60}") {
         drop(parse(text.as_bytes()));
     }
 
     #[test]
-    fn every_span_is_a_part_of_the_text(text in "[-a:{}\\[\\]\"'|>#é \n]{0,40}") {
+    fn every_span_is_a_valid_part_of_the_text(text in "[-a:{}\\[\\]\"'|>#é \n]{0,40}") {
         fn check(node: &Node, text: &str) {
             assert!(text.get(node.span.clone()).is_some());
             node.items().iter().for_each(|item| check(item, text));

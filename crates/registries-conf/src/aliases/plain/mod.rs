@@ -1,9 +1,9 @@
-//! The files of short names that distributions ship, without a TOML tree.
+//! Reads the files of short names that distributions ship, without building a TOML tree.
 //!
 //! Nearly every node has a drop-in with some hundred aliases, and an image needs at most
 //! two of them. Such a file is scanned: each entry is checked, and only those that are
 //! looked up are decoded. The scanner accepts the syntax that these files use. Any other
-//! file, valid or not, goes to the TOML parser, which also has the errors.
+//! file, valid or not, is left to the TOML parser, which also reports the errors.
 
 use std::{path::Path, sync::Arc};
 
@@ -14,7 +14,7 @@ use crate::registry::Origin;
 
 const HEADER: &[u8] = b"[aliases]";
 
-/// The longest name or target that is taken. Names of 255 bytes are valid, but
+/// The longest name or target that is accepted. Names of 255 bytes are valid, but
 /// `library/` may have to be added to them.
 const MAX_NAME: usize = 200;
 
@@ -23,7 +23,7 @@ const MAX_NAME: usize = 200;
 pub(crate) struct PlainAliases {
     file: Arc<Path>,
     content: Vec<u8>,
-    /// The hash of each name and the offset of its entry, sorted; no hash is there twice.
+    /// The hash of each name and the offset of its entry, sorted; no hash occurs twice.
     entries: Vec<(u64, usize)>,
 }
 
@@ -60,7 +60,7 @@ impl PlainAliases {
             rest = end_of_line(rest)?;
         }
         entries.sort_unstable();
-        // Most likely the same name twice, which the parser refuses.
+        // This is most likely a repeated name, which the parser refuses.
         let mut pairs = entries.windows(2);
         let is_repeated = pairs.any(|pair| matches!(pair, [(one, _), (next, _)] if one == next));
         (has_header && !is_repeated).then(|| Self {
@@ -72,7 +72,7 @@ impl PlainAliases {
 
     /// The alias of that name.
     pub(crate) fn get(&self, name: &str) -> Option<Alias> {
-        // With the closing quotation mark, as in the scan.
+        // The closing quotation mark is hashed too, as in the scan.
         let hash = name.bytes().chain([b'"']).fold(HASH_START, hash_step);
         let found = self.entries.binary_search_by_key(&hash, |(hash, _)| *hash);
         let (_, offset) = self.entries.get(found.ok()?)?;
@@ -80,7 +80,7 @@ impl PlainAliases {
         (found == name).then_some(alias)
     }
 
-    /// All of them, with their names.
+    /// All aliases, with their names.
     pub(crate) fn all(&self) -> impl Iterator<Item = (String, Alias)> + '_ {
         let entries = self.entries.iter();
         entries.filter_map(|(_, offset)| {
@@ -109,8 +109,8 @@ impl PlainAliases {
     }
 }
 
-/// Takes an entry from behind its first quotation mark: the hash of its name, and what
-/// is behind it.
+/// Scans an entry after its first quotation mark. Returns the hash of its name, and the
+/// text after the entry.
 fn scan_entry(text: &[u8]) -> Option<(u64, &[u8])> {
     let mut hash = HASH_START;
     let (name, rest) = scan_name(text, |byte| hash = hash_step(hash, byte))?;
@@ -170,9 +170,9 @@ fn scan_name(text: &[u8], mut visit: impl FnMut(u8)) -> Option<(Kind, &[u8])> {
     valid.then_some((kind, rest))
 }
 
-/// Whether a byte is of an atom: a lower-case letter or a digit.
+/// Whether a byte belongs to an atom: a lower-case letter or a digit.
 fn is_atom(byte: u8) -> bool {
-    /// A table, because most bytes of a file are looked up.
+    /// A table, since most bytes of a file are looked up.
     #[expect(
         clippy::indexing_slicing,
         clippy::cast_possible_truncation,
@@ -213,7 +213,7 @@ fn skip(mut text: &[u8], is_skipped: impl Fn(u8) -> bool) -> &[u8] {
     text
 }
 
-/// One step of FNV-1a, 64 bits, which is short and good enough to find entries.
+/// One step of 64-bit FNV-1a, which is short and good enough to find entries.
 fn hash_step(hash: u64, byte: u8) -> u64 {
     (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
 }

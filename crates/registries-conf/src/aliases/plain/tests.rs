@@ -18,7 +18,7 @@ fn parsed(text: &str) -> Option<BTreeMap<String, Alias>> {
 }
 
 #[test]
-fn what_distributions_ship_is_taken() {
+fn files_of_distributions_are_accepted() {
     for text in [
         "[aliases]\n",
         "# short names\n\n[aliases]  # all of them\n",
@@ -34,7 +34,7 @@ fn what_distributions_ship_is_taken() {
 }
 
 #[test]
-fn everything_else_is_for_the_parser() {
+fn all_other_files_are_left_to_the_parser() {
     let long = "a".repeat(250);
     for (line, is_valid) in [
         ("a = \"b.c/d\"", true),
@@ -127,9 +127,9 @@ fn line() -> impl Strategy<Value = String> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(3000))]
 
-    /// A file that the scanner accepts gives what the parser gives.
+    /// For a file that it accepts, the scanner gives the same aliases as the parser.
     #[test]
-    fn what_is_taken_is_what_the_parser_makes_of_it(lines in prop::collection::vec(line(), 0..6)) {
+    fn an_accepted_file_has_the_same_aliases_as_by_the_parser(lines in prop::collection::vec(line(), 0..6)) {
         let text = format!("[aliases]\n{}", lines.join("\n"));
         if let Some(taken) = PlainAliases::scan(text.as_bytes(), &file()) {
             let all: BTreeMap<_, _> = taken.all().collect();
