@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Deserialize;
+
 use super::{ServiceAccount, User};
 
 /// Roles bound to service accounts in their own namespaces. Nothing is
@@ -16,7 +18,8 @@ pub(crate) struct Grants {
 }
 
 /// What a request wants to do, in RBAC's words.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
 pub(crate) struct Access {
     pub(crate) verb: String,
     pub(crate) group: String,
