@@ -116,6 +116,35 @@ fn k3s_is_told_by_its_files_too() {
 }
 
 #[test]
+fn a_file_of_kubelets_that_cannot_be_used_is_named() {
+    for (distribution, file, name) in [
+        ("k3s", "/etc/rancher/k3s/config.yaml", "kubelet"),
+        ("k3s", "/etc/rancher/k3s/config.yaml.d/10.yaml", "kubelet"),
+        ("kubeadm", "/var/lib/kubelet/config.yaml", "kubelet-version"),
+        (
+            "MicroK8s",
+            "/var/snap/microk8s/1234/args/kubelet",
+            "kubelet",
+        ),
+    ] {
+        let all = Distribution::all();
+        let one = all.iter().find(|one| one.name.starts_with(distribution));
+        let ready = ReadyNode::of(one.unwrap());
+        if distribution == "MicroK8s" {
+            fs::remove_file(ready.node.path(file.trim_start_matches('/'))).unwrap();
+        } else {
+            ready.write(file, "featureGates: {\n");
+        }
+        let report = report(&ready.check(&["-o", "json"]));
+        let checks = report["checks"].as_array().unwrap();
+        let check = checks.iter().find(|check| check["name"] == name).unwrap();
+        let (status, message) = (&check["status"], check["message"].as_str().unwrap());
+        assert_eq!(status, "FAIL", "{message}");
+        assert!(message.starts_with(&format!("{file}: ")), "{message}");
+    }
+}
+
+#[test]
 fn kubelet_is_given_the_provider() {
     finds(
         |ready| ready.process(812, KUBELET),

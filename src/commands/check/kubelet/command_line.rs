@@ -3,20 +3,15 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use kubernetes_yaml::{Entry, Node, Value};
-use secret::read_file;
 
-use super::{BIN_DIR_FLAG, CONFIG_FLAG, plain};
+use super::{BIN_DIR_FLAG, CONFIG_FLAG, NAME, files, plain};
 use crate::commands::check::process::{Process, flag};
+use crate::commands::check::report::Finding;
 use crate::commands::root::Root;
 
-/// The largest file with arguments that is read.
-const MAX_BYTES: usize = 1024 * 1024;
-/// The most drop-ins that are read.
-const MAX_DROP_INS: usize = 1_000;
 /// k3s passes these on where both are there (k3s: `ImageCredProvAvailable`).
 const K3S_BIN_DIR: &str = "/var/lib/rancher/credentialprovider/bin";
 const K3S_CONFIG: &str = "/var/lib/rancher/credentialprovider/config.yaml";
@@ -33,6 +28,8 @@ pub(super) struct CommandLine {
     pub(super) process: Process,
     /// Why some arguments cannot be read, and the remedy.
     pub(super) hidden: Option<&'static str>,
+    /// The file of arguments that cannot be used.
+    pub(super) unusable: Option<Finding>,
     arguments: Vec<String>,
 }
 
@@ -82,6 +79,7 @@ impl CommandLine {
         Self {
             what: format!("kubelet (process {})", process.id),
             hidden: None,
+            unusable: None,
             arguments: process.arguments.clone(),
             process,
         }
@@ -94,8 +92,10 @@ impl CommandLine {
             || PathBuf::from("/var/snap/microk8s/current/args/kubelet"),
             |file| process.absolute(file),
         );
-        let text = read_file(&root.path(&file), MAX_BYTES).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
+        let (text, unusable) = match files::text(root, &file, NAME) {
+            Ok(text) => (text, None),
+            Err(finding) => (String::new(), Some(finding)),
+        };
         let lines = text.lines().map(str::trim);
         let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
         let arguments = lines.flat_map(str::split_whitespace).map(expanded);
@@ -106,6 +106,7 @@ impl CommandLine {
                 file.display()
             ),
             hidden: None,
+            unusable,
             arguments: arguments.collect(),
             process,
         }
@@ -114,7 +115,10 @@ impl CommandLine {
     /// k3s hides its command line; its configuration file and its defaults are known.
     fn k3s(root: &Root, process: Process) -> Self {
         let mut arguments = process.arguments.clone();
-        let mut said = k3s_configuration(root);
+        let (mut said, unusable) = match k3s_configuration(root) {
+            Ok(said) => (said, None),
+            Err(finding) => (BTreeMap::new(), Some(finding)),
+        };
         let kubelet = said.remove("kubelet-arg").unwrap_or_default();
         arguments.extend(kubelet.iter().map(|argument| {
             let argument = argument.trim_start_matches('-');
@@ -139,6 +143,7 @@ impl CommandLine {
             hidden: Some(
                 "put both into /var/lib/rancher/credentialprovider, where k3s looks, or say where with --kubelet-provider-config and --kubelet-bin-dir",
             ),
+            unusable,
             arguments,
             process,
         }
@@ -148,6 +153,7 @@ impl CommandLine {
         Self {
             what: format!("kubelet (in MicroShift, process {})", process.id),
             hidden: Some("say where with --kubelet-provider-config and --kubelet-bin-dir"),
+            unusable: None,
             arguments: Vec::new(),
             process,
         }
@@ -157,19 +163,17 @@ impl CommandLine {
 /// k3s's configuration file, and the files of the directory next to it in the order of
 /// their names. A later file replaces a flag of an earlier one, or adds to it if the key
 /// ends in `+` (k3s: `configfilearg`).
-fn k3s_configuration(root: &Root) -> BTreeMap<String, Vec<String>> {
+fn k3s_configuration(root: &Root) -> Result<BTreeMap<String, Vec<String>>, Finding> {
     let directory = PathBuf::from(format!("{K3S_FILE}.d"));
     let is_yaml = |path: &Path| {
         let end = path.extension().and_then(OsStr::to_str);
         matches!(end, Some("yaml" | "yml"))
     };
-    let mut files = vec![PathBuf::from(K3S_FILE)];
-    files.extend(drop_ins(root, &directory, is_yaml));
+    let mut paths = vec![PathBuf::from(K3S_FILE)];
+    paths.extend(files::drop_ins(root, &directory, NAME, is_yaml)?);
     let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for file in files {
-        let text = read_file(&root.path(&file), MAX_BYTES).unwrap_or_default();
-        let text = str::from_utf8(&text).unwrap_or_default();
-        let said = kubernetes_yaml::parse(text).ok().flatten();
+    for path in paths {
+        let said = files::yaml(root, &path, NAME)?;
         for Entry { key, value, .. } in said.iter().flat_map(Node::entries) {
             let values = if let Value::Sequence(values) = &value.value {
                 values.iter().filter_map(scalar).collect()
@@ -182,7 +186,7 @@ fn k3s_configuration(root: &Root) -> BTreeMap<String, Vec<String>> {
             }
         }
     }
-    all
+    Ok(all)
 }
 
 fn scalar(node: &Node) -> Option<String> {
@@ -192,22 +196,6 @@ fn scalar(node: &Node) -> Option<String> {
         Value::Bool(value) => Some(value.to_string()),
         Value::Null | Value::Sequence(_) | Value::Mapping(_) => None,
     }
-}
-
-/// The files of a directory of the node that are drop-ins, in the order of their names.
-pub(super) fn drop_ins(
-    root: &Root,
-    directory: &Path,
-    is_drop_in: impl Fn(&Path) -> bool,
-) -> Vec<PathBuf> {
-    let entries = fs::read_dir(root.path(directory)).into_iter().flatten();
-    let paths = entries
-        .flatten()
-        .take(MAX_DROP_INS)
-        .map(|entry| directory.join(entry.file_name()));
-    let mut paths: Vec<_> = paths.filter(|path| is_drop_in(path)).collect();
-    paths.sort();
-    paths
 }
 
 /// `MicroK8s` runs with these variables.

@@ -2,9 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use secret::read_file;
-
-use super::command_line::{CommandLine, drop_ins};
+use super::command_line::CommandLine;
+use super::files;
 use crate::cli::CheckName;
 use crate::commands::check::program;
 use crate::commands::check::report::Finding;
@@ -16,12 +15,13 @@ const GATE: &str = "KubeletServiceAccountTokenForCredentialProviders";
 /// On by default since; in the one before it was there.
 const ON: Version = Version(1, 34, 0);
 const KNOWN: Version = Version(1, 33, 0);
-/// The largest KubeletConfiguration that is read.
-const MAX_BYTES: usize = 1024 * 1024;
 
 /// Checks what kubelet can.
 pub(super) fn check(root: &Root, command_line: &CommandLine) -> Finding {
-    judged(version(root, command_line), gate(root, command_line))
+    match gate(root, command_line) {
+        Ok(gate) => judged(version(root, command_line), gate),
+        Err(finding) => finding,
+    }
 }
 
 fn judged(version: Option<Version>, gate: Option<bool>) -> Finding {
@@ -70,25 +70,27 @@ fn version(root: &Root, command_line: &CommandLine) -> Option<Version> {
 
 /// The feature gate in `--config`, then in the drop-ins of `--config-dir`, then in
 /// `--feature-gates`.
-fn gate(root: &Root, command_line: &CommandLine) -> Option<bool> {
-    let mut files: Vec<PathBuf> = command_line.path("config").into_iter().collect();
+fn gate(root: &Root, command_line: &CommandLine) -> Result<Option<bool>, Finding> {
+    let mut paths: Vec<PathBuf> = command_line.path("config").into_iter().collect();
     if let Some(directory) = command_line.path("config-dir") {
         let is_drop_in = |path: &Path| path.extension().is_some_and(|end| end == "conf");
-        files.extend(drop_ins(root, &directory, is_drop_in));
+        paths.extend(files::drop_ins(root, &directory, NAME, is_drop_in)?);
     }
-    let said = |path: &PathBuf| {
-        let text = read_file(&root.path(path), MAX_BYTES).ok()?;
-        let text = str::from_utf8(&text).ok()?;
-        let configuration = kubernetes_yaml::parse(text).ok()??;
-        configuration.last("featureGates")?.last(GATE)?.as_bool()
-    };
-    let of_files = files.iter().filter_map(said).next_back();
+    let mut of_files = None;
+    for path in paths {
+        let configuration = files::yaml(root, &path, NAME)?;
+        let gates = configuration
+            .as_ref()
+            .and_then(|all| all.last("featureGates"));
+        let said = gates.and_then(|gates| gates.last(GATE)?.as_bool());
+        of_files = said.or(of_files);
+    }
     let of_flag = command_line.flag("feature-gates").and_then(|gates| {
         let mut gates = gates.split(',').filter_map(|gate| gate.split_once('='));
         let (_, value) = gates.rfind(|(name, _)| name.trim() == GATE)?;
         value.trim().parse().ok()
     });
-    of_flag.or(of_files)
+    Ok(of_flag.or(of_files))
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
 //! kubelet: whether it runs the provider, with a token, for every image with a mirror.
 //!
 //! `command_line` reads its arguments, `gates` its version and feature gates, `start` whether
-//! it has read its file; `entry` checks the provider's entry in that file.
+//! it has read its file; `entry` checks the provider's entry in that file. `files` reads what
+//! they need.
 
 mod entry;
 mod command_line;
 mod gates;
 mod start;
+mod files;
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -153,7 +155,8 @@ impl Kubelet {
         let mut findings = Vec::new();
         if let Some(command_line) = &self.command_line {
             let config = self.config.as_ref().map(|config| config.path.as_path());
-            findings.push(flags(command_line, self.bin_dir.as_deref(), config));
+            let flags = || flags(command_line, self.bin_dir.as_deref(), config);
+            findings.push(command_line.unusable.clone().unwrap_or_else(flags));
             findings.push(gates::check(root, command_line));
         } else {
             findings.push(Finding::warn(
