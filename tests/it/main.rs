@@ -73,6 +73,8 @@ mod node_providers_shown;
 #[cfg(test)]
 mod cluster;
 #[cfg(test)]
+mod kubeconfig_forms;
+#[cfg(test)]
 mod trust;
 #[cfg(test)]
 mod proxies;

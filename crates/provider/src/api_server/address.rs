@@ -1,24 +1,30 @@
 //! The authority of a URL, `[user[:password]@]host[:port]`, parsed as Go's `net/url`
 //! does. An invalid port is an error, where other parsers use the scheme's default port.
 
-use std::net::IpAddr;
+use std::borrow::Cow;
+use std::net::{IpAddr, Ipv6Addr};
+
+use super::idn;
 
 /// Host and port of a URL.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Address<'a> {
     /// The part before the `@`, which may contain a password.
     pub(super) user: Option<&'a str>,
-    /// The host, without brackets; never empty.
-    pub(super) host: &'a str,
-    /// The port; `None` where none is given.
-    pub(super) port: Option<u16>,
+    /// The host in ASCII, without brackets; never empty. The zone of an IPv6 address follows
+    /// `%25`, as in the URL.
+    pub(super) host: Cow<'a, str>,
+    /// The port as it is written, a number from 1 to 65535; `None` where none is given.
+    pub(super) port: Option<&'a str>,
 }
 
 /// Why a text is not an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AddressError<'a> {
-    /// The host is missing, or its brackets do not match.
+    /// The host is missing, or in brackets and not an IPv6 address.
     Host,
+    /// The host has to be given in ASCII.
+    NotAscii,
     /// The text after the host is not a port.
     Port(&'a str),
 }
@@ -34,19 +40,25 @@ impl<'a> Address<'a> {
             None => (None, authority),
         };
         let (host, after) = match rest.strip_prefix('[') {
-            Some(inside) => inside.split_once(']').ok_or(AddressError::Host)?,
+            Some(inside) => inside
+                .split_once(']')
+                .filter(|(host, _)| without_zone(host).parse::<Ipv6Addr>().is_ok())
+                .ok_or(AddressError::Host)?,
             None => rest.split_at(rest.find(':').unwrap_or(rest.len())),
         };
-        if host.is_empty() || !(after.is_empty() || after.starts_with(':')) {
+        let after = if after.is_empty() { ":" } else { after };
+        let digits = after.strip_prefix(':').ok_or(AddressError::Host)?;
+        if host.is_empty() {
             return Err(AddressError::Host);
         }
-        let digits = after.trim_start_matches(':');
-        let port = if digits.is_empty() {
-            None
-        } else {
-            Some(port(digits).ok_or(AddressError::Port(digits))?)
-        };
-        Ok(Self { user, host, port })
+        if !digits.is_empty() && port(digits).is_none() {
+            return Err(AddressError::Port(digits));
+        }
+        Ok(Self {
+            user,
+            host: idn::to_ascii(host).ok_or(AddressError::NotAscii)?,
+            port: Some(digits).filter(|digits| !digits.is_empty()),
+        })
     }
 }
 
@@ -74,6 +86,12 @@ pub(super) fn unbracketed(host: &str) -> &str {
         .unwrap_or(host)
 }
 
+/// An IPv6 address without the zone that a URL may have after it.
+pub(super) fn without_zone(host: &str) -> &str {
+    host.split_once("%25")
+        .map_or(host, |(address, _zone)| address)
+}
+
 /// The IP address, if the host is one. An IPv4-mapped address is the IPv4 address, as in
 /// Go's `net.IP`.
 pub(super) fn ip(host: &str) -> Option<IpAddr> {
@@ -90,14 +108,17 @@ mod tests {
         for (authority, host, port) in [
             ("api", "api", None),
             ("api:", "api", None),
-            ("api:6443", "api", Some(6443)),
-            ("api:006443", "api", Some(6443)),
+            ("api:6443", "api", Some("6443")),
+            ("api:006443", "api", Some("006443")),
             ("[fd00::5]", "fd00::5", None),
-            ("[fd00::5]:1", "fd00::5", Some(1)),
-            ("u:p:w@e@api:65535", "api", Some(65535)),
+            ("[fd00::5]:1", "fd00::5", Some("1")),
+            ("[fe80::1%25eth0]:1", "fe80::1%25eth0", Some("1")),
+            ("[::ffff:10.0.0.1]", "::ffff:10.0.0.1", None),
+            ("u:p:w@e@api:65535", "api", Some("65535")),
+            ("bücher。example:1", "xn--bcher-kva.example", Some("1")),
         ] {
             let address = Address::parse(authority).unwrap();
-            assert_eq!((address.host, address.port), (host, port), "{authority}");
+            assert_eq!((&*address.host, address.port), (host, port), "{authority}");
         }
         assert_eq!(Address::parse("u:p@api").unwrap().user, Some("u:p"));
     }
@@ -114,6 +135,7 @@ mod tests {
             "99999999999",
             " 1",
             "1:2",
+            ":1",
             "٣",
         ] {
             for host in ["api", "10.0.0.1", "[fd00::5]"] {
@@ -122,9 +144,21 @@ mod tests {
                 assert_eq!(error, AddressError::Port(port), "{authority}");
             }
         }
-        for authority in ["", ":1", "[fd00::5", "[fd00::5]1", "[]:1", "u@"] {
+        for authority in [
+            "",
+            ":1",
+            "[fd00::5",
+            "[fd00::5]1",
+            "[]:1",
+            "u@",
+            "[api]:1",
+            "[10.0.0.1]:1",
+            "[fe80::1%eth0]:1",
+        ] {
             let error = Address::parse(authority).unwrap_err();
             assert_eq!(error, AddressError::Host, "{authority}");
         }
+        let error = Address::parse("\u{644}:1").unwrap_err();
+        assert_eq!(error, AddressError::NotAscii);
     }
 }

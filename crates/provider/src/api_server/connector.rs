@@ -173,7 +173,8 @@ impl Resolver for IpFirstResolver {
         _config: &Config,
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let host = bare_host(uri);
+        // An address may have a zone, which the system's resolver knows.
+        let host = bare_host(uri).replace("%25", "%");
         let default = if uri.scheme() == Some(&Scheme::HTTP) {
             80
         } else {
@@ -185,7 +186,7 @@ impl Resolver for IpFirstResolver {
             addresses.push((address, port).into());
             return Ok(addresses);
         }
-        for address in resolve(host.to_owned(), port, timeout)?.take(MAX_ADDRESSES) {
+        for address in resolve(host, port, timeout)?.take(MAX_ADDRESSES) {
             addresses.push(address);
         }
         if addresses.is_empty() {

@@ -7,6 +7,7 @@ mod address;
 mod client;
 mod connector;
 mod discover;
+mod idn;
 pub mod kubeconfig;
 mod proxy;
 mod retry;

@@ -16,7 +16,7 @@ use rustls_pki_types::ServerName;
 use tracing::{debug, warn};
 use ureq::http::Uri;
 
-use super::address::{Address, AddressError, bracketed, ip, unbracketed};
+use super::address::{Address, AddressError, bracketed, ip, unbracketed, without_zone};
 use super::kubeconfig::{Kubeconfig, KubeconfigError};
 use super::proxy::{self, ProxyError, ProxySettings, Through};
 use super::tls::{CaSource, Trust};
@@ -117,6 +117,14 @@ pub enum DiscoverError {
         /// Where it was given.
         origin: String,
     },
+    /// The server's host has letters whose form in DNS is not known here.
+    #[error("API server {server:?} from {origin}: write the host in ASCII (xn--...)")]
+    NotAscii {
+        /// As given, without a user and password.
+        server: String,
+        /// Where it was given.
+        origin: String,
+    },
     /// The server's port is not valid.
     #[error("API server {server:?} from {origin}: {port:?} is not a port from 1 to 65535")]
     Port {
@@ -148,7 +156,6 @@ struct Found {
 /// # Errors
 /// [`DiscoverError`] if the server that a flag names, or the first that was found, cannot
 /// be used.
-/// cannot be used.
 pub fn discover(settings: &Settings) -> Result<Endpoint, DiscoverError> {
     let found = find(settings)?;
     let server = parse_server(&found)?;
@@ -162,12 +169,12 @@ pub fn discover(settings: &Settings) -> Result<Endpoint, DiscoverError> {
         .or_else(|| of_server.and_then(|kubeconfig| kubeconfig.tls_server_name.as_deref()))
         .or(found.server_name)
         .unwrap_or(&host);
-    let server_name = server_name(unbracketed(name))?;
+    let server_name = server_name(without_zone(unbracketed(name)))?;
     let proxy = proxy::choose(
         named.and_then(|kubeconfig| kubeconfig.proxy_url.as_deref()),
         &settings.proxy,
         &host,
-        server.port_u16().unwrap_or(HTTPS),
+        server.port().as_ref().map_or("443", |port| port.as_str()),
     )?;
     let trust = trust(settings, named);
     let why = found.origin;
@@ -262,6 +269,10 @@ fn parse_server(found: &Found) -> Result<Uri, DiscoverError> {
     };
     let address = Address::parse(authority).map_err(|error| match error {
         AddressError::Host => invalid(),
+        AddressError::NotAscii => {
+            let (server, origin) = shown();
+            DiscoverError::NotAscii { server, origin }
+        }
         AddressError::Port(port) => {
             let (server, origin) = shown();
             let port = port.to_owned();
@@ -279,7 +290,7 @@ fn parse_server(found: &Found) -> Result<Uri, DiscoverError> {
     if !scheme.eq_ignore_ascii_case("https") || is_bare_with_path || has_more && !is_of_kubeconfig {
         return Err(invalid());
     }
-    let host = bracketed(address.host);
+    let host = bracketed(&address.host);
     let port = address
         .port
         .map_or_else(String::new, |port| format!(":{port}"));

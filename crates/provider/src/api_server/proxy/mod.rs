@@ -9,7 +9,7 @@ use percent_encoding::percent_decode_str;
 use tracing::warn;
 use ureq::{Proxy, ProxyProtocol};
 
-use super::address::{Address, bracketed, unbracketed};
+use super::address::{Address, AddressError, bracketed, port, unbracketed};
 
 /// The proxy settings of an environment.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -82,13 +82,14 @@ impl fmt::Display for Through {
 
 /// The proxy's URL cannot be used. It is not quoted, since it may contain a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the proxy URL in {origin} is not http://, https:// or socks5://HOST[:PORT]")]
+#[error("the proxy URL in {origin} is not http://, https:// or socks5://HOST[:PORT]{remedy}")]
 pub struct ProxyError {
     /// Where the URL was set.
     pub origin: &'static str,
+    remedy: &'static str,
 }
 
-/// Chooses the proxy for a connection to `host:port`.
+/// Chooses the proxy for a connection to `host:port`, the port as it is written in the URL.
 ///
 /// A kubeconfig's `proxy-url` is always used, as in client-go. Otherwise the environment
 /// decides, and `localhost` and loopback addresses are direct.
@@ -99,7 +100,7 @@ pub(crate) fn choose(
     proxy_url: Option<&str>,
     environment: &ProxySettings,
     host: &str,
-    port: u16,
+    port: &str,
 ) -> Result<Option<Through>, ProxyError> {
     if let Some(url) = proxy_url {
         let origin = "the kubeconfig's proxy-url";
@@ -107,8 +108,8 @@ pub(crate) fn choose(
         let is_known = url.split_once("://").is_some_and(|(scheme, _)| {
             ["http", "https", "socks5"].contains(&scheme.to_ascii_lowercase().as_str())
         });
-        let proxy = parse(url).filter(|_| is_known);
-        let proxy = proxy.ok_or(ProxyError { origin })?;
+        let proxy = if is_known { parse(url) } else { Err("") };
+        let proxy = proxy.map_err(|remedy| ProxyError { origin, remedy })?;
         let origin = origin.to_owned();
         return Ok(Some(Through { proxy, origin }));
     }
@@ -123,7 +124,8 @@ pub(crate) fn choose(
         warn!("{name} is not a URL: no proxy is used, as by every Kubernetes client");
         return Ok(None);
     }
-    let proxy = parse(url).ok_or(ProxyError { origin: name })?;
+    let origin = *name;
+    let proxy = parse(url).map_err(|remedy| ProxyError { origin, remedy })?;
     let host = unbracketed(host);
     let origin = no_proxy.map_or_else(
         || format!("{name}; NO_PROXY is not set"),
@@ -136,35 +138,63 @@ pub(crate) fn choose(
 /// it: then it uses no proxy. A text that it can parse is used, even if it cannot work.
 fn is_no_url(url: &str) -> bool {
     let host = url.split('/').next().unwrap_or_default();
-    let is_odd = |character: char| character.is_whitespace() || character.is_control();
-    host.contains(':') && host.contains(is_odd)
+    let is_odd = |character: char| character.is_whitespace() || "\\^`{|}".contains(character);
+    let path = url.split('?').next().unwrap_or_default();
+    let mut escapes = path.split('%').skip(1);
+    let is_escape = |rest: &str| {
+        let mut digits = rest.chars();
+        let mut is_digit = || digits.next().is_some_and(|digit| digit.is_ascii_hexdigit());
+        is_digit() && is_digit()
+    };
+    url.contains(|character: char| character.is_ascii_control())
+        || !escapes.all(is_escape)
+        || host.contains(':') && host.contains(is_odd)
 }
 
-fn parse(url: &str) -> Option<Proxy> {
-    let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
-    let protocol = match scheme.to_ascii_lowercase().as_str() {
-        "http" => ProxyProtocol::Http,
-        "https" => ProxyProtocol::Https,
+/// The protocol of a URL's scheme.
+fn protocol(scheme: &str) -> Option<ProxyProtocol> {
+    match scheme.to_ascii_lowercase().as_str() {
+        "http" => Some(ProxyProtocol::Http),
+        "https" => Some(ProxyProtocol::Https),
         // Go lets a SOCKS5 proxy resolve the name with either scheme, socks5 or socks5h.
-        "socks5" | "socks5h" => ProxyProtocol::Socks5,
-        _ => return None,
+        "socks5" | "socks5h" => Some(ProxyProtocol::Socks5),
+        _ => None,
+    }
+}
+
+/// Parses a proxy's URL. The error is the remedy, empty where the forms that are accepted
+/// are enough.
+fn parse(url: &str) -> Result<Proxy, &'static str> {
+    let with_scheme = url
+        .split_once(':')
+        .and_then(|(scheme, rest)| Some((protocol(scheme)?, rest)));
+    let (protocol, rest) = match with_scheme {
+        Some((protocol, rest)) => (protocol, rest.strip_prefix("//").ok_or("")?),
+        None if url.contains("://") => return Err(""),
+        None => (ProxyProtocol::Http, url),
     };
-    let authority = rest.split(['/', '?', '#']).next()?;
-    let address = Address::parse(authority).ok()?;
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let address = Address::parse(authority).map_err(|error| match error {
+        AddressError::NotAscii => ": write the host in ASCII (xn--...)",
+        AddressError::Host | AddressError::Port(_) => "",
+    })?;
     let mut builder = Proxy::builder(protocol)
-        .host(&bracketed(address.host))
+        .host(&bracketed(&address.host))
         .resolve_target(false);
-    if let Some(port) = address.port {
+    if let Some(port) = address.port.and_then(port) {
         builder = builder.port(port);
     }
     if let Some(user) = address.user {
         let (name, password) = user.split_once(':').unwrap_or((user, ""));
-        let decode = |text| percent_decode_str(text).decode_utf8().ok();
+        let decode = |text| {
+            let text = percent_decode_str(text);
+            text.decode_utf8().map_err(|_not_utf8| "")
+        };
         builder = builder
             .username(&decode(name)?)
             .password(&decode(password)?);
     }
-    builder.build().ok()
+    builder.build().map_err(|_invalid| "")
 }
 
 #[cfg(test)]
@@ -174,7 +204,6 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
-    use crate::api_server::address::port as parse_port;
 
     fn settings(variables: &[(&str, &str)]) -> ProxySettings {
         ProxySettings::of(|name| {
@@ -199,7 +228,7 @@ mod tests {
         let host = host.rsplit('@').next().unwrap();
         let port = host
             .rsplit_once(':')
-            .map_or(Some(1), |(_, port)| parse_port(port));
+            .map_or(Some(1), |(_, port)| super::port(port));
         !["http", "https", "socks5"].contains(&scheme)
             || host.starts_with(':')
             || port.is_none() && !host.ends_with(']')
@@ -220,8 +249,8 @@ mod tests {
             let environment = ProxySettings::of(|name| env.get(name).cloned());
             let authority = server.trim_start_matches("https://").split('/').next();
             let address = Address::parse(authority.unwrap()).unwrap();
-            let port = address.port.unwrap_or(443);
-            let chosen = choose(None, &environment, &bracketed(address.host), port);
+            let port = address.port.unwrap_or("443");
+            let chosen = choose(None, &environment, &bracketed(&address.host), port);
             let Some(go_proxy) = go_proxy else {
                 assert_eq!(chosen, Ok(None), "{name}");
                 continue;
@@ -242,10 +271,10 @@ mod tests {
             ("HTTPS_PROXY", "http://user:hunter2@env:3128"),
             ("NO_PROXY", "*"),
         ]);
-        let chosen = choose(Some("http://kube:1"), &environment, "localhost", 6443);
+        let chosen = choose(Some("http://kube:1"), &environment, "localhost", "6443");
         let said = chosen.unwrap().unwrap().to_string();
         assert_eq!(said, "through proxy kube:1 (the kubeconfig's proxy-url)");
-        assert_eq!(choose(None, &environment, "api", 6443), Ok(None));
+        assert_eq!(choose(None, &environment, "api", "6443"), Ok(None));
         assert!(!format!("{environment:?}").contains("hunter2"));
     }
 
@@ -271,9 +300,29 @@ mod tests {
                 &[("HTTPS_PROXY", "proxy")],
                 "through proxy proxy:80 (HTTPS_PROXY; NO_PROXY is not set)",
             ),
+            (
+                &[("HTTPS_PROXY", "Prüfung.example:03128")],
+                "through proxy xn--prfung-4ya.example:3128 (HTTPS_PROXY; NO_PROXY is not set)",
+            ),
         ] {
-            let chosen = choose(None, &settings(variables), "[fd00::5]", 6443);
+            let chosen = choose(None, &settings(variables), "[fd00::5]", "6443");
             assert_eq!(chosen.unwrap().unwrap().to_string(), said);
+        }
+    }
+
+    #[test]
+    fn a_proxy_that_go_cannot_parse_is_not_used() {
+        for url in [
+            " http://p",
+            "a{b:1",
+            "http://p\t",
+            "http://p\u{7f}",
+            "http://u%zz@p",
+            "p%4",
+            "http://[fe80::1%lo]:1",
+        ] {
+            let chosen = choose(None, &settings(&[("HTTPS_PROXY", url)]), "api", "6443");
+            assert_eq!(chosen, Ok(None), "{url:?}");
         }
     }
 
@@ -284,11 +333,16 @@ mod tests {
             "ftp://hunter2@x",
             "http://hunter2 x",
             "http://hunter2:0",
+            "http://hunter2::1",
+            "hunter2::1",
+            "http:/hunter2",
+            "http:hunter2",
             "socks4://x",
         ] {
-            let error = choose(None, &settings(&[("HTTPS_PROXY", url)]), "api", 6443).unwrap_err();
+            let error =
+                choose(None, &settings(&[("HTTPS_PROXY", url)]), "api", "6443").unwrap_err();
             assert!(!error.to_string().contains("hunter2"), "{error}");
-            choose(Some(url), &ProxySettings::default(), "api", 6443).unwrap_err();
+            choose(Some(url), &ProxySettings::default(), "api", "6443").unwrap_err();
         }
         for url in [
             "proxy:3128",
@@ -297,7 +351,7 @@ mod tests {
             "",
             "//proxy",
         ] {
-            choose(Some(url), &ProxySettings::default(), "api", 6443).unwrap_err();
+            choose(Some(url), &ProxySettings::default(), "api", "6443").unwrap_err();
         }
     }
 }

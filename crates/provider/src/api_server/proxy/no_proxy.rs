@@ -1,27 +1,30 @@
 //! `NO_PROXY` as Go's `httpproxy` reads it after client-go, which accepts addresses with
 //! leading zeros in their numbers (`NewProxierWithNoProxyCIDR`).
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
 
 use crate::api_server::address::{ip, unbracketed};
+use crate::api_server::idn;
 
-/// Whether `NO_PROXY` contains the host, or the host is this machine.
-pub(super) fn is_direct(no_proxy: &str, host: &str, port: u16) -> bool {
+/// Whether `NO_PROXY` contains the host, or the host is this machine. The port is compared
+/// as it is written.
+pub(super) fn is_direct(no_proxy: &str, host: &str, port: &str) -> bool {
     let host = unbracketed(host);
     let address = ip(host);
     if host == "localhost" || address.is_some_and(|address| address.is_loopback()) {
         return true;
     }
-    let host = host.to_ascii_lowercase();
+    let host = host.to_ascii_lowercase().replace("%25", "%");
     no_proxy
         .split(',')
         .map(|rule| rule.trim().to_ascii_lowercase())
         .any(|rule| rule_matches(&rule, &host, address, port))
 }
 
-fn rule_matches(rule: &str, host: &str, address: Option<IpAddr>, port: u16) -> bool {
+fn rule_matches(rule: &str, host: &str, address: Option<IpAddr>, port: &str) -> bool {
     if rule == "*" {
         return true;
     }
@@ -29,7 +32,7 @@ fn rule_matches(rule: &str, host: &str, address: Option<IpAddr>, port: u16) -> b
         return sloppy_ip(host).is_some_and(|address| network.contains(&address));
     }
     let (name, wanted_port) = split_port(rule).unwrap_or((rule, ""));
-    if name.is_empty() || !(wanted_port.is_empty() || wanted_port == port.to_string()) {
+    if name.is_empty() || !(wanted_port.is_empty() || wanted_port == port) {
         return false;
     }
     if !name.starts_with('[')
@@ -41,12 +44,11 @@ fn rule_matches(rule: &str, host: &str, address: Option<IpAddr>, port: u16) -> b
         .strip_prefix('*')
         .filter(|rest| rest.starts_with('.'))
         .unwrap_or(name);
-    if name.starts_with('.') {
-        // `.domain` matches only the names below it.
-        return host.ends_with(name);
-    }
-    host.strip_suffix(name)
-        .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    // `.domain` matches only the names below it.
+    let is_below = name.starts_with('.');
+    let name = idn::to_ascii(name).unwrap_or(Cow::Borrowed(name));
+    host.strip_suffix(&*name)
+        .is_some_and(|rest| is_below || rest.is_empty() || rest.ends_with('.'))
 }
 
 /// A network; of IPv4-mapped addresses the IPv4 network, if there is one.
@@ -103,34 +105,43 @@ mod tests {
     #[test]
     fn no_proxy_is_read_as_go_reads_it() {
         for (no_proxy, host, port, direct) in [
-            ("", "api.example.com", 6443, false),
-            ("", "localhost", 6443, true),
-            ("", "LOCALHOST", 6443, false),
-            ("", "127.0.0.7", 6443, true),
-            ("", "[::1]", 6443, true),
-            ("a, * ,b", "api.example.com", 6443, true),
-            ("example.com", "example.com", 6443, true),
-            ("example.com", "notexample.com", 6443, false),
-            ("example.com:6443", "api.example.com", 6443, true),
-            ("example.com:", "api.example.com", 6443, true),
-            ("example.com:443", "api.example.com", 6443, false),
-            ("10.0.0.1:443", "10.0.0.1", 6443, false),
-            ("10.0.0.0/8", "ten.example.com", 6443, false),
-            ("10.0.0.0/+8", "10.0.0.1", 6443, false),
-            ("010.0.0.0/08", "010.001.2.3", 6443, true),
-            ("::ffff:10.0.0.0/104", "10.1.2.3", 6443, true),
-            ("::ffff:10.0.0.0/8", "10.1.2.3", 6443, false),
-            ("::/0", "10.1.2.3", 6443, false),
-            ("2001:db8::/32", "[2001:db8::7]", 6443, true),
-            ("[2001:db8::7]:6443", "[2001:db8::7]", 6443, true),
-            ("[2001:db8::7]", "[2001:db8::7]", 6443, false),
-            ("[2001:db8::]/32", "[2001:db8::7]", 6443, false),
-            (":6443", "api.example.com", 6443, false),
-            ("*:6443", "api.example.com", 6443, false),
+            ("", "api.example.com", "6443", false),
+            ("", "localhost", "6443", true),
+            ("", "LOCALHOST", "6443", false),
+            ("", "127.0.0.7", "6443", true),
+            ("", "[::1]", "6443", true),
+            ("a, * ,b", "api.example.com", "6443", true),
+            ("example.com", "example.com", "6443", true),
+            ("example.com", "notexample.com", "6443", false),
+            ("example.com:6443", "api.example.com", "6443", true),
+            ("example.com:", "api.example.com", "6443", true),
+            ("example.com:443", "api.example.com", "6443", false),
+            ("10.0.0.1:443", "10.0.0.1", "6443", false),
+            ("10.0.0.0/8", "ten.example.com", "6443", false),
+            ("10.0.0.0/+8", "10.0.0.1", "6443", false),
+            ("010.0.0.0/08", "010.001.2.3", "6443", true),
+            ("::ffff:10.0.0.0/104", "10.1.2.3", "6443", true),
+            ("::ffff:10.0.0.0/8", "10.1.2.3", "6443", false),
+            ("::/0", "10.1.2.3", "6443", false),
+            ("2001:db8::/32", "[2001:db8::7]", "6443", true),
+            ("[2001:db8::7]:6443", "[2001:db8::7]", "6443", true),
+            ("[2001:db8::7]", "[2001:db8::7]", "6443", false),
+            ("[2001:db8::]/32", "[2001:db8::7]", "6443", false),
+            (":6443", "api.example.com", "6443", false),
+            ("example.com:06443", "example.com", "06443", true),
+            ("example.com:06443", "example.com", "6443", false),
+            ("example.com:6443", "example.com", "06443", false),
+            ("Bücher.example", "xn--bcher-kva.example", "443", true),
+            ("*.BÜCHER.example", "a.xn--bcher-kva.example", "443", true),
+            ("api。example．com", "api.example.com", "443", true),
+            ("。example.com", "api.example.com", "443", false),
+            ("fe80::1%eth0", "[fe80::1%25eth0]", "443", true),
+            ("bü_cher.example", "xn--bcher-kva.example", "443", false),
+            ("*:6443", "api.example.com", "6443", false),
             (
                 ".svc,.cluster.local,10.96.0.0/12",
                 "kubernetes.default.svc",
-                443,
+                "443",
                 true,
             ),
         ] {
