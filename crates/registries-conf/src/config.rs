@@ -16,7 +16,6 @@ use crate::{
     file::{File, Role},
     registry::{Origin, Registry},
     search::V1Format,
-    short_name_mode::ShortNameMode,
 };
 
 /// The credential helper that stands for the auth files; the default.
@@ -40,8 +39,6 @@ pub struct Config {
     registries: Vec<Registry>,
     unqualified_search_registries: Vec<String>,
     credential_helpers: Vec<String>,
-    short_name_mode: ShortNameMode,
-    additional_layer_store_auth_helper: Option<String>,
     /// The aliases of each file that has any, lowest precedence first.
     aliases: Vec<Aliases>,
 }
@@ -54,8 +51,6 @@ pub(crate) struct Draft {
     registries: BTreeMap<String, Registry>,
     unqualified_search_registries: Vec<String>,
     credential_helpers: Vec<String>,
-    short_name_mode: ShortNameMode,
-    additional_layer_store_auth_helper: Option<String>,
     aliases: Vec<Aliases>,
 }
 
@@ -178,16 +173,6 @@ impl Config {
         &self.credential_helpers
     }
 
-    /// How names without a registry are treated.
-    pub fn short_name_mode(&self) -> ShortNameMode {
-        self.short_name_mode
-    }
-
-    /// The program that passes credentials to an additional layer store.
-    pub fn additional_layer_store_auth_helper(&self) -> Option<&str> {
-        self.additional_layer_store_auth_helper.as_deref()
-    }
-
     /// The alias of a short name.
     pub fn alias(&self, short_name: &str) -> Option<Alias> {
         self.aliases
@@ -237,12 +222,6 @@ impl Draft {
         if let Some(helpers) = file.credential_helpers {
             self.credential_helpers = helpers;
         }
-        if let Some(mode) = file.short_name_mode {
-            self.short_name_mode = mode;
-        }
-        if let Some(helper) = file.additional_layer_store_auth_helper {
-            self.additional_layer_store_auth_helper = Some(helper);
-        }
         self.aliases.extend(file.aliases);
         Ok(())
     }
@@ -259,8 +238,6 @@ impl Draft {
             registries: self.registries.into_values().collect(),
             unqualified_search_registries: self.unqualified_search_registries,
             credential_helpers,
-            short_name_mode: self.short_name_mode,
-            additional_layer_store_auth_helper: self.additional_layer_store_auth_helper,
             aliases: self.aliases,
         }
     }
@@ -271,7 +248,6 @@ mod tests {
     use std::path::Path;
 
     use super::{Config, Source};
-    use crate::short_name_mode::ShortNameMode;
 
     fn parse(main: &str, drop_ins: &[&str]) -> Config {
         let drop_ins: Vec<_> = drop_ins
@@ -287,7 +263,6 @@ mod tests {
         let config = Config::parse(None, &[]).unwrap();
         assert!(config.files().is_empty() && config.registries().is_empty());
         assert_eq!(config.credential_helpers(), ["containers-auth.json"]);
-        assert_eq!(config.short_name_mode(), ShortNameMode::Permissive);
         assert_eq!(config.find_registry("docker.io/library/nginx"), None);
     }
 
@@ -296,13 +271,10 @@ mod tests {
         let config = parse(
             "unqualified-search-registries = [\"a.b\"]\n\
              credential-helpers = [\"one\"]\n\
-             short-name-mode = \"enforcing\"\n\
-             additional-layer-store-auth-helper = \"helper\"\n\
              [aliases]\nkept = \"a.b/c\"\nreset = \"a.b/c\"\n\
              [[registry]]\nlocation = \"b.b\"\n[[registry]]\nlocation = \"a.b\"\n",
             &[
                 "unqualified-search-registries = []\ncredential-helpers = []\n\
-                 short-name-mode = \"\"\nadditional-layer-store-auth-helper = \"\"\n\
                  [[registry]]\nlocation = \"a.b\"\nblocked = true",
                 "[aliases]\nreset = \"\"",
             ],
@@ -315,14 +287,12 @@ mod tests {
             .map(|r| (r.prefix.as_str(), r.blocked, r.origin.to_string()))
             .collect();
         let expected = [
-            ("a.b", true, "d/0.conf:5".to_owned()),
-            ("b.b", false, "main.conf:8".to_owned()),
+            ("a.b", true, "d/0.conf:3".to_owned()),
+            ("b.b", false, "main.conf:6".to_owned()),
         ];
         assert_eq!(registries, expected);
         assert!(config.unqualified_search_registries().is_empty());
         assert_eq!(config.credential_helpers(), ["containers-auth.json"]);
-        assert_eq!(config.short_name_mode(), ShortNameMode::Enforcing);
-        assert_eq!(config.additional_layer_store_auth_helper(), Some("helper"));
         let aliases = config.aliases();
         let aliases: Vec<_> = aliases
             .iter()
@@ -332,7 +302,7 @@ mod tests {
             })
             .collect();
         let expected = [
-            ("kept", Some("a.b/c"), "main.conf:6".to_owned()),
+            ("kept", Some("a.b/c"), "main.conf:4".to_owned()),
             ("reset", None, "d/1.conf:2".to_owned()),
         ];
         assert_eq!(aliases, expected);

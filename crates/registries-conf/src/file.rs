@@ -10,7 +10,6 @@ use crate::{
     error::{Invalid, Refusal},
     registry::Registry,
     search::V1Format,
-    short_name_mode::ShortNameMode,
     tree::Text,
     validate,
 };
@@ -32,8 +31,6 @@ pub(crate) struct File {
     pub(crate) registries: Vec<Registry>,
     pub(crate) unqualified_search_registries: Option<Vec<String>>,
     pub(crate) credential_helpers: Option<Vec<String>>,
-    pub(crate) short_name_mode: Option<ShortNameMode>,
-    pub(crate) additional_layer_store_auth_helper: Option<String>,
     pub(crate) aliases: Option<Aliases>,
 }
 
@@ -63,20 +60,20 @@ impl File {
             v1_line = Some(v1.line);
             document.unqualified_search_registries = v1.search;
         }
+        // In this order they are checked, and the first problem is returned.
+        let registries = validate::registries(document.registries.unwrap_or_default(), path)?;
+        let unqualified_search_registries = document
+            .unqualified_search_registries
+            .map(|entries| validate::search_registries(&entries))
+            .transpose()?;
+        check_short_name_mode(document.short_name_mode)?;
         Ok(Self {
             v1_line,
-            registries: validate::registries(document.registries.unwrap_or_default(), path)?,
-            unqualified_search_registries: document
-                .unqualified_search_registries
-                .map(|entries| validate::search_registries(&entries))
-                .transpose()?,
+            registries,
+            unqualified_search_registries,
             credential_helpers: document
                 .credential_helpers
                 .map(|helpers| helpers.into_iter().map(|helper| helper.value).collect()),
-            short_name_mode: short_name_mode(document.short_name_mode)?,
-            additional_layer_store_auth_helper: Some(document.additional_layer_store_auth_helper)
-                .map(|helper| helper.value)
-                .filter(|helper| !helper.is_empty()),
             aliases: document
                 .aliases
                 .map(|entries| Aliases::check(entries, path))
@@ -85,13 +82,12 @@ impl File {
     }
 }
 
-fn short_name_mode(mode: Text) -> Result<Option<ShortNameMode>, Refusal> {
-    if mode.value.is_empty() {
-        return Ok(None);
-    }
-    match ShortNameMode::from_value(&mode.value) {
-        Some(known) => Ok(Some(known)),
-        None => Err(Refusal::new(
+/// The mode is for programs that ask a user which registry is meant. A file with an unknown
+/// one is refused all the same.
+fn check_short_name_mode(mode: Text) -> Result<(), Refusal> {
+    match mode.value.as_str() {
+        "" | "disabled" | "enforcing" | "permissive" => Ok(()),
+        _ => Err(Refusal::new(
             mode.line,
             Invalid::UnknownShortNameMode { value: mode.value },
         )),

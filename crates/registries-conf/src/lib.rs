@@ -27,7 +27,6 @@ mod unknown;
 mod registry;
 mod pull_source;
 mod short_name;
-mod short_name_mode;
 mod aliases;
 mod error;
 
@@ -44,5 +43,4 @@ pub use crate::search::{
     Denied, Environment, Layout, MainFile, Options, Search, SearchPaths, V1Format,
 };
 pub use crate::short_name::Candidate;
-pub use crate::short_name_mode::ShortNameMode;
 pub use crate::unknown::UnknownKey;
