@@ -16,6 +16,8 @@ use x509_cert::ext::pkix::{
     PolicyConstraints, PolicyMappings, SubjectAltName, SubjectKeyIdentifier,
 };
 
+use super::distinguished_name::shown;
+
 /// The most characters of a certificate's name that a message quotes.
 const MAX_NAME: usize = 128;
 /// The smallest RSA key that ring supports.
@@ -131,12 +133,12 @@ impl Parsed {
 
     /// The subject, as in RFC 4514.
     pub(super) fn subject(&self) -> String {
-        shortened(&self.0.tbs_certificate().subject().to_string())
+        shortened(&shown(self.0.tbs_certificate().subject()))
     }
 
     /// The issuer, as in RFC 4514.
     pub(super) fn issuer(&self) -> String {
-        shortened(&self.0.tbs_certificate().issuer().to_string())
+        shortened(&shown(self.0.tbs_certificate().issuer()))
     }
 
     /// Whether Go accepts it as the issuer of another certificate.

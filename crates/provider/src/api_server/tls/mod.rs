@@ -4,6 +4,7 @@
 //! after the handshake, so never before the certificate is verified.
 
 mod certificate;
+mod distinguished_name;
 mod verifier;
 
 use std::fmt;
