@@ -6,6 +6,7 @@
 //! run. An output that fails, such as a missing or full journal, is not an error.
 
 mod budget;
+mod collector;
 mod journal;
 
 use std::io::{self, Write, stderr};
@@ -13,12 +14,12 @@ use std::sync::Arc;
 
 use tracing::level_filters::LevelFilter;
 use tracing::{Metadata, warn};
-use tracing_subscriber::Registry;
 use tracing_subscriber::fmt::{MakeWriter, layer};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use self::budget::{BYTES, BYTES_FOR_DEBUGGING, Budget};
+use self::collector::Collector;
 use self::journal::Journal;
 
 /// The level of the least severe lines that are written.
@@ -87,16 +88,16 @@ pub fn start(level: Level, format: Format) -> Log {
         Level::Trace => (LevelFilter::TRACE, BYTES_FOR_DEBUGGING),
     };
     let [stderr, journal] = [(); 2].map(|()| Arc::new(Budget::new(bytes)));
-    let registry = Registry::default().with(level);
-    let registry = registry.with(Journal::connect(Arc::clone(&journal)).ok());
+    let outputs = Collector.with(level);
+    let outputs = outputs.with(Journal::connect(Arc::clone(&journal)).ok());
     let writer = Stderr(Arc::clone(&stderr));
     let text = layer().with_writer(writer).with_target(false);
     // Only a second start fails; the log of the first one is used.
     let _ignored = match format {
-        Format::Text => registry
+        Format::Text => outputs
             .with(text.without_time().with_ansi(false))
             .try_init(),
-        Format::Json => registry.with(text.json().without_time()).try_init(),
+        Format::Json => outputs.with(text.json().without_time()).try_init(),
     };
     Log { stderr, journal }
 }
