@@ -4,6 +4,7 @@
 //! no I/O; the files are read in [`load`](crate::load).
 
 use std::{
+    borrow::Cow,
     cmp::{Ordering, Reverse},
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -75,10 +76,11 @@ impl Config {
     pub fn parse(main: Option<&Source>, drop_ins: &[Source]) -> Result<Self, Error> {
         let mut draft = Draft::default();
         if let Some(main) = main {
-            draft.add(&main.path, &main.content, Role::Main(V1Format::Accept))?;
+            let content = Cow::from(&main.content);
+            draft.add(&main.path, content, Role::Main(V1Format::Accept))?;
         }
         for drop_in in drop_ins {
-            draft.add(&drop_in.path, &drop_in.content, Role::DropIn)?;
+            draft.add(&drop_in.path, Cow::from(&drop_in.content), Role::DropIn)?;
         }
         Ok(draft.finish(Vec::new()))
     }
@@ -204,7 +206,12 @@ fn precedence(registry: &Registry) -> (Reverse<usize>, &str) {
 
 impl Draft {
     /// Adds a file that takes precedence over those before it.
-    pub(crate) fn add(&mut self, path: &Path, content: &[u8], role: Role) -> Result<(), Error> {
+    pub(crate) fn add(
+        &mut self,
+        path: &Path,
+        content: Cow<'_, [u8]>,
+        role: Role,
+    ) -> Result<(), Error> {
         let shared = Arc::from(path);
         let file = File::parse(content, &shared, role).map_err(|refusal| refusal.of(path))?;
         self.files.push(path.to_owned());

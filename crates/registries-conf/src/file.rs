@@ -2,7 +2,7 @@
 //!
 //! Agrees with `loadConfigFile`.
 
-use std::{path::Path, sync::Arc};
+use std::{borrow::Cow, path::Path, sync::Arc};
 
 use crate::{
     aliases::{Aliases, PlainAliases},
@@ -35,14 +35,21 @@ pub(crate) struct File {
 }
 
 impl File {
-    pub(crate) fn parse(content: &[u8], path: &Arc<Path>, role: Role) -> Result<Self, Refusal> {
-        if let Some(aliases) = PlainAliases::scan(content, path) {
-            return Ok(Self {
-                aliases: Some(Aliases::Plain(aliases)),
-                ..Self::default()
-            });
-        }
-        let mut document = Document::parse(content)?;
+    pub(crate) fn parse(
+        content: Cow<'_, [u8]>,
+        path: &Arc<Path>,
+        role: Role,
+    ) -> Result<Self, Refusal> {
+        let content = match PlainAliases::scan(content, path) {
+            Ok(aliases) => {
+                return Ok(Self {
+                    aliases: Some(Aliases::Plain(aliases)),
+                    ..Self::default()
+                });
+            }
+            Err(content) => content,
+        };
+        let mut document = Document::parse(&content)?;
         let mut v1_line = None;
         if let Some(v1) = document.v1.take() {
             let refused = match role {

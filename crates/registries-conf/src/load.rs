@@ -47,11 +47,11 @@ impl Config {
         let root = &search.root;
         let mut draft = Draft::default();
         if let Some(main) = &found.main {
-            draft.add(main, &read(root, main)?, Role::Main(search.v1))?;
+            draft.add(main, read(root, main)?.into(), Role::Main(search.v1))?;
         }
         for path in &found.drop_ins {
             match read(root, path) {
-                Ok(content) => draft.add(path, &content, Role::DropIn)?,
+                Ok(content) => draft.add(path, content.into(), Role::DropIn)?,
                 // The file was removed since the directory was listed, or is a link
                 // without a target.
                 Err(error) if error.is_missing() => {}
@@ -59,7 +59,7 @@ impl Config {
             }
         }
         if let Some(last) = &found.last {
-            draft.add(last, &read(root, last)?, Role::DropIn)?;
+            draft.add(last, read(root, last)?.into(), Role::DropIn)?;
         }
         Ok(draft.finish(found.denied))
     }
@@ -183,12 +183,15 @@ fn read(root: &Path, path: &Path) -> Result<Vec<u8>, Error> {
     let failed = |source| unreadable(path, source);
     let here = resolve_below(root, path);
     // Opening a FIFO waits for a writer, which may never come.
-    if fs::metadata(&here).map_err(failed)?.file_type().is_fifo() {
+    let metadata = fs::metadata(&here).map_err(failed)?;
+    if metadata.file_type().is_fifo() {
         let pipe = io::Error::new(ErrorKind::InvalidInput, "it is a named pipe, not a file");
         return Err(failed(pipe));
     }
     let file = fs::File::open(here).map_err(failed)?;
-    let mut content = Vec::new();
+    // With room for the read that finds the end.
+    let expected = metadata.len().min(MAX_FILE).saturating_add(32);
+    let mut content = Vec::with_capacity(usize::try_from(expected).unwrap_or_default());
     let mut bounded = file.take(MAX_FILE + 1);
     bounded.read_to_end(&mut content).map_err(failed)?;
     if bounded.limit() == 0 {

@@ -5,7 +5,7 @@
 //! looked up are decoded. The scanner accepts the syntax that these files use. Any other
 //! file, valid or not, is left to the TOML parser, which also reports the errors.
 
-use std::{path::Path, sync::Arc};
+use std::{borrow::Cow, path::Path, sync::Arc};
 
 use image_name::ImageName;
 
@@ -18,85 +18,63 @@ const HEADER: &[u8] = b"[aliases]";
 /// `library/` may have to be added to them.
 const MAX_NAME: usize = 200;
 
+/// The offset basis of FNV-1a.
+const HASH_START: u64 = 0xcbf2_9ce4_8422_2325;
+
 /// A file with `[aliases]` and nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PlainAliases {
     file: Arc<Path>,
     content: Vec<u8>,
-    /// The hash of each name and the offset of its entry, sorted; no hash occurs twice.
-    entries: Vec<(u64, usize)>,
+    entries: Entries,
 }
 
-/// The offset basis of FNV-1a.
-const HASH_START: u64 = 0xcbf2_9ce4_8422_2325;
-
 impl PlainAliases {
-    /// Checks a file. Returns `None` for a file that the parser must read.
+    /// Checks a file. Returns its content for one that the parser must read.
     ///
     /// The file may have comments, one `[aliases]` before all entries, and entries
     /// `"name" = "target"` in lower-case ASCII, without escapes, repeated separators,
     /// ports and empty targets, each name once.
-    pub(crate) fn scan(content: &[u8], file: &Arc<Path>) -> Option<Self> {
-        let mut entries = Vec::new();
-        let mut has_header = false;
-        let mut rest = content;
-        loop {
-            rest = skip(rest, |byte| is_blank(byte) || byte == b'\n');
-            let offset = content.len() - rest.len();
-            rest = match rest {
-                [] => break,
-                [b'#', ..] => rest,
-                [b'"', name @ ..] if has_header => {
-                    let (hash, behind) = scan_entry(name)?;
-                    entries.push((hash, offset));
-                    behind
-                }
-                _ if has_header => return None,
-                _ => {
-                    has_header = true;
-                    rest.strip_prefix(HEADER)?
-                }
-            };
-            rest = end_of_line(rest)?;
+    pub(crate) fn scan<'c>(
+        content: Cow<'c, [u8]>,
+        file: &Arc<Path>,
+    ) -> Result<Self, Cow<'c, [u8]>> {
+        match scan(&content) {
+            Some(entries) => Ok(Self {
+                file: Arc::clone(file),
+                content: content.into_owned(),
+                entries,
+            }),
+            None => Err(content),
         }
-        entries.sort_unstable();
-        // This is most likely a repeated name, which the parser refuses.
-        let mut pairs = entries.windows(2);
-        let is_repeated = pairs.any(|pair| matches!(pair, [(one, _), (next, _)] if one == next));
-        (has_header && !is_repeated).then(|| Self {
-            file: Arc::clone(file),
-            content: content.to_owned(),
-            entries,
-        })
     }
 
     /// The alias of that name.
     pub(crate) fn get(&self, name: &str) -> Option<Alias> {
         // The closing quotation mark is hashed too, as in the scan.
         let hash = name.bytes().chain([b'"']).fold(HASH_START, hash_step);
-        let found = self.entries.binary_search_by_key(&hash, |(hash, _)| *hash);
-        let (_, offset) = self.entries.get(found.ok()?)?;
-        let (found, alias) = self.decode(*offset)?;
-        (found == name).then_some(alias)
+        let is_wanted = |offset| is_name(&self.content, offset, name.as_bytes());
+        let offset = self.entries.find(hash, is_wanted).ok()?;
+        let (_, alias) = self.decode(offset)?;
+        Some(alias)
     }
 
     /// All aliases, with their names.
     pub(crate) fn all(&self) -> impl Iterator<Item = (String, Alias)> + '_ {
-        let entries = self.entries.iter();
-        entries.filter_map(|(_, offset)| {
-            let (name, alias) = self.decode(*offset)?;
+        self.entries.offsets().filter_map(|offset| {
+            let (name, alias) = self.decode(offset)?;
             Some((name.to_owned(), alias))
         })
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.entries.offsets().next().is_none()
     }
 
-    /// The entry at an offset of a checked entry.
+    /// The entry whose name is at an offset.
     fn decode(&self, offset: usize) -> Option<(&str, Alias)> {
         let (before, entry) = self.content.split_at_checked(offset)?;
-        let mut parts = entry.split(|byte| *byte == b'"').skip(1).step_by(2);
+        let mut parts = entry.split(|byte| *byte == b'"').step_by(2);
         let name = str::from_utf8(parts.next()?).ok()?;
         let target = str::from_utf8(parts.next()?).ok()?;
         let breaks = before.iter().filter(|byte| **byte == b'\n');
@@ -109,16 +87,97 @@ impl PlainAliases {
     }
 }
 
-/// Scans an entry after its first quotation mark. Returns the hash of its name, and the
-/// text after the entry.
-fn scan_entry(text: &[u8]) -> Option<(u64, &[u8])> {
+/// A hash table of the names of a file, with open addressing. It is as exact as a sorted
+/// list, and filled with fewer instructions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Entries {
+    /// The offset of a name is at the index of its hash, or at the next free index. 0 is
+    /// free: the header is before all names.
+    slots: Vec<u32>,
+}
+
+impl Entries {
+    /// Room for all entries of a file of that length: the shortest has 12 bytes, so at
+    /// least a third of the slots stays free.
+    fn for_length(length: usize) -> Self {
+        Self {
+            slots: vec![0; (length / 8).next_power_of_two()],
+        }
+    }
+
+    /// The offset with that hash that `is_wanted`, or else the free index for it.
+    fn find(&self, hash: u64, is_wanted: impl Fn(usize) -> bool) -> Result<usize, usize> {
+        let last = self.slots.len().saturating_sub(1);
+        let mut index = usize::try_from(hash).unwrap_or_default() & last;
+        loop {
+            match self.slots.get(index) {
+                Some(&offset) if offset > 0 => {
+                    let offset = usize::try_from(offset).unwrap_or_default();
+                    if is_wanted(offset) {
+                        return Ok(offset);
+                    }
+                }
+                _ => return Err(index),
+            }
+            index = (index + 1) & last;
+        }
+    }
+
+    fn offsets(&self) -> impl Iterator<Item = usize> + '_ {
+        let taken = self.slots.iter().filter(|offset| **offset > 0);
+        taken.filter_map(|offset| usize::try_from(*offset).ok())
+    }
+}
+
+/// Whether the name at an offset, up to its closing quotation mark, is this one.
+fn is_name(content: &[u8], offset: usize, name: &[u8]) -> bool {
+    let text = content.get(offset..).unwrap_or_default();
+    text.strip_prefix(name)
+        .is_some_and(|behind| behind.starts_with(b"\""))
+}
+
+fn scan(content: &[u8]) -> Option<Entries> {
+    let mut entries = Entries::for_length(content.len());
+    let mut has_header = false;
+    let mut rest = content;
+    loop {
+        rest = skip(rest, |byte| is_blank(byte) || byte == b'\n');
+        rest = match rest {
+            [] => break,
+            [b'#', ..] => rest,
+            [b'"', name @ ..] if has_header => {
+                let (hash, length, behind) = scan_entry(name)?;
+                let offset = content.len() - name.len();
+                let name = name.get(..length)?;
+                // The parser refuses a name that is there twice.
+                let free = entries
+                    .find(hash, |other| is_name(content, other, name))
+                    .err()?;
+                *entries.slots.get_mut(free)? = u32::try_from(offset).ok()?;
+                behind
+            }
+            _ if has_header => return None,
+            _ => {
+                has_header = true;
+                rest.strip_prefix(HEADER)?
+            }
+        };
+        rest = end_of_line(rest)?;
+    }
+    has_header.then_some(entries)
+}
+
+/// Scans an entry after its first quotation mark. Returns the hash and the length of its
+/// name, and the text after the entry.
+fn scan_entry(text: &[u8]) -> Option<(u64, usize, &[u8])> {
     let mut hash = HASH_START;
-    let (name, rest) = scan_name(text, |byte| hash = hash_step(hash, byte))?;
-    let rest = skip(rest, is_blank).strip_prefix(b"=")?;
+    let (name, behind_name) = scan_name(text, |byte| hash = hash_step(hash, byte))?;
+    let rest = skip(behind_name, is_blank).strip_prefix(b"=")?;
     let rest = skip(rest, is_blank).strip_prefix(b"\"")?;
     let (target, rest) = scan_name(rest, |_| ())?;
     let valid = name == Kind::Short && target == Kind::WithRegistry;
-    valid.then_some((hash, rest))
+    let length = text.len() - behind_name.len() - 1;
+    valid.then_some((hash, length, rest))
 }
 
 /// The kind of a name, by its first component.

@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, fmt::Write, path::Path, sync::Arc};
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -9,6 +9,11 @@ use crate::document::Document;
 
 fn file() -> Arc<Path> {
     Arc::from(Path::new("f"))
+}
+
+/// What the scanner makes of a file.
+fn scanned(text: &str) -> Option<PlainAliases> {
+    PlainAliases::scan(text.as_bytes().into(), &file()).ok()
 }
 
 /// The aliases that the parser reads from a file.
@@ -27,7 +32,7 @@ fn files_of_distributions_are_accepted() {
          # https://quay.io\n\"ubi8/ubi\" = \"registry.access.redhat.com/ubi8/ubi\"\n\
          \"a.b_c\" = \"a-b.c/d_e/f.g\"",
     ] {
-        let taken = PlainAliases::scan(text.as_bytes(), &file()).unwrap();
+        let taken = scanned(text).unwrap();
         let taken: BTreeMap<_, _> = taken.all().collect();
         assert_eq!(Some(taken), parsed(text), "{text}");
     }
@@ -74,7 +79,7 @@ fn all_other_files_are_left_to_the_parser() {
         ("[aliases]", false),
     ] {
         let text = format!("[aliases]\n\"z\" = \"b.c/d\"\n{line}\n");
-        assert_eq!(PlainAliases::scan(text.as_bytes(), &file()), None, "{text}");
+        assert_eq!(scanned(&text), None, "{text}");
         assert_eq!(parsed(&text).is_some(), is_valid, "{text}");
     }
     for text in [
@@ -84,7 +89,36 @@ fn all_other_files_are_left_to_the_parser() {
         "\u{feff}[aliases]",
         "[aliases",
     ] {
-        assert_eq!(PlainAliases::scan(text.as_bytes(), &file()), None, "{text}");
+        assert_eq!(scanned(text), None, "{text}");
+    }
+}
+
+#[test]
+fn each_of_many_names_is_found_and_no_other() {
+    let letters = || ('a'..='z').chain('0'..='9');
+    // The shortest entries first, which leave the least room for the next.
+    let mut names: Vec<_> = letters().map(String::from).collect();
+    for first in letters() {
+        names.extend(letters().map(|second| format!("{first}{second}")));
+    }
+    for number in [1, 2, 36, 500, names.len()] {
+        let (there, others) = names.split_at(number);
+        let mut text = "[aliases]\n".to_owned();
+        for name in there {
+            writeln!(text, "\"{name}\"=\"b.c/{name}\"").unwrap();
+        }
+        let taken = scanned(&text).unwrap();
+        for (place, name) in there.iter().enumerate() {
+            let alias = taken.get(name).unwrap();
+            assert_eq!(alias.origin.line, place + 2, "{name}");
+            let target = alias.target.as_ref().map(AsRef::as_ref);
+            assert_eq!(target, Some(format!("b.c/{name}").as_str()));
+            let twice = format!("{text}\"{name}\"=\"b.c/d\"\n");
+            assert_eq!(scanned(&twice), None, "{name}");
+        }
+        for name in others {
+            assert_eq!(taken.get(name), None, "{name} of {number}");
+        }
     }
 }
 
@@ -131,7 +165,7 @@ proptest! {
     #[test]
     fn an_accepted_file_has_the_same_aliases_as_by_the_parser(lines in prop::collection::vec(line(), 0..6)) {
         let text = format!("[aliases]\n{}", lines.join("\n"));
-        if let Some(taken) = PlainAliases::scan(text.as_bytes(), &file()) {
+        if let Some(taken) = scanned(&text) {
             let all: BTreeMap<_, _> = taken.all().collect();
             for (name, alias) in &all {
                 prop_assert_eq!(taken.get(name), Some(alias.clone()));
