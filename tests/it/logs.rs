@@ -104,6 +104,22 @@ fn a_long_key_is_cut_and_many_mirrors_share_one_line() {
 }
 
 #[test]
+fn of_many_logins_some_have_a_line() {
+    let mirrors: Vec<_> = (0..100).map(|n| format!("m{n}.example")).collect();
+    let cluster = Cluster::new();
+    for mirror in &mirrors {
+        cluster.put(login(mirror, mirror, "u:p"));
+    }
+    let mirrors: Vec<_> = mirrors.iter().map(String::as_str).collect();
+    let node = Node::with_mirrors(&mirrors);
+    let outcome = node.provider(&cluster).pull(NGINX);
+    outcome.answers(&owned(NGINX));
+    let lines = outcome.stderr.matches("login for pull sources").count();
+    assert_eq!(lines, 16, "{outcome}");
+    assert!(outcome.stderr.contains("84 more logins"), "{outcome}");
+}
+
+#[test]
 fn a_long_message_of_the_server_is_cut() {
     let status = json!({"kind": "Status", "message": "because ".repeat(7_500)});
     let refusal = AnswerFault::Custom {

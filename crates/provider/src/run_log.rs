@@ -5,6 +5,7 @@
 //! instead of listed, and sources with the same login share one line.
 
 use std::collections::BTreeMap;
+use std::ptr;
 
 use registries_conf::ImageName;
 use tracing::{debug, info, warn};
@@ -15,6 +16,9 @@ use crate::service_account::Namespace;
 
 /// The number of different reasons that are listed for one Secret or file.
 const MAX_REASONS: usize = 2;
+
+/// The number of chosen logins that are listed.
+const MAX_LOGINS: usize = 16;
 
 /// The number of pull sources with the same login that are listed.
 const MAX_SOURCES: usize = 8;
@@ -110,21 +114,24 @@ pub fn log_outcome(namespace: &Namespace, image: &ImageName, logins: &Logins<'_>
     } else if logins.content.is_none() {
         info!(%image, %namespace, registry, outcome = "no credential", "no login matches a pull source");
     }
-    for (login, sources) in by_login(logins) {
+    let by_login = by_login(logins);
+    for (login, sources) in by_login.iter().take(MAX_LOGINS) {
         let Candidate { origin, key, .. } = login;
         let names = listed(MAX_SOURCES, sources);
         info!(%image, %namespace, registry, outcome = "login written", sources = names, %origin, key = ?ShownKey(key), "login for pull sources");
     }
+    let more = by_login.len().saturating_sub(MAX_LOGINS);
+    if more > 0 {
+        info!(%image, %namespace, registry, outcome = "login written", "{more} more logins");
+    }
 }
 
-/// The chosen logins, each with its sources, in pull order.
+/// The chosen logins, each with the sources that share it, in pull order.
 fn by_login<'a>(logins: &'a Logins<'_>) -> Vec<(&'a Candidate, Vec<&'a str>)> {
     let mut places = BTreeMap::new();
     let mut groups: Vec<(&Candidate, Vec<&str>)> = Vec::new();
     for (source, chosen) in logins.selection.chosen() {
-        let place = *places
-            .entry((&chosen.origin, &chosen.key))
-            .or_insert(groups.len());
+        let place = *places.entry(ptr::from_ref(chosen)).or_insert(groups.len());
         match groups.get_mut(place) {
             Some((_, sources)) => sources.push(source.as_str()),
             None => groups.push((chosen, vec![source.as_str()])),

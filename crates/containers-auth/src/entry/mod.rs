@@ -5,8 +5,8 @@ mod mistake;
 use std::borrow::Cow;
 use std::fmt;
 
-use base64::alphabet;
 use base64::engine::{DecodePaddingMode, Engine, GeneralPurpose, GeneralPurposeConfig};
+use base64::{alphabet, decoded_len_estimate};
 use secret::{DecodeError, Secret, Wiped};
 use serde_json::value::RawValue;
 
@@ -181,15 +181,16 @@ pub fn decode_base64(text: &str) -> Option<Wiped<Vec<u8>>> {
 }
 
 fn decode(engine: &GeneralPurpose, text: &str) -> Option<Wiped<Vec<u8>>> {
-    let is_line_break = |byte: &u8| matches!(byte, b'\r' | b'\n');
-    let decoded = if text.as_bytes().iter().any(is_line_break) {
+    let mut decoded = Wiped::new(vec![0; decoded_len_estimate(text.len())]);
+    let mut decode = |text: &[u8]| engine.decode_slice(text, &mut decoded).ok();
+    let length = decode(text.as_bytes()).or_else(|| {
+        let is_line_break = |byte: &u8| matches!(byte, b'\r' | b'\n');
         let mut in_one_line = Wiped::new(Vec::with_capacity(text.len()));
         in_one_line.extend(text.bytes().filter(|byte| !is_line_break(byte)));
-        engine.decode(&*in_one_line)
-    } else {
-        engine.decode(text)
-    };
-    decoded.ok().map(Wiped::new)
+        decode(&in_one_line)
+    })?;
+    decoded.truncate(length);
+    Some(decoded)
 }
 
 /// The fields of an entry that are used.

@@ -53,6 +53,14 @@ impl<'a> SchemelessUrl<'a> {
     /// # Errors
     /// [`UrlError`] if Go's `url.Parse` refuses it.
     pub fn parse(text: &'a str) -> Result<Self, UrlError> {
+        // Most texts have nothing to check or to decode.
+        if text.bytes().all(is_plain) {
+            let (host, path) = text.split_at(text.find('/').unwrap_or(text.len()));
+            return Ok(Self {
+                host: Cow::Borrowed(host),
+                path: Cow::Borrowed(path.as_bytes()),
+            });
+        }
         let (text, fragment) = text.split_once('#').unwrap_or((text, ""));
         if text.bytes().any(|byte| byte.is_ascii_control()) {
             return Err(UrlError::Control);
@@ -154,6 +162,11 @@ fn parse_host(host: &str) -> Result<Cow<'_, str>, UrlError> {
     Ok(percent_decode_str(host).decode_utf8_lossy())
 }
 
+/// Whether a byte means the same everywhere in a host and a path.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'*' | b'/')
+}
+
 fn may_be_in_host(byte: u8) -> bool {
     let others = b"-_.~!$&'()*+,;=:[]<>\"%";
     !byte.is_ascii() || byte.is_ascii_alphanumeric() || others.contains(&byte)
@@ -174,6 +187,8 @@ fn check_escapes(text: &str) -> Result<(), UrlError> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -205,6 +220,16 @@ mod tests {
             assert_eq!(url.name_and_port(), (name, port), "{text}");
             assert_eq!(url.path(), path.as_bytes(), "{text}");
             assert_eq!(url.clone().into_owned(), url, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_plain_url_is_read_as_one_with_a_query(text in "[a-zA-Z0-9._*/-]{0,20}") {
+            // What follows the question mark is dropped.
+            let with_query = format!("{text}?");
+            let url = SchemelessUrl::parse(&text).unwrap();
+            prop_assert_eq!(SchemelessUrl::parse(&with_query).unwrap(), url);
         }
     }
 

@@ -1,14 +1,14 @@
 //! Reads JSON value by value as it arrives, so that a list takes no more memory than its
 //! largest item.
 //!
-//! `serde_json` finds and checks the values; only the brackets and commas around them are
+//! `serde_json` checks and decodes the values; only the brackets and commas around them are
 //! read here.
 
 use std::io::{ErrorKind, Read};
 
 use secret::{DecodeError, ReadError, Wiped};
+use serde::de::DeserializeOwned;
 use serde_json::Deserializer;
-use serde_json::value::RawValue;
 
 use crate::deadline::Elapsed;
 
@@ -110,19 +110,25 @@ impl<'a, R: Read> JsonStream<'a, R> {
         Ok(true)
     }
 
-    /// Reads one whole value.
+    /// Reads one whole value and decodes it on the way.
     ///
     /// # Errors
-    /// [`StreamError`].
-    pub(super) fn value(&mut self) -> Result<&str, StreamError> {
+    /// [`StreamError`]. The stream stays before a value that is not a `T`, so that it can
+    /// be read as something else.
+    pub(super) fn decode<T: DeserializeOwned>(&mut self) -> Result<T, StreamError> {
         self.peek()?;
-        let (start, length) = loop {
+        loop {
             let unread = self.buffer.get(self.start..self.end).unwrap_or_default();
-            let mut values = Deserializer::from_slice(unread).into_iter::<&RawValue>();
+            let mut values = Deserializer::from_slice(unread).into_iter();
             match values.next() {
                 // A number ends where another token begins.
-                Some(Ok(_)) if values.byte_offset() < unread.len() => {
-                    break (self.start, values.byte_offset());
+                Some(Ok(value)) if values.byte_offset() < unread.len() => {
+                    let length = values.byte_offset();
+                    let text = unread.get(..length).unwrap_or_default();
+                    // What is passed over was not looked at.
+                    str::from_utf8(text).map_err(|_position| StreamError::Decode(None))?;
+                    self.start = self.start.saturating_add(length);
+                    return Ok(value);
                 }
                 Some(Err(error)) if !error.is_eof() => return Err(error.into()),
                 Some(_) | None => {}
@@ -130,10 +136,7 @@ impl<'a, R: Read> JsonStream<'a, R> {
             if !self.fill()? {
                 return Err(StreamError::Decode(None));
             }
-        };
-        self.start = start.saturating_add(length);
-        let value = self.buffer.get(start..self.start).unwrap_or_default();
-        str::from_utf8(value).map_err(|_position| StreamError::Decode(None))
+        }
     }
 
     /// Reads to the end of the stream, where only white space may follow.
@@ -209,6 +212,7 @@ mod tests {
     use std::io;
 
     use proptest::prelude::*;
+    use serde_json::Value;
 
     use super::*;
 
@@ -230,13 +234,13 @@ mod tests {
         all: 1 << 22,
     };
 
-    fn array(reader: impl Read) -> Result<Vec<String>, StreamError> {
+    fn array(reader: impl Read) -> Result<Vec<Value>, StreamError> {
         let mut buffer = Buffer::default();
         let mut stream = JsonStream::new(reader, &mut buffer, LIMITS);
         let mut values = Vec::new();
         stream.expect(b'[')?;
         while stream.has_next(b']', values.is_empty())? {
-            values.push(stream.value()?.to_owned());
+            values.push(stream.decode()?);
         }
         stream.end()?;
         Ok(values)
@@ -308,7 +312,7 @@ mod tests {
             pretty: bool,
         ) {
             let long = "x".repeat(length);
-            let mut values: Vec<serde_json::Value> = numbers.into_iter().map(Into::into).collect();
+            let mut values: Vec<Value> = numbers.into_iter().map(Into::into).collect();
             values.extend(texts.into_iter().map(Into::into));
             values.push(serde_json::json!({ "long": [long, null, true] }));
             let text = if pretty {
@@ -317,8 +321,6 @@ mod tests {
                 serde_json::to_string(&values).unwrap()
             };
             let read = array(Trickle(text.as_bytes(), step)).unwrap();
-            let read: Vec<serde_json::Value> =
-                read.iter().map(|text| serde_json::from_str(text).unwrap()).collect();
             prop_assert_eq!(read, values);
         }
     }

@@ -7,6 +7,7 @@ use std::io::Read;
 use containers_auth::{Format, Text, decode_base64};
 use secret::{Object, ReadError, Wiped};
 use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny};
 use serde_json::value::RawValue;
 
 use super::json_stream::{Buffer, JsonStream, Limits, StreamError};
@@ -41,18 +42,31 @@ struct Item<'a> {
     metadata: Object<ItemMeta>,
     #[serde(default, borrow)]
     data: Option<&'a RawValue>,
-}
-
-/// The part of a Secret that decides whether it is used.
-#[derive(Deserialize)]
-struct Typed<'a> {
     #[serde(default, borrow, rename = "type")]
-    kind: Option<Cow<'a, str>>,
+    kind: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]
 struct ItemMeta {
     name: String,
+}
+
+/// A Secret of a list; `None` if its type has no registry logins.
+struct ListItem(Option<Listed>);
+
+impl<'de> Deserialize<'de> for ListItem {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Object(item): Object<Item<'de>> = Object::deserialize(deserializer)?;
+        let kind = secret_type(item.kind.as_deref()).ok();
+        Ok(Self(kind.map(|kind| item.secret(kind.format))))
+    }
+}
+
+/// The part of a Secret that decides whether it is used.
+#[derive(Deserialize)]
+struct Typed {
+    #[serde(default, rename = "type")]
+    kind: Option<String>,
 }
 
 /// A single Secret.
@@ -97,27 +111,26 @@ fn list(
     json.expect(b'{')?;
     while json.has_next(b'}', is_first)? {
         is_first = false;
-        let field: String = serde_json::from_str(json.value()?)?;
+        let field: String = json.decode()?;
         json.expect(b':')?;
         match field.as_str() {
-            "kind" => is_list = json.value()? == "\"SecretList\"",
+            "kind" => is_list = json.decode::<String>()? == "SecretList",
             "metadata" => {
-                let Object(ListMeta { continue_token }) = serde_json::from_str(json.value()?)?;
+                let Object(ListMeta { continue_token }) = json.decode()?;
                 end.continue_token = continue_token.filter(|token| !token.is_empty());
             }
             "items" if json.peek()? == Some(b'[') => {
                 json.expect(b'[')?;
                 while json.has_next(b']', end.secrets == 0)? {
                     end.secrets += 1;
-                    if let Some(secret) = listed(json.value()?) {
+                    if let Some(secret) = listed(&mut json)? {
                         visit(secret)?;
                     }
                 }
             }
-            "items" if json.value()? == "null" => {}
-            "items" => return Err(StreamError::Decode(None)),
+            "items" => json.decode::<()>()?,
             _ => {
-                json.value()?;
+                json.decode::<IgnoredAny>()?;
             }
         }
     }
@@ -129,18 +142,26 @@ fn list(
     }
 }
 
-/// A Secret of a list, if its type has registry logins.
-fn listed(item: &str) -> Option<Listed> {
-    match serde_json::from_str(item) {
-        Ok(Object(Typed { kind })) => {
-            let kind = secret_type(kind.as_deref()).ok()?;
-            Some(read_secret(item, kind.format))
+/// Reads a Secret of a list, if its type has registry logins.
+fn listed(json: &mut JsonStream<'_, impl Read>) -> Result<Option<Listed>, StreamError> {
+    let undecodable = match json.decode() {
+        Ok(ListItem(secret)) => return Ok(secret),
+        Err(StreamError::Decode(Some(error))) => error,
+        Err(error) => return Err(error),
+    };
+    let undecodable = match json.decode() {
+        Ok(Object(Typed { kind })) if secret_type(kind.as_deref()).is_err() => return Ok(None),
+        Ok(_) => undecodable,
+        Err(StreamError::Decode(Some(error))) => {
+            json.decode::<IgnoredAny>()?;
+            error
         }
-        Err(error) => Some(Err(UnusableSecret {
-            name: String::new(),
-            problem: SecretProblem::Name(error.into()),
-        })),
-    }
+        Err(error) => return Err(error),
+    };
+    Ok(Some(Err(UnusableSecret {
+        name: String::new(),
+        problem: SecretProblem::Name(undecodable),
+    })))
 }
 
 /// Decodes the Secret that was requested by that name, of any type.
@@ -190,17 +211,25 @@ pub fn secret_type(name: Option<&str>) -> Result<&'static SecretType, SecretProb
 /// # Errors
 /// [`UnusableSecret`]; the others of a list are used.
 pub fn read_secret(item: &str, format: Format) -> Listed {
-    let unusable = |name: String, problem| UnusableSecret { name, problem };
-    let Object(item): Object<Item<'_>> = serde_json::from_str(item)
-        .map_err(|error| unusable(String::new(), SecretProblem::Name(error.into())))?;
-    let name = item.metadata.0.name;
-    match docker_config(item.data, data_key(format)) {
-        Ok(docker_config) => Ok(SecretDoc {
-            name,
-            docker_config,
-            format,
-        }),
-        Err(problem) => Err(unusable(name, problem)),
+    let item: Result<Object<Item<'_>>, _> = serde_json::from_str(item);
+    let Object(item) = item.map_err(|error| UnusableSecret {
+        name: String::new(),
+        problem: SecretProblem::Name(error.into()),
+    })?;
+    item.secret(format)
+}
+
+impl Item<'_> {
+    fn secret(self, format: Format) -> Listed {
+        let name = self.metadata.0.name;
+        match docker_config(self.data, data_key(format)) {
+            Ok(docker_config) => Ok(SecretDoc {
+                name,
+                docker_config,
+                format,
+            }),
+            Err(problem) => Err(UnusableSecret { name, problem }),
+        }
     }
 }
 
@@ -297,6 +326,7 @@ mod tests {
         let items = [
             "5".to_owned(),
             r#"{"type":7,"metadata":{"name":"odd"}}"#.to_owned(),
+            r#"{"type":"Opaque","metadata":7}"#.to_owned(),
             r#"{"metadata":{"name":"untyped"},"data":{".dockerconfigjson":"e30="}}"#.to_owned(),
             typed(r#","metadata":{}"#),
             typed(r#","metadata":{"name":7}"#),
@@ -309,9 +339,20 @@ mod tests {
         ];
         let items = items.join(",");
         let page = format!(r#"{{"items":[{items}],"kind":"SecretList"}}"#);
-        let (found, end) = read(page.as_bytes());
-        assert_eq!(found, [("good".to_owned(), "{}".to_owned())]);
-        assert_eq!(end.unwrap().secrets, 11);
+        let (mut found, mut unusable) = (Vec::new(), Vec::new());
+        let visit = &mut |secret: Listed| {
+            match secret {
+                Ok(secret) => found.push(secret.name),
+                Err(secret) => unusable.push(secret.name),
+            }
+            Ok(())
+        };
+        let end = read_page(page.as_bytes(), &mut Buffer::default(), visit);
+        assert_eq!(end.unwrap().unwrap().secrets, 12);
+        assert_eq!(found, ["good"]);
+        // The first four have no name.
+        let expected = ["", "", "", "", "none", "null", "other", "type", "base64"];
+        assert_eq!(unusable, expected);
     }
 
     #[test]
@@ -332,6 +373,8 @@ mod tests {
             let (_, end) = read(page.as_bytes());
             assert!(matches!(end, Err(SecretsError::NoList(_))), "{page}");
         }
+        let not_utf8 = b"{\"kind\":\"SecretList\",\"items\":[{\"x\":\"\xff\"}]}";
+        assert!(read(not_utf8).1.is_err());
         let deep = format!(r#"{{"kind":"SecretList","items":{}"#, "[".repeat(100_000));
         assert!(read(deep.as_bytes()).1.is_err());
     }

@@ -5,70 +5,70 @@ use std::ops::Range;
 use containers_auth::Key;
 use registries_conf::ImageName;
 
-/// The sources, sorted by name, so that those below one host or path are adjacent.
+/// The sources, sorted by host and path, so that those below one path are adjacent.
 #[derive(Debug)]
 pub(super) struct Index {
-    /// The name and the position of each source.
-    names: Vec<(ImageName, usize)>,
-    /// Each host with its port, once, for globs.
-    hosts: Vec<String>,
+    /// The path and the position of each source.
+    paths: Vec<(String, usize)>,
+    /// Each host with its port, once, and its paths.
+    hosts: Vec<(String, Range<usize>)>,
 }
 
 impl Index {
     /// Indexes the sources by their positions.
     pub(super) fn new(sources: &[ImageName]) -> Self {
         let places = sources.iter().enumerate();
-        let mut names: Vec<_> = places.map(|(place, name)| (name.clone(), place)).collect();
-        names.sort_unstable_by(|(one, _), (other, _)| one.as_str().cmp(other.as_str()));
-        let mut hosts: Vec<_> = names
-            .iter()
-            .map(|(name, _)| name.host().to_owned())
+        let mut names: Vec<_> = places
+            .map(|(place, name)| (name.host(), name.path(), place))
             .collect();
-        hosts.sort_unstable();
-        hosts.dedup();
-        Self { names, hosts }
+        names.sort_unstable();
+        let mut hosts: Vec<(String, Range<usize>)> = Vec::new();
+        for (at, (host, ..)) in names.iter().enumerate() {
+            match hosts.last_mut() {
+                Some((last, range)) if last == host => range.end = at + 1,
+                _ => hosts.push(((*host).to_owned(), at..at + 1)),
+            }
+        }
+        let names = names.into_iter();
+        let paths = names.map(|(_, path, place)| (path.to_owned(), place));
+        Self {
+            paths: paths.collect(),
+            hosts,
+        }
     }
 
     /// The positions of the sources that the key matches.
-    pub(super) fn matching(&self, key: &Key<'_>) -> impl Iterator<Item = usize> {
-        let mut ranges = Vec::new();
-        if key.is_glob() {
-            let hosts = self.hosts.iter().filter(|host| key.matches_host(host));
-            ranges.extend(hosts.flat_map(|host| self.at_or_below(host, key.path())));
-        } else {
-            let hosts = key.hosts();
-            ranges.extend(hosts.flat_map(|host| self.at_or_below(host, key.path())));
-        }
-        let found = ranges.into_iter().filter_map(|range| self.names.get(range));
+    pub(super) fn matching<'a>(&'a self, key: &'a Key<'_>) -> impl Iterator<Item = usize> + 'a {
+        let named = key.hosts().filter_map(|host| {
+            let of = |(own, _): &(String, _)| own.as_str().cmp(host);
+            self.hosts.get(self.hosts.binary_search_by(of).ok()?)
+        });
+        // No source's host has a star, so that a glob is not found by its name.
+        let hosts = key.is_glob().then_some(&self.hosts);
+        let globbed = hosts.into_iter().flatten();
+        let globbed = globbed.filter(|(host, _)| key.matches_host(host));
+        let found = named.chain(globbed).flat_map(|(_, paths)| {
+            let paths = self.paths.get(paths.clone()).unwrap_or_default();
+            at_or_below(paths, key.path())
+        });
         found.flatten().map(|(_, place)| *place)
     }
+}
 
-    /// The ranges of sources whose names are this host and path, or below it.
-    fn at_or_below(&self, host: &str, path: &[u8]) -> [Range<usize>; 2] {
-        let mut parent = [host.as_bytes(), b"/", path].concat();
-        let exact = if path.is_empty() {
-            0..0
-        } else {
-            let at = self.first_from(&parent);
-            let found = self.names.get(at);
-            let is_it = found.is_some_and(|(name, _)| name.as_str().as_bytes() == parent);
-            at..at + usize::from(is_it)
-        };
-        if !path.is_empty() {
-            parent.push(b'/');
-        }
-        let from = self.first_from(&parent);
-        // Names with this prefix sort before the prefix with its last character
-        // increased.
-        parent.pop();
-        parent.push(b'/' + 1);
-        [exact, from..self.first_from(&parent)]
+/// The paths of one host that are this path, and those below it.
+fn at_or_below<'a>(paths: &'a [(String, usize)], path: &[u8]) -> [&'a [(String, usize)]; 2] {
+    if path.is_empty() {
+        return [paths, &[]];
     }
-
-    fn first_from(&self, name: &[u8]) -> usize {
-        self.names
-            .partition_point(|(own, _)| own.as_str().as_bytes() < name)
-    }
+    let before = |end: &[u8]| {
+        paths.partition_point(|(own, _)| own.bytes().lt(path.iter().chain(end).copied()))
+    };
+    let range = |range| paths.get(range).unwrap_or_default();
+    [
+        range(before(b"")..before(b"\0")),
+        // The slash and the character after it.
+        range(before(b"/")..before(b"0")),
+    ]
 }
 
 #[cfg(test)]
