@@ -42,15 +42,19 @@ impl Budget {
             _ => KEPT_FOR_OUTCOME,
         };
         let needed = bytes.saturating_add(kept);
-        let spent = self
-            .left
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-                (needed <= left).then(|| left.saturating_sub(bytes))
-            });
-        if spent.is_err() {
-            self.left_out.fetch_add(1, Ordering::Relaxed);
+        let mut left = self.left.load(Ordering::Relaxed);
+        while needed <= left {
+            let after = left.saturating_sub(bytes);
+            match self
+                .left
+                .compare_exchange_weak(left, after, Ordering::Relaxed, Ordering::Relaxed)
+            {
+                Ok(_) => return true,
+                Err(now) => left = now,
+            }
         }
-        spent.is_ok()
+        self.left_out.fetch_add(1, Ordering::Relaxed);
+        false
     }
 
     /// Releases what was reserved for lines of all levels, and returns how many lines
