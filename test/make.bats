@@ -69,6 +69,20 @@ ordinary_user() {
     [[ $output == *'apt-get install gcc libc6-dev'$'\n'* ]]
 }
 
+@test "a rustup that has no Rust yet, and gets none, is named once" {
+    ordinary_user 1.27.1-3+b1
+    for program in cargo rustc; do
+        echo 'echo "no default toolchain is configured" >&2; exit 1' | stand_in "$program"
+    done
+    echo 'echo "rustup: the download failed" >&2; exit 1' | stand_in rustup
+    stand_in cc </dev/null
+
+    run -1 on_machine "$PROJECT/test/setup" rust cc static
+
+    [[ ${lines[1]} == 'rustup: the download failed' && ${#lines[@]} == 4 ]]
+    [[ ${lines[2]} == *'missing: rust' && ${lines[3]} == *'see above'*'https://rustup.rs'* ]]
+}
+
 @test "on Fedora the packages are Fedora's" {
     with_only
     echo 'echo 1000' | stand_in id
