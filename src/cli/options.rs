@@ -77,10 +77,12 @@ fn argument(setting: &'static Setting) -> Arg {
             .value_name(name)
             .action(ArgAction::Append)
             .value_parser(OsStringValueParser::new()),
-        Kind::Choice(values) => {
+        Kind::Choice(name, values) => {
             let values = values.iter().copied();
             let values = values.map(|(value, help)| PossibleValue::new(value).help(help));
-            argument.value_parser(PossibleValuesParser::new(values))
+            argument
+                .value_name(name)
+                .value_parser(PossibleValuesParser::new(values))
         }
     }
 }

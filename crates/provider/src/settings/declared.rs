@@ -28,8 +28,8 @@ pub enum Kind {
     One(&'static str),
     /// A list, as a repeated flag or separated by colons.
     List(&'static str),
-    /// One of these values, each with its help text.
-    Choice(&'static [(&'static str, &'static str)]),
+    /// One of these values, each with its help text, after the placeholder.
+    Choice(&'static str, &'static [(&'static str, &'static str)]),
 }
 
 macro_rules! settings {
@@ -73,7 +73,7 @@ settings! {
     }
     REGISTRIES_CONF_LAYOUT {
         "registries-conf-layout", "REGISTRIES_CONF_LAYOUT",
-        Kind::Choice(&[
+        Kind::Choice("LAYOUT", &[
             ("auto", "As the CRI-O on this node: up to 1.37 as 5.38, else as 5.41"),
             ("5.38", "As containers/image up to 5.39"),
             ("5.41", "As containers/image since 5.40"),
@@ -106,7 +106,7 @@ settings! {
     }
     SECRETS {
         "secrets", "SECRETS",
-        Kind::Choice(&[
+        Kind::Choice("POLICY", &[
             ("required", "The run fails for a pod that may not read them"),
             ("if-allowed", "A pod that may not read them is served without them"),
             ("never", "They are not read: only shared Secrets and the node's logins are used"),
@@ -200,7 +200,7 @@ settings! {
     }
     LOG_LEVEL {
         "log-level", "LOG_LEVEL",
-        Kind::Choice(&[
+        Kind::Choice("LEVEL", &[
             ("error", "Only failures"),
             ("warn", "Also what was skipped"),
             ("info", "Also the outcome"),
@@ -212,7 +212,7 @@ settings! {
     }
     LOG_FORMAT {
         "log-format", "LOG_FORMAT",
-        Kind::Choice(&[
+        Kind::Choice("FORMAT", &[
             ("text", "For people"),
             ("json", "One JSON object a line, for collectors"),
         ]),
@@ -255,7 +255,7 @@ mod tests {
         for setting in ALL {
             let most = match setting.kind {
                 Kind::Switch => 0,
-                Kind::One(_) | Kind::Choice(_) => 1,
+                Kind::One(_) | Kind::Choice(..) => 1,
                 Kind::List(_) => usize::MAX,
             };
             assert!(setting.default.len() <= most, "{}", setting.name);

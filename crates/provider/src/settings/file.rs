@@ -159,7 +159,7 @@ fn parse(path: &Path, content: &[u8]) -> Result<Parsed, FileError> {
             (Kind::Switch, DeValue::Boolean(false)) => continue,
             (Kind::Switch, DeValue::Boolean(true)) => Some(Vec::new()),
             (Kind::List(_), DeValue::Array(values)) => values.iter().map(string).collect(),
-            (Kind::One(_) | Kind::Choice(_), _) => string(value).map(|text| vec![text]),
+            (Kind::One(_) | Kind::Choice(..), _) => string(value).map(|text| vec![text]),
             (Kind::Switch | Kind::List(_), _) => None,
         };
         let texts = texts
@@ -178,6 +178,6 @@ fn expected(setting: &Setting) -> &'static str {
     match setting.kind {
         Kind::Switch => "is true or false",
         Kind::List(_) => "is a list of strings, such as [\"a\", \"b\"]",
-        Kind::One(_) | Kind::Choice(_) => "is a string in quotes",
+        Kind::One(_) | Kind::Choice(..) => "is a string in quotes",
     }
 }
