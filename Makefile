@@ -81,14 +81,9 @@ $(MANUAL): $(PROGRAM_SOURCES) $(wildcard examples/manual/*)
 .PHONY: manual
 manual: ## Write man pages and shell completions: build/man, build/completions
 	@test/setup rust cc
-	@test/progress 'building the manual' $(CARGO) build --locked --bin $(NAME) --example manual
+	@test/progress 'building the manual' $(CARGO) build --locked --example manual
 	@rm -rf $(BUILD_DIR)/man $(BUILD_DIR)/completions
-	@$(CARGO) run --quiet --locked --example manual -- $(BUILD_DIR)/man
-	@mkdir -p $(BUILD_DIR)/completions
-	@for file in $(NAME).bash:bash _$(NAME):zsh $(NAME).fish:fish; do \
-		$(CARGO) run --quiet --locked --bin $(NAME) -- completion "$${file#*:}" \
-			>"$(BUILD_DIR)/completions/$${file%:*}"; \
-	done
+	@$(CARGO) run --quiet --locked --example manual -- $(BUILD_DIR)
 
 .PHONY: pictures
 pictures: ## Draw the pictures of the documents from their text

@@ -51,7 +51,7 @@ const SEE_ALSO: &str = "crio(8), crio.conf(5), containers-registries.conf(5), co
 pub(crate) fn of_program(program: &Command) -> Result<String> {
     let own = program.clone().mut_args(with_short_default);
     let help = Help::of(&own);
-    let mut page = Page::of(own, program.get_name(), &help)?;
+    let mut page = Page::of(own, &usage(program), program.get_name(), &help)?;
     page.section("ENVIRONMENT");
     for setting in ALL {
         page.item(
@@ -79,7 +79,7 @@ pub(crate) fn of_subcommand(program: &Command, command: &Command, title: &str) -
         with_short_default(argument.hide(hidden))
     });
     let help = Help::of(&own);
-    let mut page = Page::of(own, title, &help)?;
+    let mut page = Page::of(own, &usage(command), title, &help)?;
     let name = program.get_name();
     page.section("OPTIONS OF THE PLUGIN");
     let flags: Vec<_> = ALL
@@ -97,6 +97,18 @@ pub(crate) fn of_subcommand(program: &Command, command: &Command, title: &str) -
     page.section("SEE ALSO");
     page.paragraph(&format!("{name}(8)"));
     Ok(page.text)
+}
+
+/// How a command is called, as `--help` has it. Hidden flags would not count.
+fn usage(command: &Command) -> String {
+    let usage = command.clone().render_usage().to_string();
+    usage.replacen("Usage: ", "", 1)
+}
+
+/// The subcommands that have a page; clap's own `help` has none.
+pub(crate) fn subcommands(program: &Command) -> impl Iterator<Item = &Command> {
+    let all = program.get_subcommands();
+    all.filter(|command| command.get_name() != "help")
 }
 
 /// Moves a long default from the line of the flag into its text.
@@ -159,30 +171,44 @@ struct Page {
 
 impl Page {
     /// All that comes from the declaration of a command.
-    fn of(command: Command, title: &str, help: &Help) -> Result<Self> {
+    fn of(command: Command, usage: &str, title: &str, help: &Help) -> Result<Self> {
         let version = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
-        let has_subcommands = command.has_subcommands();
+        let subcommands = subcommands(&command).map(|subcommand| {
+            let about = subcommand.get_about().map(ToString::to_string);
+            (subcommand.get_name().to_owned(), about.unwrap_or_default())
+        });
+        let subcommands: Vec<_> = subcommands.collect();
         let man = Man::new(command);
         // The title of a subcommand takes the whole width of the header. Lines are broken
-        // only between words, and not justified.
-        let title = format!(".TH \"{title}\" 8 \"\" \"{version}\" \"\\&\"\n.nh\n.ad l\n");
-        let mut bytes = title.into_bytes();
+        // only between words, and not justified: groff 1.23 asks the string AD anew in each
+        // paragraph, others have the request alone.
+        let head = format!(".TH \"{title}\" 8 \"\" \"{version}\" \"\\&\"\n.nh\n.ds AD l\n.ad l\n");
+        let mut bytes = head.into_bytes();
         man.render_name_section(&mut bytes)?;
-        man.render_synopsis_section(&mut bytes)?;
-        man.render_description_section(&mut bytes)?;
         let mut page = Self {
             text: String::from_utf8(bytes)?,
         };
+        page.section("SYNOPSIS");
+        for line in usage.lines() {
+            page.line(".br");
+            page.paragraph(line.trim());
+        }
+        let mut bytes = Vec::new();
+        man.render_description_section(&mut bytes)?;
+        page.text.push_str(&String::from_utf8(bytes)?);
         for paragraph in &help.prose {
             page.text.push_str(".PP\n");
             page.paragraph(paragraph);
         }
         let mut bytes = Vec::new();
         man.render_options_section(&mut bytes)?;
-        if has_subcommands {
-            man.render_subcommands_section(&mut bytes)?;
-        }
         page.text.push_str(&String::from_utf8(bytes)?);
+        if !subcommands.is_empty() {
+            page.section("SUBCOMMANDS");
+        }
+        for (name, about) in subcommands {
+            page.item(&format!("{title}-{name}(8)"), &about);
+        }
         if !help.examples.is_empty() {
             page.section("EXAMPLES");
             page.unfilled(&help.examples.replace("\n  ", "\n"));

@@ -63,6 +63,53 @@ fn every_page_has_the_sections_that_are_expected() {
 }
 
 #[test]
+fn each_page_shows_the_usage_and_the_program_lists_the_others() {
+    let program = program();
+    let name = program.get_name().to_owned();
+    let commands = page::subcommands(&program).map(|command| {
+        let title = format!("{name}-{}", command.get_name());
+        (title, command.clone())
+    });
+    let mut commands: Vec<_> = commands.collect();
+    let subcommands: Vec<_> = commands
+        .iter()
+        .map(|(title, _)| format!("{title}(8)"))
+        .collect();
+    commands.push((name, program));
+    for (formatter, format) in formatters() {
+        for (title, command) in &commands {
+            let text = format(78, &page(&format!("{title}.8"))).unwrap();
+            let usage = command.clone().render_usage().to_string();
+            let usage: Vec<_> = usage.split_whitespace().skip(1).collect();
+            let words: Vec<_> = text.split_whitespace().collect();
+            let shows = words.windows(usage.len()).any(|words| words == usage);
+            assert!(shows, "{formatter} {title}: {usage:?}");
+        }
+        let text = format(78, &page("crio-credential-provider.8")).unwrap();
+        let listed = text.split("SUBCOMMANDS").nth(1).unwrap();
+        let listed = listed.split("EXIT STATUS").next().unwrap();
+        let listed: Vec<_> = listed
+            .split_whitespace()
+            .filter(|word| word.ends_with(')'))
+            .collect();
+        assert_eq!(listed, subcommands, "{formatter}");
+    }
+}
+
+#[test]
+fn text_is_not_justified() {
+    for (formatter, format) in formatters() {
+        let text = format(78, &page("crio-credential-provider.8")).unwrap();
+        let lines = text
+            .lines()
+            .filter(|line| line.starts_with(&" ".repeat(14)));
+        for line in lines {
+            assert!(!line.trim().contains("  "), "{formatter}: {line:?}");
+        }
+    }
+}
+
+#[test]
 fn every_variable_is_on_the_page_of_the_program() {
     let page = page("crio-credential-provider.8");
     for argument in program().get_arguments() {

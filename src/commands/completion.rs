@@ -20,7 +20,6 @@ const NAME_FOR_BASH: &str = "crio_credential_provider";
 ///
 /// # Errors
 /// Stdout cannot be written to.
-/// Stdout cannot be written to.
 pub fn completion(command: &Completion, mut stdout: impl Write) -> anyhow::Result<()> {
     let script = script(command.shell);
     let written = stdout.write_all(&script).and_then(|()| stdout.flush());
