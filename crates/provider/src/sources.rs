@@ -66,11 +66,11 @@ impl<'a> Sources<'a> {
         }
     }
 
-    /// Also treats the image itself as a pull source that needs a login.
+    /// With `unmirrored`, also treats the image itself as a pull source that needs a login.
     #[must_use]
-    pub fn unmirrored(mut self) -> Self {
-        self.unmirrored = true;
-        if self.own.registry.is_none() {
+    pub fn unmirrored(mut self, unmirrored: bool) -> Self {
+        self.unmirrored = unmirrored;
+        if unmirrored && self.own.registry.is_none() {
             self.own.sources.push(itself(self.image));
         }
         self

@@ -98,10 +98,7 @@ fn serve(pull: &Pull<'_>, file: &AuthFile<'_>, stdout: impl AsFd) -> anyhow::Res
     } = pull;
     let image = &pull.request.image;
     let registries = settings.registries.load()?;
-    let mut sources = Sources::of(image, &registries);
-    if settings.unmirrored {
-        sources = sources.unmirrored();
-    }
+    let sources = Sources::of(image, &registries).unmirrored(settings.unmirrored);
     sources.warn_of_unusable();
 
     let mut log = RunLog::default();

@@ -179,14 +179,9 @@ pub fn explain(
     let root = Root::new(command.root.directory.clone());
     let here = root.apply(config.clone());
     let registries = here.registries.load_by_hand()?;
-    let sources = asked.images.iter().map(|image| {
-        let sources = Sources::of(image, &registries);
-        if config.unmirrored {
-            sources.unmirrored()
-        } else {
-            sources
-        }
-    });
+    let sources = asked.images.iter();
+    let sources =
+        sources.map(|image| Sources::of(image, &registries).unmirrored(config.unmirrored));
     let sources: Vec<Sources<'_>> = sources.collect();
     let wanted = sources
         .iter()
