@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 use registries_conf::{Config as Registries, Source};
 
+use super::derived::Derived;
 use super::*;
 
 const AUDIENCE: &str = "https://kubernetes.test";
@@ -18,6 +19,18 @@ fn registries(prefixes: &[&str]) -> Registries {
     Registries::parse(Some(&Source::new("registries.conf", text)), &[]).unwrap()
 }
 
+/// What is wanted for the registries, without an annotation and further settings.
+fn wanted<'a>(derived: &'a Derived<'a>) -> Wanted<'a> {
+    Wanted {
+        patterns: &derived.patterns,
+        registries: &derived.registries,
+        audience: AUDIENCE,
+        annotation: None,
+        args: &[],
+        env: &[],
+    }
+}
+
 /// Merges, and checks what must hold for every merge.
 fn merged_with(text: &str, prefixes: &[&str], audience: &str) -> String {
     merged_and_handed(text, prefixes, audience, None)
@@ -33,12 +46,9 @@ fn merged_and_handed(
     let registries = registries(prefixes);
     let derived = derive(&registries, &[]);
     let wanted = Wanted {
-        patterns: &derived.patterns,
-        registries: &derived.registries,
         audience,
         annotation,
-        args: &[],
-        env: &[],
+        ..wanted(&derived)
     };
     let before = provider_config::parse(text.as_bytes()).unwrap();
     let merged = merge(&before, &wanted)
@@ -400,14 +410,7 @@ fn what_is_shared_is_not_edited() {
     );
     let registries = registries(&["docker.io"]);
     let derived = derive(&registries, &[]);
-    let wanted = Wanted {
-        patterns: &derived.patterns,
-        registries: &derived.registries,
-        audience: AUDIENCE,
-        annotation: None,
-        args: &[],
-        env: &[],
-    };
+    let wanted = wanted(&derived);
     let document = provider_config::parse(shared.as_bytes()).unwrap();
     assert_eq!(document.problems, []);
     let error = merge(&document, &wanted).unwrap_err();
@@ -505,14 +508,7 @@ proptest! {
         };
         let registries = registries(&["docker.io"]);
         let derived = derive(&registries, &[]);
-        let wanted = Wanted {
-            patterns: &derived.patterns,
-            registries: &derived.registries,
-            audience: AUDIENCE,
-            annotation: None,
-            args: &[],
-            env: &[],
-        };
+        let wanted = wanted(&derived);
         if let Ok(document) = provider_config::parse(text.as_bytes())
             && let Ok(merged) = merge(&document, &wanted)
             && let Ok(after) = provider_config::parse(merged.text.as_bytes())

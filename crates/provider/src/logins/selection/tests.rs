@@ -19,19 +19,28 @@ fn choose_and_tell(
     for (origin, key, password) in offers {
         let login = serde_json::json!({"username": "user", "password": password});
         let text = serde_json::json!({ *key: login }).to_string();
-        let text = Text::of_json(text.as_bytes());
-        let config = DockerConfig::parse(&text, Format::DockerCfg).unwrap();
-        for (key, entry) in config.auths.unwrap() {
-            selection
-                .offer(origin, &key, entry, |_| true, observer)
-                .unwrap();
-        }
+        assert_eq!(offer(&mut selection, origin, &text, observer), [Ok(())]);
     }
     let of = |(source, candidate): (&ImageName, &Candidate)| {
         let password = candidate.credential.password.expose().to_vec();
         (source.to_string(), String::from_utf8(password).unwrap())
     };
     selection.chosen().map(of).collect()
+}
+
+/// Offers all entries of a dockercfg.
+fn offer(
+    selection: &mut Selection,
+    origin: &Origin,
+    text: &str,
+    observer: &mut impl Observer,
+) -> Vec<Result<(), EntryError>> {
+    let text = Text::of_json(text.as_bytes());
+    let config = DockerConfig::parse(&text, Format::DockerCfg).unwrap();
+    let entries = config.auths.unwrap().into_iter();
+    entries
+        .map(|(key, entry)| selection.offer(origin, &key, entry, |_| true, observer))
+        .collect()
 }
 
 fn secret(name: &str) -> Origin {
@@ -59,10 +68,12 @@ impl Observer for Lost {
 }
 
 /// The first of two entries wins by that rule, in any order of the offers.
-fn assert_wins(name: &str, rule: Rule, offers: &mut [(Origin, &str, &str)]) {
+fn assert_wins(name: &str, rule: Rule, winner: (Origin, &str), loser: (Origin, &str)) {
+    let mut offers = [winner, loser].map(|(origin, key)| (origin, key, "loser"));
+    offers[0].2 = "winner";
     for _ in 0..2 {
         let mut lost = Lost::default();
-        let chosen = choose_and_tell(&["quay.io/org/app"], offers, &mut lost);
+        let chosen = choose_and_tell(&["quay.io/org/app"], &offers, &mut lost);
         let expected = vec![("quay.io/org/app".to_owned(), "winner".to_owned())];
         assert_eq!(chosen, expected, "{name}: {offers:?}");
         assert_eq!(lost.0, [rule], "{name}: {offers:?}");
@@ -72,135 +83,113 @@ fn assert_wins(name: &str, rule: Rule, offers: &mut [(Origin, &str, &str)]) {
 
 #[test]
 fn one_rule_decides_between_candidates() {
-    let winner = "winner";
-    for (name, rule, mut offers) in [
+    for (name, rule, winner, loser) in [
         (
             "a Secret before a global file, however specific",
             Rule::LoginSource,
-            vec![
-                (secret("a"), "*.io", winner),
-                (file(0), "quay.io/org/app", "x"),
-            ],
+            (secret("a"), "*.io"),
+            (file(0), "quay.io/org/app"),
         ),
         (
             "more path components",
             Rule::PathComponents,
-            vec![
-                (secret("a"), "quay.io/org", winner),
-                (secret("b"), "quay.io", "x"),
-            ],
+            (secret("a"), "quay.io/org"),
+            (secret("b"), "quay.io"),
         ),
         (
             "path components before the kind of host",
             Rule::PathComponents,
-            vec![
-                (secret("a"), "*.io/org", winner),
-                (secret("b"), "quay.io", "x"),
-            ],
+            (secret("a"), "*.io/org"),
+            (secret("b"), "quay.io"),
         ),
         (
             "an exact host before a glob",
             Rule::ExactHost,
-            vec![
-                (secret("a"), "quay.io", winner),
-                (secret("b"), "quay.*", "x"),
-            ],
+            (secret("a"), "quay.io"),
+            (secret("b"), "quay.*"),
         ),
         (
             "the longer glob",
             Rule::GlobLength,
-            vec![(secret("a"), "qua*.io", winner), (secret("b"), "*.io", "x")],
+            (secret("a"), "qua*.io"),
+            (secret("b"), "*.io"),
         ),
         (
             "the Secret whose name sorts last",
             Rule::SecretName,
-            vec![
-                (secret("b"), "quay.io", winner),
-                (secret("a"), "quay.io", "x"),
-            ],
+            (secret("b"), "quay.io"),
+            (secret("a"), "quay.io"),
         ),
         (
             "the Secret that is named first",
             Rule::SecretOrder,
-            vec![
-                (named(0, "a"), "quay.io", winner),
-                (named(1, "b"), "quay.io", "x"),
-            ],
+            (named(0, "a"), "quay.io"),
+            (named(1, "b"), "quay.io"),
         ),
         (
             "a more specific key of a Secret that is named later",
             Rule::PathComponents,
-            vec![
-                (named(1, "a"), "quay.io/org", winner),
-                (named(0, "b"), "quay.io", "x"),
-            ],
+            (named(1, "a"), "quay.io/org"),
+            (named(0, "b"), "quay.io"),
         ),
         (
             "a named Secret before a global file",
             Rule::LoginSource,
-            vec![(named(9, "a"), "*.io", winner), (file(0), "quay.io", "x")],
+            (named(9, "a"), "*.io"),
+            (file(0), "quay.io"),
         ),
         (
             "the first global file",
             Rule::FileOrder,
-            vec![(file(0), "quay.io", winner), (file(1), "quay.io", "x")],
+            (file(0), "quay.io"),
+            (file(1), "quay.io"),
         ),
         (
             "a more specific key of a later global file",
             Rule::PathComponents,
-            vec![(file(1), "quay.io/org", winner), (file(0), "quay.io", "x")],
+            (file(1), "quay.io/org"),
+            (file(0), "quay.io"),
         ),
     ] {
-        assert_wins(name, rule, &mut offers);
+        assert_wins(name, rule, winner, loser);
     }
 }
 
 #[test]
 fn of_several_spellings_of_a_key_the_plainest_wins() {
-    let winner = "winner";
-    for (name, rule, mut offers) in [
+    for (name, rule, winner, loser) in [
         (
             "within a Secret, the key that is literally a parent of the source",
             Rule::LiteralKey,
-            vec![
-                (secret("a"), "quay.io", winner),
-                (secret("a"), "https://quay.io", "x"),
-            ],
+            (secret("a"), "quay.io"),
+            (secret("a"), "https://quay.io"),
         ),
         (
             "the only key that containers/image uses for the registry",
             Rule::RegistryKey,
-            vec![
-                (named(0, "a"), "https://quay.io", winner),
-                (named(0, "a"), "quay.io/", "x"),
-            ],
+            (named(0, "a"), "https://quay.io"),
+            (named(0, "a"), "quay.io/"),
         ),
         (
             "https before http",
             Rule::Spelling,
-            vec![
-                (file(0), "https://quay.io/v1/", winner),
-                (file(0), "http://quay.io", "x"),
-            ],
+            (file(0), "https://quay.io/v1/"),
+            (file(0), "http://quay.io"),
         ),
         (
             "the shorter key",
             Rule::Spelling,
-            vec![
-                (secret("a"), "quay.io/", winner),
-                (secret("a"), "quay.io/v2/", "x"),
-            ],
+            (secret("a"), "quay.io/"),
+            (secret("a"), "quay.io/v2/"),
         ),
         (
             "the key that sorts first",
             Rule::Spelling,
-            vec![
-                (secret("a"), "q*y.io", winner),
-                (secret("a"), "qu*.io", "x"),
-            ],
+            (secret("a"), "q*y.io"),
+            (secret("a"), "qu*.io"),
         ),
     ] {
-        assert_wins(name, rule, &mut offers);
+        assert_wins(name, rule, winner, loser);
     }
 }
 
@@ -230,15 +219,8 @@ fn every_source_gets_its_own_login_and_other_repositories_get_none() {
 fn an_unusable_entry_leaves_the_selection_as_it_was() {
     let source = ImageName::parse("quay.io/org/app").unwrap();
     let mut selection = Selection::new([source]);
-    let text = br#"{"quay.io":{"username":"u"},"quay.io/org":{"auth":"*"},"other.io":{"auth":1}}"#;
-    let text = Text::of_json(text);
-    let config = DockerConfig::parse(&text, Format::DockerCfg).unwrap();
-    let outcomes: Vec<_> = config
-        .auths
-        .unwrap()
-        .into_iter()
-        .map(|(key, entry)| selection.offer(&secret("a"), &key, entry, |_| true, &mut ()))
-        .collect();
+    let text = r#"{"quay.io":{"username":"u"},"quay.io/org":{"auth":"*"},"other.io":{"auth":1}}"#;
+    let outcomes = offer(&mut selection, &secret("a"), text, &mut ());
     assert_eq!(outcomes, [Ok(()), Err(EntryError::Base64), Ok(())]);
     let users: Vec<_> = selection
         .chosen()
@@ -251,13 +233,11 @@ fn an_unusable_entry_leaves_the_selection_as_it_was() {
 fn a_selection_can_be_narrowed_to_some_sources() {
     let names = ["a.io/x", "b.io/x", "c.io/x"].map(|name| ImageName::parse(name).unwrap());
     let mut whole = Selection::new(names.clone());
-    let text = Text::of_json(br#"{"a.io":{"auth":"dTpw"},"c.io":{"auth":"dTpw"}}"#);
-    let config = DockerConfig::parse(&text, Format::DockerCfg).unwrap();
-    for (key, entry) in config.auths.unwrap() {
-        whole
-            .offer(&secret("s"), &key, entry, |_| true, &mut ())
-            .unwrap();
-    }
+    let text = r#"{"a.io":{"auth":"dTpw"},"c.io":{"auth":"dTpw"}}"#;
+    assert_eq!(
+        offer(&mut whole, &secret("s"), text, &mut ()),
+        [Ok(()), Ok(())]
+    );
     let shown = |selection: &Selection| -> Vec<String> {
         selection
             .chosen()
@@ -363,14 +343,8 @@ fn a_login_is_kept_once_for_all_sources_and_an_entry_that_repeats_replaces_itsel
             "*.x": {"username": "u", "password": password},
             "x*.y": {"username": "u", "password": "p"},
         });
-        let text = text.to_string();
-        let text = Text::of_json(text.as_bytes());
-        let config = DockerConfig::parse(&text, Format::DockerCfg).unwrap();
-        for (key, entry) in config.auths.unwrap() {
-            selection
-                .offer(&secret("s"), &key, entry, |_| true, &mut ())
-                .unwrap();
-        }
+        let outcomes = offer(&mut selection, &secret("s"), &text.to_string(), &mut ());
+        assert_eq!(outcomes, [Ok(()), Ok(())]);
     }
     let mut chosen: Vec<_> = selection.chosen().map(|(_, candidate)| candidate).collect();
     assert_eq!(chosen.len(), 3);
