@@ -67,6 +67,14 @@ mod global_auth;
 #[cfg(test)]
 mod node_providers;
 #[cfg(test)]
+mod node_providers_protocol;
+#[cfg(test)]
+mod node_providers_answers;
+#[cfg(test)]
+mod node_providers_refused;
+#[cfg(test)]
+mod node_providers_ended;
+#[cfg(test)]
 mod node_providers_cache;
 #[cfg(test)]
 mod node_providers_shown;

@@ -1,12 +1,7 @@
 //! Logins of the node's own credential providers for mirrors.
 
-#![expect(clippy::disallowed_methods, reason = "lays out the node")]
-
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -16,7 +11,7 @@ use crate::support::{
 };
 
 pub(crate) const HOST: &str = "mirror.example";
-const SOURCE: &str = "mirror.example/library/nginx";
+pub(crate) const SOURCE: &str = "mirror.example/library/nginx";
 pub(crate) const LOGIN: &str = "node:hunter2";
 
 pub(crate) fn auth(login: &str) -> Value {
@@ -29,7 +24,7 @@ pub(crate) fn provider(node: &Node, cluster: &Cluster) -> Provider {
 }
 
 /// The auth file after a pull through `mirror` with these providers.
-fn pulled(mirror: &str, providers: &[StandIn]) -> (Node, Outcome, Option<Value>) {
+pub(crate) fn pulled(mirror: &str, providers: &[StandIn]) -> (Node, Outcome, Option<Value>) {
     let node = Node::with_mirrors(&[mirror]);
     node.configure_providers(providers);
     let outcome = provider(&node, &Cluster::new()).pull(NGINX);
@@ -132,113 +127,6 @@ fn a_provider_is_not_run_for_images_that_kubelet_asks_it_for() {
 }
 
 #[test]
-fn keys_are_chosen_as_by_kubelets_keyring() {
-    let ecr = "1.dkr.ecr.eu.amazonaws.com";
-    let ecr_cache = "1.dkr.ecr.eu.amazonaws.com/docker-hub";
-    for (name, mirror, pattern, keys, expected) in [
-        (
-            "bare host",
-            ecr_cache,
-            "*.dkr.ecr.*.amazonaws.com",
-            &[(ecr, "AWS:p")][..],
-            "AWS:p",
-        ),
-        (
-            "port",
-            "m.example:5000/x",
-            "m.example:5000",
-            &[("m.example:5000", "u:p")],
-            "u:p",
-        ),
-        (
-            "port-less key",
-            "m.example:5000/x",
-            "m.example:5000",
-            &[("m.example", "u:p")],
-            "",
-        ),
-        (
-            "glob with path",
-            "a.m.example/team",
-            "*.m.example/team",
-            &[("*.m.example/team", "u:p")],
-            "u:p",
-        ),
-        (
-            "other path",
-            "a.m.example/team",
-            "*.m.example/team",
-            &[("*.m.example/other", "u:p")],
-            "",
-        ),
-        (
-            "inside a component",
-            "m.example/team",
-            "m.example",
-            &[("m.example/te", "u:p")],
-            "",
-        ),
-        (
-            "empty login",
-            "a.azurecr.io",
-            "*.azurecr.io",
-            &[("*.azurecr.*", ":"), ("a.azurecr.io", "u:p")],
-            "u:p",
-        ),
-        (
-            "empty logins alone",
-            "a.azurecr.io",
-            "*.azurecr.io",
-            &[("*.azurecr.*", ":")],
-            "",
-        ),
-        (
-            "longest first",
-            "m.example/team",
-            "m.example",
-            &[("m.example", "a:p"), ("m.example/team", "b:p")],
-            "b:p",
-        ),
-        (
-            "exact host first",
-            "a.m.example/t",
-            "*.m.example",
-            &[("*.m.example/t/library", "a:p"), ("a.m.example", "b:p")],
-            "b:p",
-        ),
-        (
-            "another source's",
-            "m.example",
-            "m.example",
-            &[("docker.io", "u:p")],
-            "",
-        ),
-    ] {
-        let script = print(&answer(keys));
-        let (_, outcome, file) = pulled(mirror, &[StandIn::new("p", &[pattern], &script)]);
-        outcome.answers(EMPTY);
-        outcome.is_quiet();
-        let source = format!("{mirror}/library/nginx");
-        let expected = (!expected.is_empty()).then(|| json!({source: auth(expected)}));
-        assert_eq!(file, expected, "{name}: {outcome}");
-    }
-}
-
-#[test]
-fn of_two_providers_with_one_key_the_first_counts() {
-    let one = StandIn::with_login("one", HOST, HOST, "one:p");
-    let two = StandIn::with_login("two", HOST, HOST, "two:p");
-    let (node, _, file) = pulled(HOST, &[one, two]);
-    assert_eq!(node.asked().len(), 2);
-    assert_eq!(file, Some(json!({SOURCE: auth("one:p")})));
-
-    let one = StandIn::with_login("one", HOST, HOST, "one:p");
-    let two = StandIn::with_login("two", HOST, &format!("{HOST}/library"), "two:p");
-    let (_, _, file) = pulled(HOST, &[one, two]);
-    assert_eq!(file, Some(json!({SOURCE: auth("two:p")})));
-}
-
-#[test]
 fn every_other_login_takes_precedence() {
     let stand_in = || StandIn::with_login("ecr", HOST, SOURCE, LOGIN);
     for (name, secret, global, expected, response) in [
@@ -310,61 +198,6 @@ fn no_provider_is_run_for_a_source_that_a_global_auth_file_serves() {
 }
 
 #[test]
-fn responses_that_kubelet_refuses_are_neither_used_nor_shown() {
-    let good = answer(&[(HOST, LOGIN)]);
-    let broken = |from: &str, to: &str| print(&good.replace(from, to));
-    for (script, said) in [
-        (broken("k8s.io/v1", "k8s.io/v1beta1"), "apiVersion"),
-        (broken("CredentialProviderResponse", "Other"), "kind"),
-        (
-            broken("\"auth\"", "\"other\":1,\"auth\""),
-            "decode the CredentialProviderResponse",
-        ),
-        (broken("\"Image\"", "\"Pod\""), "cacheKeyType"),
-        (print(good.strip_suffix('}').unwrap()), "ends too early"),
-        (print(""), "ends too early"),
-        (format!("{}exit 3", print(&good)), "exit code 3"),
-        (format!("{}kill -9 $$", print(&good)), "ended by a signal"),
-        (
-            "head -c 2000000 /dev/zero".to_owned(),
-            "larger than 1048576 bytes",
-        ),
-    ] {
-        let (_, outcome, file) = pulled(HOST, &[StandIn::new("ecr", &[HOST], &script)]);
-        outcome.answers(EMPTY);
-        outcome.warns_with(&["node provider", "ecr", said]);
-        outcome.never_says(&["hunter2"]);
-        assert_eq!(file, None, "{said}");
-    }
-    let null = good.replace(
-        &json!({HOST: {"username": "node", "password": "hunter2"}}).to_string(),
-        "null",
-    );
-    assert!(null.contains("\"auth\":null"));
-    let (_, outcome, file) = pulled(HOST, &[StandIn::new("ecr", &[HOST], &print(&null))]);
-    outcome.answers(EMPTY);
-    outcome.is_quiet();
-    assert_eq!(file, None);
-}
-
-#[test]
-fn a_provider_that_fails_leaves_the_logins_of_others() {
-    let node = Node::with_mirrors(&[HOST, "other.example"]);
-    node.configure_providers(&[
-        StandIn::new("one", &[HOST], "echo hunter2 >&2; exit 1"),
-        StandIn::with_login("two", HOST, HOST, LOGIN),
-    ]);
-    let cluster = Cluster::with([login("pull", "other.example", "u:p")]);
-    let outcome = provider(&node, &cluster).pull(NGINX);
-    outcome.answers(&owned(NGINX));
-    outcome.never_says(&["hunter2"]);
-    let expected = json!({
-        SOURCE: auth(LOGIN), "other.example/library/nginx": auth("u:p"),
-    });
-    assert_eq!(node.auth_file(NGINX).unwrap()["auths"], expected);
-}
-
-#[test]
 fn providers_speak_the_version_of_their_entry() {
     let version = "credentialprovider.kubelet.k8s.io/v1beta1";
     let answer = answer(&[(HOST, LOGIN)]).replace("k8s.io/v1", "k8s.io/v1beta1");
@@ -372,104 +205,6 @@ fn providers_speak_the_version_of_their_entry() {
     let (node, _, file) = pulled(HOST, &[stand_in]);
     assert!(node.asked()[0].contains(version));
     assert_eq!(file, Some(json!({SOURCE: auth(LOGIN)})));
-}
-
-#[test]
-fn a_provider_that_takes_tokens_is_never_run() {
-    let tokens = "  tokenAttributes: {serviceAccountTokenAudience: sts, cacheType: Token, requireServiceAccount: false}\n";
-    let node = Node::with_mirror();
-    let stand_in = || StandIn::with_login("ecr", HOST, HOST, LOGIN).entry(tokens);
-    node.configure_providers(&[stand_in()]);
-    let cluster = Cluster::new();
-    let provider = provider(&node, &cluster);
-    let outcome = provider.pull(NGINX);
-    outcome.is_quiet();
-    let named = provider.flag("--node-providers", "ecr").pull(NGINX);
-    named.warns_with(&["not run", "service account tokens"]);
-    assert_eq!(node.asked(), [""; 0]);
-    assert_eq!(node.auth_file(NGINX), None);
-}
-
-#[test]
-fn this_program_is_never_run_by_itself() {
-    let node = Node::with_mirror();
-    node.configure_providers(&[StandIn::new("us", &[HOST], "")]);
-    let link = node.path(BIN_DIR).join("us");
-    fs::remove_file(&link).unwrap();
-    symlink(env!("CARGO_BIN_EXE_crio-credential-provider"), &link).unwrap();
-    let cluster = Cluster::new();
-    let outcome = provider(&node, &cluster)
-        .flag("--log-level", "debug")
-        .pull(NGINX);
-    outcome.answers(EMPTY);
-    outcome.is_quiet();
-    assert!(outcome.stderr.contains("it is this program"), "{outcome}");
-
-    // Started by a script, it runs no node providers.
-    fs::remove_file(&link).unwrap();
-    let program = env!("CARGO_BIN_EXE_crio-credential-provider");
-    let script = format!("echo \"$request\" | {program:?} --node-providers auto");
-    node.configure_providers(&[StandIn::new("us", &[HOST], &script)]);
-    let outcome = provider(&node, &cluster).pull(NGINX);
-    outcome.answers(EMPTY);
-    outcome.is_quiet();
-    assert_eq!(node.asked().len(), 1);
-}
-
-#[test]
-fn providers_that_others_than_root_could_change_are_not_run() {
-    for (changed, said) in [
-        (CONFIG.to_owned(), "providers.yaml"),
-        ("etc/kubernetes".to_owned(), "etc/kubernetes"),
-        (BIN_DIR.to_owned(), "usr/libexec/providers"),
-        (format!("{BIN_DIR}/ecr"), "providers/ecr"),
-    ] {
-        let node = Node::with_mirror();
-        node.configure_providers(&[StandIn::with_login("ecr", HOST, HOST, LOGIN)]);
-        node.set_mode(&changed, 0o777);
-        let outcome = provider(&node, &Cluster::new()).pull(NGINX);
-        outcome.answers(EMPTY);
-        outcome.warns_with(&["writable by others", said, "chmod go-w"]);
-        assert_eq!(node.asked(), [""; 0], "{changed}");
-        assert_eq!(node.auth_file(NGINX), None, "{changed}");
-    }
-}
-
-#[test]
-fn a_configuration_that_kubelet_refuses_is_not_used() {
-    let good = |node: &Node| {
-        node.configure_providers(&[StandIn::with_login("ecr", HOST, HOST, LOGIN)]);
-    };
-    for (name, spoil, said) in [
-        (
-            "broken",
-            &(|node: &Node| node.write(CONFIG, "a: [")) as &dyn Fn(&Node),
-            "parse",
-        ),
-        (
-            "missing",
-            &|node| fs::remove_file(node.path(CONFIG)).unwrap(),
-            "providers.yaml",
-        ),
-        (
-            "refused",
-            &|node| node.write(CONFIG, node.read(CONFIG).replace("0s", "-1s")),
-            "negative",
-        ),
-        (
-            "no binary",
-            &|node| fs::remove_file(node.path(BIN_DIR).join("ecr")).unwrap(),
-            "inspect",
-        ),
-    ] {
-        let node = Node::with_mirror();
-        good(&node);
-        spoil(&node);
-        let outcome = provider(&node, &Cluster::new()).pull(NGINX);
-        outcome.answers(EMPTY);
-        outcome.warns_with(&[said]);
-        assert_eq!(node.auth_file(NGINX), None, "{name}");
-    }
 }
 
 #[test]
@@ -497,63 +232,4 @@ fn kubelets_own_flags_locate_its_providers() {
         .without("--kubelet-bin-dir")
         .pull(NGINX);
     outcome.warns_with(&["--kubelet-bin-dir"]);
-}
-
-/// Whether a process with that ID exists and has not ended.
-fn is_running(id: &str) -> bool {
-    let stat = fs::read_to_string(PathBuf::from("/proc").join(id).join("stat"));
-    stat.is_ok_and(|stat| !stat.contains(") Z "))
-}
-
-#[test]
-fn a_process_that_a_provider_leaves_behind_neither_holds_up_a_run_nor_outlives_it() {
-    let good = print(&answer(&[(HOST, LOGIN)]));
-    let script = format!("sleep 1000 & echo $! > left\n{good}");
-    let (node, outcome, file) = pulled(HOST, &[StandIn::new("ecr", &[HOST], &script)]);
-    outcome.answers(EMPTY);
-    assert!(outcome.elapsed < Duration::from_secs(15), "{outcome}");
-    assert_eq!(file, Some(json!({SOURCE: auth(LOGIN)})));
-    let id = node.read("left");
-    let started = Instant::now();
-    while is_running(id.trim()) {
-        assert!(started.elapsed() < Duration::from_secs(10), "still there");
-        thread::sleep(Duration::from_millis(5));
-    }
-}
-
-#[test]
-fn a_provider_that_hangs_is_ended_before_the_deadline() {
-    let node = Node::with_mirrors(&[HOST, "other.example"]);
-    let script = "sleep 1000 & echo $! > left; wait";
-    node.configure_providers(&[StandIn::new("ecr", &[HOST], script)]);
-    let cluster = Cluster::with([login("pull", "other.example", "u:p")]);
-    let outcome = provider(&node, &cluster)
-        .flag("--timeout", "6s")
-        .pull(NGINX);
-    outcome.answers(&owned(NGINX));
-    outcome.warns_with(&["ecr", "has not answered within"]);
-    assert!(outcome.elapsed < Duration::from_secs(6), "{outcome}");
-    let started = Instant::now();
-    while is_running(node.read("left").trim()) {
-        assert!(started.elapsed() < Duration::from_secs(10), "still there");
-        thread::sleep(Duration::from_millis(5));
-    }
-}
-
-#[test]
-fn stderr_is_logged_at_debug_without_possible_secrets() {
-    let good = print(&answer(&[(HOST, LOGIN)]));
-    let script = format!("echo region eu, got hunter2, $SECRET, eyJhbGciOiJSUzI1NiJ9 >&2\n{good}");
-    let env = "  env: [{name: SECRET, value: swordfish}]\n";
-    let node = Node::with_mirror();
-    node.configure_providers(&[StandIn::new("ecr", &[HOST], &script).entry(env)]);
-    let cluster = Cluster::new();
-    let provider = provider(&node, &cluster);
-    provider.pull(NGINX).never_says(&["region"]);
-    let outcome = provider.flag("--log-level", "debug").pull(NGINX);
-    assert!(
-        outcome.stderr.contains("region eu, got [redacted]"),
-        "{outcome}"
-    );
-    outcome.never_says(&["hunter2", "swordfish", "eyJhbGciOiJSUzI1NiJ9"]);
 }

@@ -1,9 +1,13 @@
-//! kubelet's own credential providers on a node: shell scripts that stand in for those
-//! of clouds, and the configuration that names them.
+//! kubelet's own credential providers on a node: shell scripts and a program that stand
+//! in for those of clouds, and the configuration that names them.
 
+use std::env;
 use std::fmt::Write;
+use std::fs;
+use std::process::Command;
+use std::sync::LazyLock;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Node, Provider};
 
@@ -14,15 +18,35 @@ pub(crate) const CACHE: &str = "run/cache";
 /// The file in which each run of a stand-in adds a line with the image that it was asked
 /// for.
 const ASKED: &str = "asked";
+/// The file in which each run of `examples/node_provider.rs` adds a line of JSON; below the
+/// directory in which the tests run everything.
+const RUNS: &str = "runs";
+/// That program, which cargo builds with the tests, but not for `cargo test --test it`.
+static PROGRAM: LazyLock<String> = LazyLock::new(|| {
+    let test = env::current_exe().unwrap();
+    let program = test
+        .ancestors()
+        .nth(2)
+        .unwrap()
+        .join("examples/node_provider");
+    if !program.exists() {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--quiet", "--locked", "--example", "node_provider"]);
+        let built = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status();
+        assert!(built.unwrap().success() && program.exists(), "{program:?}");
+    }
+    program.into_os_string().into_string().unwrap()
+});
 
-/// The entry of one provider, and its script.
+/// The entry of one provider, and its executable.
 pub(crate) struct StandIn {
     name: String,
     match_images: Vec<String>,
     api_version: &'static str,
     default_cache_duration: &'static str,
     rest: String,
-    script: String,
+    /// `None`: [`PROGRAM`].
+    script: Option<String>,
 }
 
 impl StandIn {
@@ -35,8 +59,19 @@ impl StandIn {
             api_version: "credentialprovider.kubelet.k8s.io/v1",
             default_cache_duration: "0s",
             rest: String::new(),
-            script: script.to_owned(),
+            script: Some(script.to_owned()),
         }
+    }
+
+    /// A provider that is `examples/node_provider.rs`, with these arguments.
+    pub(crate) fn program(name: &str, match_images: &[&str], arguments: &[&str]) -> Self {
+        let stand_in = Self {
+            script: None,
+            ..Self::new(name, match_images, "")
+        };
+        let record = format!("--record={RUNS}");
+        let arguments = [&[&*record], arguments].concat();
+        stand_in.entry(&format!("  args: {}\n", json!(arguments)))
     }
 
     /// A provider whose response has one login, `user:password`, under a key.
@@ -119,12 +154,18 @@ impl Node {
             writeln!(config, "  apiVersion: {api_version}").unwrap();
             writeln!(config, "  defaultCacheDuration: {default_cache_duration}").unwrap();
             config += rest;
+            let path = format!("{BIN_DIR}/{name}");
+            let Some(script) = script else {
+                fs::create_dir_all(self.path(BIN_DIR)).unwrap();
+                self.copy_program(&PROGRAM, &path);
+                continue;
+            };
             let asked = self.path(ASKED);
             let program = format!(
                 "#!/bin/sh\nread -r request\necho \"$0 $* $request\" >> {asked:?}\n{script}\n"
             );
-            self.write(format!("{BIN_DIR}/{name}"), program);
-            self.set_mode(format!("{BIN_DIR}/{name}"), 0o755);
+            self.write(&path, program);
+            self.set_mode(&path, 0o755);
         }
         self.write(CONFIG, config);
         for path in [
@@ -146,6 +187,16 @@ impl Node {
             return Vec::new();
         }
         self.read(ASKED).lines().map(str::to_owned).collect()
+    }
+
+    /// The runs of `examples/node_provider.rs`: their arguments, environment, directory,
+    /// image, and the process that was left.
+    pub(crate) fn runs(&self) -> Vec<Value> {
+        let lines = self.read(RUNS);
+        let lines = lines.lines();
+        lines
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
     }
 }
 

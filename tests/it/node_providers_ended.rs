@@ -1,0 +1,73 @@
+//! The end of the node's own credential providers: none outlives the run that it was
+//! started for.
+
+#![expect(clippy::disallowed_methods, reason = "looks at processes")]
+
+use std::fs;
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
+
+use crate::node_providers::{HOST, LOGIN, SOURCE, auth, provider, pulled};
+use crate::support::{Cluster, EMPTY, NGINX, Node, StandIn, answer, login, owned, print};
+
+const LONG: Duration = Duration::from_secs(10);
+
+/// Waits until there is no process with an ID that was written to one of these files.
+fn wait_for_end(node: &Node, files: &[&str]) {
+    let started = Instant::now();
+    let is_running = |file: &&str| {
+        let id = node.read(file);
+        let stat = fs::read_to_string(PathBuf::from("/proc").join(id.trim()).join("stat"));
+        stat.is_ok_and(|stat| !stat.contains(") Z "))
+    };
+    while files.iter().any(is_running) {
+        assert!(started.elapsed() < LONG, "one of {files:?} still runs");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_process_that_a_provider_leaves_behind_neither_holds_up_a_run_nor_outlives_it() {
+    let good = print(&answer(&[(HOST, LOGIN)]));
+    let script = format!("sleep 1000 & echo $! > left\n{good}");
+    let (node, outcome, file) = pulled(HOST, &[StandIn::new("ecr", &[HOST], &script)]);
+    outcome.answers(EMPTY);
+    assert!(outcome.elapsed < Duration::from_secs(15), "{outcome}");
+    assert_eq!(file, Some(json!({SOURCE: auth(LOGIN)})));
+    wait_for_end(&node, &["left"]);
+}
+
+#[test]
+fn a_process_that_leaves_the_group_does_not_hold_up_a_run() {
+    let good = print(&answer(&[(HOST, LOGIN)]));
+    let script = format!("setsid sh -c 'echo $$ > left; exec sleep 1000' &\n{good}");
+    let (node, outcome, file) = pulled(HOST, &[StandIn::new("ecr", &[HOST], &script)]);
+    outcome.answers(EMPTY);
+    assert!(outcome.elapsed < Duration::from_secs(15), "{outcome}");
+    assert_eq!(file, Some(json!({SOURCE: auth(LOGIN)})));
+    let has_left = || fs::read_to_string(node.path("left")).is_ok_and(|id| id.ends_with('\n'));
+    while !has_left() {
+        thread::sleep(Duration::from_millis(5));
+    }
+    let id = node.read("left").trim().parse().unwrap();
+    kill_process(Pid::from_raw(id).unwrap(), Signal::KILL).unwrap();
+}
+
+#[test]
+fn a_provider_that_hangs_is_ended_before_the_deadline() {
+    let node = Node::with_mirrors(&[HOST, "other.example"]);
+    let script = "sleep 1000 & echo $! > left; wait";
+    node.configure_providers(&[StandIn::new("ecr", &[HOST], script)]);
+    let cluster = Cluster::with([login("pull", "other.example", "u:p")]);
+    let outcome = provider(&node, &cluster)
+        .flag("--timeout", "6s")
+        .pull(NGINX);
+    outcome.answers(&owned(NGINX));
+    outcome.warns_with(&["ecr", "has not answered within"]);
+    assert!(outcome.elapsed < Duration::from_secs(6), "{outcome}");
+    wait_for_end(&node, &["left"]);
+}

@@ -1,0 +1,141 @@
+//! How the node's own credential providers are run, as seen by `examples/node_provider.rs`,
+//! which reads its stdin and writes its stdout with the types of the protocol.
+
+#![expect(clippy::disallowed_methods, reason = "looks at a process")]
+
+use std::fs;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::node_providers::{HOST, LOGIN, SOURCE, auth, provider, pulled};
+use crate::support::{BIN_DIR, Cluster, EMPTY, NGINX, Node, StandIn};
+
+const GOOD: &str = "--login=mirror.example=node:hunter2";
+
+#[test]
+fn a_provider_gets_nothing_but_what_kubelet_gives_it() {
+    let node = Node::with_mirror();
+    let entry = "  env: [{name: REGION, value: eu}, {name: HOME, value: /provider}]\n";
+    node.configure_providers(&[
+        StandIn::program("ecr", &[HOST], &[GOOD, "--cache=Image"]).entry(entry)
+    ]);
+    let cluster = Cluster::with_login();
+
+    let outcome = provider(&node, &cluster)
+        .env("HOME", "/kubelet")
+        .env("HTTPS_PROXY", "")
+        .pull(NGINX);
+
+    outcome.is_quiet();
+    let program = node.path(BIN_DIR).join("ecr");
+    let expected = json!({
+        "arguments": [program, "--record=runs", GOOD, "--cache=Image"],
+        "environment": {
+            "HOME": "/provider",
+            "HTTPS_PROXY": "",
+            "REGION": "eu",
+            "CRIO_CREDENTIAL_PROVIDER_NESTED": "1",
+        },
+        "directory": fs::canonicalize(node.path("")).unwrap(),
+        "image": SOURCE,
+        "left": null,
+    });
+    let mut runs = node.runs();
+    // That of a coverage tool.
+    let environment = runs[0]["environment"].as_object_mut().unwrap();
+    environment.remove("LLVM_PROFILE_FILE");
+    assert_eq!(runs, [expected]);
+}
+
+#[test]
+fn durations_are_those_of_go() {
+    for (duration, default, runs) in [
+        (Some("1h30m0.5s"), "0s", 1),
+        (Some("60m"), "0s", 1),
+        (None, "1h", 1),
+        (None, "0s", 2),
+        (Some("0s"), "1h", 2),
+        (Some("-1h"), "1h", 2),
+        (Some("1ns"), "1h", 2),
+    ] {
+        let node = Node::with_mirror();
+        let argument = duration.map(|duration| format!("--duration={duration}"));
+        let mut arguments = vec![GOOD];
+        arguments.extend(argument.as_deref());
+        let stand_in = StandIn::program("ecr", &[HOST], &arguments);
+        node.configure_providers(&[stand_in.default_cache_duration(default)]);
+        let cluster = Cluster::new();
+        for _ in 0..2 {
+            provider(&node, &cluster).pull(NGINX).answers(EMPTY);
+            let file = node.auth_file(NGINX).unwrap();
+            assert_eq!(file["auths"], json!({SOURCE: auth(LOGIN)}), "{duration:?}");
+        }
+        assert_eq!(node.runs().len(), runs, "{duration:?} {default}");
+    }
+}
+
+#[test]
+fn a_response_of_one_mebibyte_is_used_and_a_longer_one_is_not() {
+    const LARGEST: usize = 1024 * 1024;
+    for (length, is_used) in [(LARGEST, true), (LARGEST + 1, false)] {
+        // Larger than a pipe, which is emptied while the provider writes.
+        let length = format!("--length={length}");
+        let arguments = [GOOD, &length, "--part=65000"];
+        let (_, outcome, file) = pulled(HOST, &[StandIn::program("ecr", &[HOST], &arguments)]);
+        outcome.answers(EMPTY);
+        let expected = is_used.then(|| json!({SOURCE: auth(LOGIN)}));
+        assert_eq!(file, expected, "{length}: {outcome}");
+        if !is_used {
+            outcome.warns_with(&["ecr", "larger than 1048576 bytes"]);
+        }
+    }
+}
+
+#[test]
+fn providers_run_at_the_same_time() {
+    let delay = Duration::from_secs(4);
+    let argument = format!("--delay={}", delay.as_millis());
+    let hosts = ["mirror.example", "other.example"];
+    let providers = hosts.map(|host| {
+        let login = format!("--login={host}={LOGIN}");
+        StandIn::program(
+            host.split_once('.').unwrap().0,
+            &[host],
+            &[&login, &argument, "--part=20"],
+        )
+    });
+    let node = Node::with_mirrors(&hosts);
+    node.configure_providers(&providers);
+
+    let outcome = provider(&node, &Cluster::new()).pull(NGINX);
+
+    outcome.answers(EMPTY);
+    assert!(outcome.elapsed < 2 * delay, "{outcome}");
+    let auths = hosts.map(|host| (format!("{host}/library/nginx"), auth(LOGIN)));
+    let auths: serde_json::Map<_, _> = auths.into_iter().collect();
+    assert_eq!(node.auth_file(NGINX).unwrap()["auths"], json!(auths));
+}
+
+#[test]
+fn a_child_that_has_stdout_open_neither_holds_up_a_run_nor_outlives_it() {
+    let (node, outcome, file) = pulled(
+        HOST,
+        &[StandIn::program("ecr", &[HOST], &[GOOD, "--leave"])],
+    );
+
+    outcome.answers(EMPTY);
+    assert!(outcome.elapsed < Duration::from_secs(15), "{outcome}");
+    assert_eq!(file, Some(json!({SOURCE: auth(LOGIN)})));
+    let stat = Path::new("/proc")
+        .join(node.runs()[0]["left"].to_string())
+        .join("stat");
+    let is_running = || fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z "));
+    let started = Instant::now();
+    while is_running() {
+        assert!(started.elapsed() < Duration::from_secs(10), "still there");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
