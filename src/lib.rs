@@ -24,6 +24,7 @@ use std::time::Duration;
 use anyhow::Context;
 use provider::deadline::Deadline;
 use provider::logging::{Format, Level};
+use provider::logins::node_providers;
 use provider::settings::Settings;
 use provider::{logging, sandbox, story};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
@@ -41,6 +42,10 @@ const MAX_MESSAGE: usize = 4096;
 /// The process: arguments, log, deadline, exit code. Everything else is
 /// [`provider::story::run`] or one of [`commands`].
 pub fn main() -> ExitCode {
+    if node_providers::is_leader(env::args_os().next().as_deref()) {
+        node_providers::lead(stdin());
+        return ExitCode::SUCCESS;
+    }
     match cli::parse(env::args_os()) {
         Ok(Invocation {
             mut settings,
@@ -106,7 +111,7 @@ fn guarded(settings: &Settings, action: &Action) -> anyhow::Result<()> {
             Action::Run(Command::Config(command)) => commands::written_directory(command),
             Action::Plugin | Action::VersionJson | Action::Run(_) => None,
         };
-        sandbox::restrict_writes(written.as_ref().unwrap_or(&settings.auth_dir));
+        sandbox::restrict_writes(&[written.as_ref().unwrap_or(&settings.auth_dir)]);
     }
     let deadline = Deadline::new(settings.timeout);
     let _enforced = deadline.enforce();

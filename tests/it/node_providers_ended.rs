@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
+use test_cluster::AnswerFault;
 
 use crate::node_providers::{HOST, LOGIN, SOURCE, auth, provider, pulled};
 use crate::support::{Cluster, EMPTY, NGINX, Node, StandIn, answer, login, owned, print};
@@ -70,4 +71,29 @@ fn a_provider_that_hangs_is_ended_before_the_deadline() {
     outcome.warns_with(&["ecr", "has not answered within"]);
     assert!(outcome.elapsed < Duration::from_secs(6), "{outcome}");
     wait_for_end(&node, &["left"]);
+}
+
+#[test]
+fn a_run_that_is_ended_by_a_signal_leaves_no_provider_behind() {
+    let script = "sleep 1000 & echo $! > child; echo $$ > provider; wait";
+    let hanging = || {
+        let cluster = Cluster::new();
+        cluster.server.fault(AnswerFault::HangBeforeHeaders);
+        cluster
+    };
+    for signal in [Signal::TERM, Signal::HUP, Signal::ALARM, Signal::KILL] {
+        // While the run waits for the provider, and while it waits for the API server.
+        for cluster in [Cluster::new(), hanging()] {
+            let node = Node::with_mirror();
+            node.configure_providers(&[StandIn::new("ecr", &[HOST], script)]);
+            let is_running = || {
+                let id = fs::read_to_string(node.path("provider"));
+                id.is_ok_and(|id| id.ends_with('\n')) && !cluster.server.requests().is_empty()
+            };
+            let outcome = provider(&node, &cluster).pull_until(NGINX, is_running, signal);
+            assert_eq!(outcome.code, None, "{signal:?}: {outcome}");
+            assert!(outcome.elapsed < LONG, "{signal:?}: {outcome}");
+            wait_for_end(&node, &["provider", "child"]);
+        }
+    }
 }

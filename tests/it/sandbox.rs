@@ -54,7 +54,7 @@ fn nothing_is_written_but_below_the_auth_directory() {
         return;
     }
     confined(|| {
-        restrict_writes(&auth_dir);
+        restrict_writes(&[&auth_dir]);
         fs::write(auth_dir.join("new"), "x").unwrap();
         fs::rename(auth_dir.join("new"), auth_dir.join("renamed")).unwrap();
         fs::remove_file(auth_dir.join("renamed")).unwrap();
@@ -92,7 +92,7 @@ fn a_missing_auth_directory_can_still_be_created() {
     let root = tempfile::tempdir().unwrap();
     let auth_dir = root.path().join("crio/auth");
     confined(|| {
-        restrict_writes(&auth_dir);
+        restrict_writes(&[&auth_dir]);
         restrict_reads_and_ports(&[], &auth_dir, &[6443]);
         fs::create_dir_all(&auth_dir).unwrap();
         fs::write(auth_dir.join("new"), "x").unwrap();

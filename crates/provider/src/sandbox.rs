@@ -66,39 +66,22 @@ pub fn enter(settings: &Settings, needs: &Needs) {
     if settings.sandbox {
         let directories = needs.directories.iter().map(PathBuf::as_path);
         let directories: Vec<&Path> = directories.chain([settings.auth_dir.as_path()]).collect();
-        // Programs that were started before are outside of the sandbox, and must be ended
-        // by a signal.
-        let scopes = if needs.programs {
-            Scope::AbstractUnixSocket.into()
-        } else {
-            Scope::from_all(KNOWN)
-        };
-        let handled = AccessFs::from_write(KNOWN) | AccessFs::Execute;
-        report("writes", try_restrict_writes(&directories, handled, scopes));
+        restrict_writes(&directories);
     }
 }
 
 /// The first step: no program can be started, and files can be written only below
-/// `auth_dir`, or, if that is missing, below its nearest existing parent.
-pub fn restrict_writes(auth_dir: &Path) {
-    let writes = AccessFs::from_write(KNOWN);
-    report(
-        "writes",
-        try_restrict_writes(
-            &[auth_dir],
-            writes | AccessFs::Execute,
-            Scope::from_all(KNOWN),
-        ),
-    );
+/// these directories, or, if one is missing, below its nearest existing parent.
+pub fn restrict_writes(directories: &[&Path]) {
+    let handled = AccessFs::from_write(KNOWN) | AccessFs::Execute;
+    report("writes", try_restrict_writes(directories, handled));
 }
 
 /// For commands that only read: nothing can be written at all, not even by programs that
 /// are started, as `check` starts kubelet for its version.
 pub fn forbid_writes() {
-    report(
-        "writes",
-        try_restrict_writes(&[], AccessFs::from_write(KNOWN), Scope::from_all(KNOWN)),
-    );
+    let handled = AccessFs::from_write(KNOWN);
+    report("writes", try_restrict_writes(&[], handled));
 }
 
 /// The second step, unless the settings turn the sandbox off, for login sources with
@@ -156,7 +139,6 @@ fn report(step: &str, confined: Result<RulesetStatus, RulesetError>) {
 fn try_restrict_writes(
     directories: &[&Path],
     handled: BitFlags<AccessFs>,
-    scopes: BitFlags<Scope>,
 ) -> Result<RulesetStatus, RulesetError> {
     let writes = AccessFs::from_write(KNOWN);
     let nearest = |path: &&Path| {
@@ -166,7 +148,7 @@ fn try_restrict_writes(
     };
     let status = Ruleset::default()
         .handle_access(handled)?
-        .scope(scopes)?
+        .scope(Scope::from_all(KNOWN))?
         .create()?
         .add_rules(beneath(directories.iter().filter_map(nearest), writes))?
         .restrict_self()?;

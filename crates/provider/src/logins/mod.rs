@@ -63,8 +63,6 @@ pub struct Needs {
     pub ports: Vec<u16>,
     /// The directories that it writes to.
     pub directories: Vec<PathBuf>,
-    /// Whether it has started programs, which it must be able to end.
-    pub programs: bool,
 }
 
 /// The logins of a pod, which are read from the API server with the pod's own token.

@@ -22,6 +22,7 @@ use secret::Secret;
 use tracing::{Level, debug, enabled, warn};
 
 use super::cache::Cache;
+use super::group::Group;
 use super::key::Fingerprint;
 use super::redact::redacted;
 use super::run::{Run, RunError};
@@ -184,10 +185,9 @@ impl Queries {
     /// cached.
     pub(super) fn needs(&self) -> Needs {
         let mut queries = self.list.iter();
-        let programs = queries.any(|query| matches!(query.state, State::Started(..)));
-        let directory = self.cache_dir.clone().filter(|_| programs);
+        let stores = queries.any(|query| matches!(query.state, State::Started(..)));
+        let directory = self.cache_dir.clone().filter(|_| stores);
         Needs {
-            programs,
             directories: directory.into_iter().collect(),
             ..Needs::default()
         }
@@ -264,6 +264,8 @@ struct Start<'a> {
     deadline: Deadline,
     turns: Turns,
     is_tidy: bool,
+    /// The group of the providers, once the first one is started.
+    group: Option<Rc<Group>>,
 }
 
 impl<'a> Start<'a> {
@@ -273,6 +275,7 @@ impl<'a> Start<'a> {
             deadline,
             turns: Turns::new(deadline),
             is_tidy: false,
+            group: None,
         }
     }
 
@@ -328,7 +331,7 @@ impl<'a> Start<'a> {
     }
 
     fn run(
-        &self,
+        &mut self,
         provider: &Provider,
         asked: &Asked,
         source: &ImageName,
@@ -342,10 +345,21 @@ impl<'a> Start<'a> {
         let mut request = request.to_json(asked.api_version);
         request.push(b'\n');
         let limit = LIMIT.min(self.deadline.remaining() / 2);
-        match Run::start(self.command(provider), &request, limit) {
+        let group = self.group();
+        let run =
+            group.and_then(|group| Run::start(self.command(provider), &group, &request, limit));
+        match run {
             Ok(run) => State::Started(Box::new(run), lock),
             Err(error) => State::Failed(error),
         }
+    }
+
+    fn group(&mut self) -> Result<Rc<Group>, RunError> {
+        if let Some(group) = &self.group {
+            return Ok(Rc::clone(group));
+        }
+        let group = Rc::new(Group::start().map_err(RunError::Group)?);
+        Ok(Rc::clone(self.group.insert(group)))
     }
 
     /// The provider's command line and environment, as kubelet sets them. The variables

@@ -4,7 +4,8 @@
 //!
 //! - `select` chooses the provider for each source, and refuses those that must not run.
 //! - `ask` starts those without a cached response, in turn with other runs (`turn`).
-//! - `run` runs one provider, with all processes that it starts.
+//! - `run` runs one provider.
+//! - `group` ends all that run, with all processes that they have started.
 //! - `cache` keeps responses for as long as kubelet would, by the `key` that kubelet uses.
 //! - `redact` removes secrets from their stderr.
 //!
@@ -18,6 +19,7 @@ mod select;
 mod ask;
 mod turn;
 mod run;
+mod group;
 mod cache;
 mod key;
 mod redact;
@@ -42,6 +44,7 @@ use crate::excerpt::ShownKey;
 use crate::ownership::{Loophole, copier, loophole};
 use crate::sources::Sources;
 
+pub use group::{is_leader, lead};
 pub use select::{ConfigError, Configured, NotRun, Provider};
 
 /// The environment variable that marks a provider's process: if it leads back to this

@@ -4,19 +4,17 @@
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::io::Errno;
-use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_process_group, pidfd_open,
-    waitid,
-};
-
+use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, WaitIdStatus, pidfd_open, waitid};
 use secret::Wiped;
+
+use super::group::Group;
 
 /// The largest response that is read. A token has a few KiB.
 const MAX_ANSWER: usize = 1024 * 1024;
@@ -26,11 +24,12 @@ const MAX_STDERR: usize = 4 * 1024;
 /// before Linux 5.3.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// A provider that was started, with all processes that it starts in turn: a process
-/// group, which is killed when this is dropped.
+/// A provider that was started.
 pub(super) struct Run {
     child: Child,
-    group: Option<Pid>,
+    process: Option<Pid>,
+    /// Ends the provider, if it still runs, once nothing else holds the group.
+    _group: Rc<Group>,
     /// Readable once the process has ended.
     ended: Option<OwnedFd>,
     stdout: Option<ChildStdout>,
@@ -45,6 +44,9 @@ pub(super) struct Run {
 /// Why there is no response of a provider.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RunError {
+    /// The process that is to end it cannot be started.
+    #[error("start the process that is to end it")]
+    Group(#[source] io::Error),
     /// It cannot be started.
     #[error("start it")]
     Start(#[source] io::Error),
@@ -69,19 +71,19 @@ impl Run {
     /// Starts `command`, and writes the request to its stdin.
     pub(super) fn start(
         mut command: Command,
+        group: &Rc<Group>,
         request: &[u8],
         limit: Duration,
     ) -> Result<Self, RunError> {
         command.stdin(Stdio::piped());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        // A process group of its own, so that it can be ended with all processes that it
-        // has started.
-        let mut child = command.process_group(0).spawn().map_err(RunError::Start)?;
-        let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        let mut child = group.spawn(&mut command).map_err(RunError::Start)?;
+        let process = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let now = Instant::now();
         let mut run = Self {
-            group,
-            ended: group.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()),
+            process,
+            _group: Rc::clone(group),
+            ended: process.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()),
             stdout: child.stdout.take(),
             stderr: child.stderr.take(),
             child,
@@ -147,7 +149,7 @@ impl Run {
     /// reused.
     fn status(&self) -> io::Result<Option<WaitIdStatus>> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        match self.group {
+        match self.process {
             Some(pid) => Ok(waitid(WaitId::Pid(pid), options)?),
             None => Err(Errno::SRCH.into()),
         }
@@ -204,20 +206,10 @@ impl Run {
     }
 }
 
-impl Drop for Run {
-    fn drop(&mut self) {
-        if let Some(group) = self.group {
-            // The group may have no processes any more.
-            kill_process_group(group, Signal::KILL).unwrap_or_default();
-        }
-        self.child.try_wait().map(drop).unwrap_or_default();
-    }
-}
-
 impl fmt::Debug for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Run")
-            .field("group", &self.group)
+            .field("process", &self.process)
             .finish_non_exhaustive()
     }
 }
@@ -276,7 +268,8 @@ mod tests {
     }
 
     fn run(script: &str, limit: Duration) -> Result<Vec<u8>, String> {
-        let mut run = Run::start(shell(script), b"request\n", limit).unwrap();
+        let group = Rc::new(Group::of_tests());
+        let mut run = Run::start(shell(script), &group, b"request\n", limit).unwrap();
         let answer = run.finish().map(<[u8]>::to_vec);
         answer.map_err(|error| error.to_string())
     }
@@ -319,7 +312,9 @@ mod tests {
     fn a_process_that_holds_stdout_open_is_ended_and_does_not_hold_up_the_run() {
         let started = Instant::now();
         let script = "sleep 1000 & echo $!";
-        let mut run = Run::start(shell(script), b"", LONG).unwrap();
+        let group = Rc::new(Group::of_tests());
+        let mut run = Run::start(shell(script), &group, b"", LONG).unwrap();
+        drop(group);
         let answer = run.finish().unwrap().to_vec();
         assert!(started.elapsed() < Duration::from_secs(10));
         let id = String::from_utf8(answer).unwrap().trim().to_owned();
@@ -334,7 +329,8 @@ mod tests {
     #[test]
     fn the_last_bytes_of_stderr_are_kept() {
         let script = "head -c 10000 /dev/zero >&2; echo end >&2";
-        let mut run = Run::start(shell(script), b"", LONG).unwrap();
+        let group = Rc::new(Group::of_tests());
+        let mut run = Run::start(shell(script), &group, b"", LONG).unwrap();
         run.finish().unwrap();
         let (tail, is_cut) = run.stderr_tail();
         assert_eq!(tail.len(), MAX_STDERR);
@@ -343,7 +339,8 @@ mod tests {
 
     #[test]
     fn a_program_that_cannot_be_started_is_an_error() {
-        let error = Run::start(Command::new("/nonexistent"), b"", LONG).unwrap_err();
+        let group = Rc::new(Group::of_tests());
+        let error = Run::start(Command::new("/nonexistent"), &group, b"", LONG).unwrap_err();
         assert!(matches!(error, RunError::Start(_)), "{error}");
     }
 }
