@@ -2,25 +2,15 @@
 //! file of an earlier run.
 
 use std::fs::File;
-use std::io::{PipeWriter, Write, pipe};
+use std::io::pipe;
 use std::time::{Duration, Instant};
 
-use rustix::io::ioctl_fionbio;
 use rustix::process::Signal;
 use test_cluster::{AnswerFault, Fault};
 
-use crate::support::{Cluster, NAMESPACE, NGINX, Node, Provider};
+use crate::support::{Cluster, NAMESPACE, NGINX, Node, Provider, full_pipe};
 
 const SECOND: Duration = Duration::from_secs(1);
-
-/// A pipe that is full.
-fn full_pipe() -> (impl Sized, PipeWriter) {
-    let (reader, mut writer) = pipe().unwrap();
-    ioctl_fionbio(&writer, true).unwrap();
-    while writer.write(&[b'x'; 4096]).is_ok() {}
-    ioctl_fionbio(&writer, false).unwrap();
-    (reader, writer)
-}
 
 /// Runs a check on a node without an auth file, and on one where an earlier run has
 /// left one.

@@ -2,6 +2,7 @@
 //! for itself, since CRI-O takes it with the pull. Every pull finds its file.
 
 use std::fs;
+use std::io::Read;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -9,8 +10,8 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::{
-    ACCOUNT, Cluster, Kubelet, NAMESPACE, NGINX, Node, PULL_INTENTS, Provider, Request, base64,
-    login, owned,
+    ACCOUNT, Cluster, Kubelet, NAMESPACE, NGINX, Node, PULL_INTENTS, Provider, Request, Run,
+    base64, full_pipe, login, owned,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -76,6 +77,15 @@ fn ten_pods_at_once_are_pulled_for_one_after_the_other() {
     let (node, cluster) = (Node::with_mirror(), cluster());
     let kubelet = Kubelet::new(&node, provider(&node, &cluster));
     start(&kubelet, &cluster, 10);
+    assert_eq!(node.auth_file(NGINX), None);
+}
+
+#[test]
+fn pulls_that_are_announced_a_while_after_the_response_find_their_files() {
+    let (node, cluster) = (Node::with_mirror(), cluster());
+    let kubelet = Kubelet::new(&node, provider(&node, &cluster));
+    let kubelet = kubelet.announces_within(SECOND / 20);
+    start(&kubelet, &cluster, 12);
     assert_eq!(node.auth_file(NGINX), None);
 }
 
@@ -241,6 +251,52 @@ fn runs_that_are_killed_hold_up_no_other_run() {
     thread::sleep(SECOND);
     start(&kubelet, &cluster, 4);
     assert_eq!(node.auth_file(NGINX), None);
+}
+
+/// Two pods have started, and the first one's pull is announced only now: each finds its
+/// file.
+fn announce_late(kubelet: &Kubelet<'_>, second: Run) {
+    assert_eq!(kubelet.pull_image(Duration::ZERO), Some(file("hunter2")));
+    second.outcome().answers(&owned(NGINX));
+    assert_eq!(kubelet.pull_image(Duration::ZERO), Some(file("hunter2")));
+}
+
+#[test]
+fn a_pull_is_waited_for_from_the_response_on_however_late_that_was() {
+    let (node, cluster) = (Node::with_mirror(), cluster());
+    let provider = provider(&node, &cluster);
+    let kubelet = Kubelet::new(&node, provider.clone());
+    let (mut reader, writer) = full_pipe();
+    let first = provider.begin_into(NGINX, writer);
+    while node.auth_file(NGINX).is_none() {
+        thread::sleep(Duration::from_millis(1));
+    }
+    let second = provider.begin(NGINX);
+    // Longer than a pull is waited for.
+    thread::sleep(SECOND);
+    let mut response = Vec::new();
+    reader.read_to_end(&mut response).unwrap();
+    first.outcome();
+    thread::sleep(SECOND / 10);
+    announce_late(&kubelet, second);
+}
+
+#[test]
+fn a_machine_that_delays_a_run_delays_kubelet_too() {
+    let (node, cluster) = (Node::with_mirror(), cluster());
+    let provider = provider(&node, &cluster);
+    let kubelet = Kubelet::new(&node, provider.clone());
+    provider.pull(NGINX).answers(&owned(NGINX));
+    let mut second = provider.begin(NGINX);
+    while cluster.server.requests().len() < 2 {
+        thread::sleep(Duration::from_millis(1));
+    }
+    thread::sleep(SECOND / 20);
+    second.signal(Signal::STOP);
+    thread::sleep(SECOND);
+    second.signal(Signal::CONT);
+    thread::sleep(SECOND / 10);
+    announce_late(&kubelet, second);
 }
 
 #[test]

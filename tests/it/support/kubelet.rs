@@ -8,7 +8,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -29,7 +29,9 @@ pub(crate) struct Kubelet<'a> {
     keeps_records: bool,
     queue: Option<Mutex<()>>,
     pull: Duration,
+    lag: Duration,
     announced: Mutex<usize>,
+    responses: AtomicU32,
     pulls: AtomicUsize,
 }
 
@@ -43,7 +45,9 @@ impl<'a> Kubelet<'a> {
             keeps_records: true,
             queue: Some(Mutex::new(())),
             pull: Duration::from_millis(50),
+            lag: Duration::ZERO,
             announced: Mutex::new(0),
+            responses: AtomicU32::new(0),
             pulls: AtomicUsize::new(0),
         }
     }
@@ -60,6 +64,13 @@ impl<'a> Kubelet<'a> {
         self
     }
 
+    /// How long it takes at most from the provider's response to the announcement of a
+    /// pull: every pod another part of it.
+    pub(crate) fn announces_within(mut self, lag: Duration) -> Self {
+        self.lag = lag;
+        self
+    }
+
     /// Without the feature `KubeletEnsureSecretPulledImages`.
     pub(crate) fn without_records(mut self) -> Self {
         fs::remove_dir_all(self.node.path(PULL_INTENTS)).unwrap();
@@ -71,6 +82,8 @@ impl<'a> Kubelet<'a> {
     /// found.
     pub(crate) fn pull(&self, request: &Request) -> (Outcome, Option<Value>) {
         let outcome = self.provider.serve(request);
+        let number = self.responses.fetch_add(1, Ordering::Relaxed);
+        sleep(self.lag * (number * 7 % 11) / 10);
         (outcome, self.pull_image(self.pull))
     }
 

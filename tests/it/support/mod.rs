@@ -27,7 +27,7 @@ pub(crate) use provider::Provider;
 pub(crate) use proxy::RecordingProxy;
 pub(crate) use ready_node::{Distribution, ReadyNode};
 pub(crate) use request::{Request, token_with_claims};
-pub(crate) use run::Run;
+pub(crate) use run::{Run, full_pipe};
 
 use std::thread;
 

@@ -33,6 +33,14 @@ pub struct Locks {
 pub(super) struct Lock<'a> {
     file: &'a OwnedFd,
     byte: i64,
+    was_awaited: bool,
+}
+
+impl Lock<'_> {
+    /// Whether this run had to wait for the lock, which another run has just released.
+    pub(super) fn was_awaited(&self) -> bool {
+        self.was_awaited
+    }
 }
 
 impl Locks {
@@ -51,10 +59,17 @@ impl Locks {
     /// taken: the run goes on without it, and at worst the pull of another pod finds no
     /// file.
     pub(super) fn acquire(&self, byte: i64, until: Instant) -> Option<Lock<'_>> {
+        let mut was_awaited = false;
         let problem = loop {
             match self.try_acquire(byte) {
-                Ok(Some(lock)) => return Some(lock),
-                Ok(None) if Instant::now() < until => sleep(PAUSE),
+                Ok(Some(mut lock)) => {
+                    lock.was_awaited = was_awaited;
+                    return Some(lock);
+                }
+                Ok(None) if Instant::now() < until => {
+                    was_awaited = true;
+                    sleep(PAUSE);
+                }
                 Ok(None) => break "another run still holds it".to_owned(),
                 Err(error) => break error.to_string(),
             }
@@ -73,7 +88,11 @@ impl Locks {
             Err(error) => return Err(io::Error::new(error.kind(), error.to_string())),
         };
         match set_lock(file, libc::F_WRLCK, byte) {
-            Ok(()) => Ok(Some(Lock { file, byte })),
+            Ok(()) => Ok(Some(Lock {
+                file,
+                byte,
+                was_awaited: false,
+            })),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
             Err(error) => Err(error),
         }
@@ -173,12 +192,12 @@ mod tests {
         thread::scope(|scope| {
             let waiting = scope.spawn(|| {
                 let until = Instant::now() + Duration::from_secs(20);
-                second.acquire(1, until).is_some()
+                second.acquire(1, until).map(|lock| lock.was_awaited())
             });
             sleep(Duration::from_millis(50));
             assert!(!waiting.is_finished());
             drop(held);
-            assert!(waiting.join().unwrap());
+            assert_eq!(waiting.join().unwrap(), Some(true));
         });
     }
 

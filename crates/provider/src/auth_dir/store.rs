@@ -21,7 +21,7 @@ use tracing::{debug, warn};
 
 use super::name::FileName;
 use super::temporary::Temporary;
-use super::times::{age, modified};
+use super::times::{age, changed, modified};
 
 /// Group and others may write.
 const WRITABLE_BY_OTHERS: RawMode = 0o022;
@@ -111,6 +111,17 @@ pub(super) enum Found {
     Same(Duration),
     /// A file with other content or mode, and the time since it was placed.
     Other(Duration),
+}
+
+impl Found {
+    /// The same, but placed that much later.
+    pub(super) fn younger_by(self, period: Duration) -> Self {
+        match self {
+            Self::Nothing | Self::Foreign => self,
+            Self::Same(age) => Self::Same(age.saturating_sub(period)),
+            Self::Other(age) => Self::Other(age.saturating_sub(period)),
+        }
+    }
 }
 
 impl AuthDir {
@@ -213,6 +224,13 @@ impl AuthDir {
         } else {
             Ok(Found::Other(age(modified(&stat))))
         }
+    }
+
+    /// The time since the file was placed or touched, whatever time it has; zero where it
+    /// is missing.
+    pub(super) fn since_change(&self, name: &FileName) -> Duration {
+        let stat = fs::statat(&self.handle, name.as_str(), AtFlags::SYMLINK_NOFOLLOW);
+        stat.map_or(Duration::ZERO, |stat| age(changed(&stat)))
     }
 
     fn holds(&self, name: &FileName, content: &[u8]) -> bool {

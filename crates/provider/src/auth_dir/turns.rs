@@ -66,7 +66,7 @@ impl<'a> AuthFile<'a> {
         let directory = AuthDir::create(self.directory)?;
         let turn = self.turn(&directory);
         let signals = loop {
-            let step = self.wait(&directory, Some(content))?;
+            let step = self.wait(&directory, turn.as_ref(), Some(content))?;
             let signals = signals::hold_back();
             match step {
                 Step::Place => directory.write(self.name, content)?,
@@ -95,7 +95,7 @@ impl<'a> AuthFile<'a> {
         };
         if directory.look(self.name, None)? != Found::Nothing {
             let turn = self.turn(&directory);
-            self.wait(&directory, None)?;
+            self.wait(&directory, turn.as_ref(), None)?;
             directory.remove(self.name)?;
             drop(turn);
         }
@@ -128,15 +128,31 @@ impl<'a> AuthFile<'a> {
     }
 
     /// Waits until there is something to do.
-    fn wait(&self, directory: &AuthDir, content: Option<&[u8]>) -> Result<Step, StoreError> {
+    fn wait(
+        &self,
+        directory: &AuthDir,
+        turn: Option<&Lock<'_>>,
+        content: Option<&[u8]>,
+    ) -> Result<Step, StoreError> {
         let mut pulls = Pulls::new(self.intents, self.image, directory, self.name);
+        // The part of the file's age in which kubelet could not announce the pull: the time
+        // until the response of the run before, which was written just now if this run had
+        // to wait for its turn; and the delays of a busy machine, which delays kubelet as it
+        // delays this process.
+        let mut not_counted = match turn {
+            Some(lock) if lock.was_awaited() => directory.since_change(self.name),
+            Some(_) | None => Duration::ZERO,
+        };
         loop {
-            let found = directory.look(self.name, content)?;
+            let looked = Instant::now();
+            let found = directory.look(self.name, content)?.younger_by(not_counted);
             let in_time = !self.patience().is_zero();
             match step(found, in_time, || pulls.announced()) {
                 Some(step) => return Ok(step),
                 None => sleep(PAUSE),
             }
+            let delay = looked.elapsed().saturating_sub(PAUSE);
+            not_counted = not_counted.saturating_add(delay);
         }
     }
 }
