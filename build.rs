@@ -1,10 +1,10 @@
-//! Build facts for `--version-json`. Everything here is the same for the same
-//! commit, toolchain and `SOURCE_DATE_EPOCH`, and nothing of it is required: a
-//! source archive without git builds too.
+//! Build facts for `--version-json`. All of it depends only on the commit, the toolchain
+//! and `SOURCE_DATE_EPOCH`, and none of it is required: a source archive without git
+//! builds too.
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "cargo speaks to build scripts through the environment"
+    reason = "cargo passes values to build scripts in the environment"
 )]
 
 use std::env;
@@ -76,7 +76,7 @@ fn platform() -> String {
     format!("{}/{architecture}", of("CARGO_CFG_TARGET_OS"))
 }
 
-/// What cargo links into the executable, by asking cargo itself.
+/// The crates that cargo links into the executable, as cargo lists them.
 fn dependencies(target: &str) -> Option<String> {
     let cargo = env::var("CARGO").ok()?;
     let package = env::var("CARGO_PKG_NAME").ok()?;

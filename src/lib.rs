@@ -5,9 +5,9 @@
 //! kubelet runs this program, which finds the mirrors, reads the Secrets with the pod's
 //! own token, and leaves a short-lived auth file for CRI-O.
 //!
-//! The plugin is the crate [`provider`], which has a page with its stages. Here is the
-//! program: [`cli`] (the command line), [`commands`] (what an administrator runs by hand)
-//! and [`version`].
+//! The plugin is the crate [`provider`], whose documentation lists its stages. This crate
+//! is the program: [`cli`] is the command line, [`commands`] are the subcommands that an
+//! administrator runs, and [`version`] is the build information.
 
 pub mod cli;
 pub mod commands;
@@ -39,8 +39,8 @@ const KUBELETS_TIMEOUT: Duration = Duration::from_secs(60);
 /// The most bytes of the error of a failed run; most have 300.
 const MAX_MESSAGE: usize = 4096;
 
-/// The process: arguments, log, deadline, exit code. Everything else is
-/// [`provider::story::run`] or one of [`commands`].
+/// Runs the process: arguments, log, deadline and exit code. Everything else is in
+/// [`provider::story::run`] or one of the [`commands`].
 pub fn main() -> ExitCode {
     if node_providers::is_leader(env::args_os().next().as_deref()) {
         node_providers::lead(stdin());
@@ -83,8 +83,8 @@ fn report(result: anyhow::Result<()>) -> ExitCode {
     }
 }
 
-/// Runs the action without the access that it does not need. A panic is a failure like
-/// others: one line, and exit code 1.
+/// Runs the action in the sandbox, without access that it does not need. A panic is a
+/// failure like others: one line, and exit code 1.
 #[expect(clippy::exit, reason = "there is no way back from a panic")]
 fn guarded(settings: &Settings, action: &Action) -> anyhow::Result<()> {
     // The process holds tokens and passwords: no core file, no reading from outside. This
@@ -96,16 +96,16 @@ fn guarded(settings: &Settings, action: &Action) -> anyhow::Result<()> {
         tracing::error!("internal error at {place}: please report it");
         exit(i32::from(FAILURE));
     }));
-    // std aborts after it has printed one line about memory that it cannot get. Without
-    // this a failed run would end by a signal.
+    // If memory cannot be allocated, std prints one line and aborts. Without this, such a
+    // run would end by a signal, not with exit code 1.
     let always = Arc::new(AtomicBool::new(true));
     let _id = register_conditional_shutdown(SIGABRT, FAILURE.into(), always)
         .context("exit with 1 after an abort")?;
     // A write beyond a limit of file sizes then fails, as one to a full disk does. By
     // default its signal ends the process, and a temporary file is left.
     register(SIGXFSZ, Arc::default()).context("report a file size limit as an error")?;
-    // The plugin enters it once it has opened its lock, and `check` once it has seen the
-    // node's processes.
+    // The plugin enters the sandbox after it has opened its lock, and `check` after it
+    // has read the node's processes.
     if settings.sandbox && !matches!(action, Action::Plugin | Action::Run(Command::Check(_))) {
         let written = match action {
             Action::Run(Command::Config(command)) => commands::written_directory(command),

@@ -1,14 +1,14 @@
-//! The parts of this build: `--version-json`.
+//! The build information of `--version-json`.
 
 use serde::Serialize;
 
-/// Only the version, as in `Cargo.toml`.
+/// The version, as in `Cargo.toml`.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The build, in the field names of the Go provider where they make sense.
 ///
-/// Reproducible: the commit is git's, the build date `SOURCE_DATE_EPOCH`; both
-/// are empty where a build has none.
+/// Reproducible: the commit is git's, the build date `SOURCE_DATE_EPOCH`; both are empty
+/// if a build has none.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BuildInfo {
@@ -16,9 +16,9 @@ pub struct BuildInfo {
     pub version: &'static str,
     /// The commit that was built.
     pub git_commit: &'static str,
-    /// When it was committed, RFC 3339.
+    /// The time of the commit, in RFC 3339.
     pub git_commit_date: &'static str,
-    /// `SOURCE_DATE_EPOCH`, RFC 3339.
+    /// `SOURCE_DATE_EPOCH`, in RFC 3339.
     pub build_date: &'static str,
     /// The compiler.
     pub rust_version: &'static str,

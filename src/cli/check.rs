@@ -8,7 +8,7 @@ use super::{CheckName, NodeRoot, Output, parse_annotation, parse_file};
 use provider::service_account::Namespace;
 
 const CHECK_HELP: &str = "\
-Each check is PASS, WARN or FAIL, with what to do. Flags and environment of the provider's entry in kubelet's \
+Each check is PASS, WARN or FAIL, with a remedy. Flags and environment of the provider's entry in kubelet's \
 configuration are used, unless they are given here. What cannot be seen is a WARN: run it as root.
 
 Examples:

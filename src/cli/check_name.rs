@@ -5,9 +5,9 @@ use std::fmt;
 use clap::ValueEnum;
 use serde::{Serialize, Serializer};
 
-/// A check, in the order in which they are printed: each comes after those that it needs.
+/// The checks, in the order in which they are printed: each follows those that it needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-#[expect(missing_docs, reason = "docs/checks.md says what each looks at")]
+#[expect(missing_docs, reason = "docs/checks.md describes each check")]
 pub enum CheckName {
     Proc,
     ConfigFile,

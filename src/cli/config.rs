@@ -37,10 +37,10 @@ with one line for each reason; 2 wrong usage.";
 #[command(after_help = CONFIG_HELP)]
 pub struct ProviderConfig {
     /// Add to this file what is missing in it, and print the result. Everything else
-    /// stays byte by byte, comments too.
+    /// stays unchanged, comments included.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["output", "write"])]
     pub merge: Option<PathBuf>,
-    /// The same, but write the result to FILE; the old content stays as FILE.bak. A
+    /// The same, but write the result to FILE; the old content is kept as FILE.bak. A
     /// missing FILE is created.
     #[arg(long, value_name = "FILE", conflicts_with = "output")]
     pub write: Option<PathBuf>,

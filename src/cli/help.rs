@@ -11,10 +11,10 @@ use super::options::HEADING;
 
 const HEADING_OF_USAGE: &str = "Usage: ";
 
-/// clap wraps everything but the usage, which is wrapped for terminals of this width.
+/// The width for which the usage is wrapped; clap wraps everything else.
 const USAGE_COLUMNS: usize = 80;
 
-/// Replaces clap's answer to a request for help, for the same arguments.
+/// Replaces clap's help text, for the same arguments.
 pub(super) fn arranged(error: clap::Error, arguments: &[OsString]) -> clap::Error {
     if error.kind() != ErrorKind::DisplayHelp {
         return error;
@@ -25,8 +25,8 @@ pub(super) fn arranged(error: clap::Error, arguments: &[OsString]) -> clap::Erro
     }
 }
 
-/// The command line for help texts, with lines of so many columns or of the terminal's
-/// width. Its subcommands hide the plugin's flags and list them after everything else.
+/// The command line for help texts, with lines of `columns` or of the terminal's width.
+/// Its subcommands hide the plugin's flags and list them after everything else.
 pub(super) fn command(columns: Option<usize>) -> Command {
     let mut program = Cli::command();
     if let Some(columns) = columns {

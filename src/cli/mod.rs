@@ -56,7 +56,7 @@ pub struct Cli {
     /// Print the version, the commit and the dependencies as JSON.
     #[arg(long)]
     pub version_json: bool,
-    /// What to do instead of serving kubelet.
+    /// The subcommand; without one, the program serves kubelet.
     #[command(subcommand)]
     pub command: Option<Command>,
 }
@@ -92,7 +92,7 @@ pub enum Output {
 pub struct Invocation {
     /// The settings of the plugin.
     pub settings: Settings,
-    /// What to do.
+    /// The action.
     pub action: Action,
 }
 
@@ -122,14 +122,14 @@ impl Action {
 /// Why the program cannot start.
 #[derive(Debug)]
 pub enum UsageError {
-    /// Wrong usage, or a request for help or the version: clap's error prints either and
-    /// has the exit code.
+    /// Wrong usage, or a request for help or the version: clap's error prints the text
+    /// and has the exit code.
     Clap(clap::Error),
     /// The settings cannot be used.
     Settings(SettingsError),
 }
 
-/// Parses a command line, with the environment for what it does not set.
+/// Parses a command line; settings that it lacks come from the environment.
 ///
 /// The plugin's own flags are parsed without clap: declaring them and the subcommands to
 /// clap costs more instructions than all the rest of a run that finds no mirror.
@@ -194,8 +194,8 @@ pub fn given_in_entry(entry: &CredentialProvider) -> Result<Given, String> {
     }
 }
 
-/// The settings of our own command line and environment, and below them those of the
-/// provider's entry; and why the configuration file is not used.
+/// The settings of our own command line and environment, completed with those of the
+/// provider's entry, and the reason if the configuration file is not used.
 ///
 /// # Errors
 /// [`SettingsError`].
@@ -209,7 +209,7 @@ pub fn settings_over(
     Settings::load_around_file(given, variable, root)
 }
 
-/// Checks that a path is that of a file: wrong usage if it is not.
+/// Checks that a path exists and is not a directory; otherwise it is wrong usage.
 fn existing_file(path: PathBuf) -> Result<PathBuf, String> {
     match fs::metadata(&path) {
         Ok(metadata) if metadata.is_dir() => Err("is a directory".to_owned()),
@@ -223,7 +223,7 @@ fn parse_file() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(existing_file)
 }
 
-/// A name and a value, with `=` between them.
+/// Parses a name and a value, separated by `=`.
 fn parse_annotation(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
@@ -231,7 +231,10 @@ fn parse_annotation(text: &str) -> Result<(String, String), String> {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the place where it is read")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the only place that reads the environment"
+)]
 fn variable(name: &str) -> Option<OsString> {
     env::var_os(name)
 }
@@ -358,7 +361,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_plugins_own_parser_takes_what_clap_takes(
+        fn the_plugins_own_parser_agrees_with_clap(
             picked in vec(select(&ARGUMENTS[..]), 0..5)
         ) {
             let arguments = picked.iter().map(OsString::from);

@@ -11,8 +11,8 @@ use provider::settings::{ALL, Given, Kind, Origin, Setting};
 /// The heading of the plugin's flags in the help of a subcommand.
 pub(super) const HEADING: &str = "Options of the plugin";
 
-/// A setting that is a flag of the plugin only: `explain` has another flag of that name.
-/// A subcommand accepts it before its own name.
+/// A setting that is a flag of the plugin only, since `explain` has another flag of that
+/// name. It can be given before the name of a subcommand.
 const SECRETS: &str = "secrets";
 
 /// The settings that were given as flags.

@@ -13,7 +13,7 @@ pub struct NodeRoot {
     pub directory: PathBuf,
 }
 
-/// A directory that exists, absolute and without links.
+/// Parses the path of an existing directory into an absolute one without links.
 fn parse_directory(path: &str) -> Result<PathBuf, String> {
     let directory = Path::new(path).canonicalize();
     let directory = directory.map_err(|error| error.to_string())?;

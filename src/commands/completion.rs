@@ -11,9 +11,9 @@ use crate::cli::{Cli, Completion, Shell};
 
 const NAME: &str = "crio-credential-provider";
 
-/// The program's name without a hyphen. clap's script for bash joins the words of a
-/// command with a separator that also replaces hyphens, but only in one of two places
-/// that must agree: with a hyphen in the name, nothing is completed after a subcommand.
+/// The program's name without a hyphen. clap's script for bash replaces hyphens in one of
+/// two places that must agree, and not in the other: with a hyphen in the name, nothing
+/// is completed after a subcommand.
 const NAME_FOR_BASH: &str = "crio_credential_provider";
 
 /// Prints the completion script for a shell.
@@ -34,7 +34,8 @@ fn script(shell: Shell) -> Vec<u8> {
             program = program.name(NAME_FOR_BASH);
             generate(shells::Bash, &mut program, NAME_FOR_BASH, &mut script);
             let script = String::from_utf8_lossy(&script);
-            // The name is left in functions, and in the command here.
+            // Only the command gets the real name; functions keep the one without a
+            // hyphen.
             script
                 .replace(&format!(" {NAME_FOR_BASH}\n"), &format!(" {NAME}\n"))
                 .into_bytes()

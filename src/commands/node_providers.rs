@@ -1,5 +1,5 @@
-//! Which of the node's credential providers would be run for the pull sources of an
-//! image. None is run by hand.
+//! The node's credential providers that would be run for the pull sources of an image.
+//! The subcommands run none of them.
 
 use std::io::{self, Write};
 
@@ -14,7 +14,7 @@ use tracing::warn;
 use super::output::{Cell, Printer, Style};
 use super::root::Root;
 
-/// The node's providers as the plugin would find them.
+/// The node's providers, as the plugin would find them.
 #[derive(Debug)]
 pub(super) struct NodeProviders<'a> {
     settings: &'a Settings,
@@ -23,7 +23,7 @@ pub(super) struct NodeProviders<'a> {
     root: &'a Root,
 }
 
-/// A provider of kubelet's that kubelet would run for an image of a source's name.
+/// A provider that kubelet would run for an image with the name of a source.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Serving {
     /// The source.
@@ -36,8 +36,8 @@ pub(super) struct Serving {
 }
 
 impl<'a> NodeProviders<'a> {
-    /// Reads kubelet's configuration, if any provider is wanted; where it cannot be used,
-    /// that is a warning, as in a run.
+    /// Reads kubelet's configuration, if any provider is wanted. A configuration that
+    /// cannot be used is a warning, as in a run.
     pub(super) fn find(
         settings: &'a Settings,
         root: &'a Root,
@@ -49,7 +49,7 @@ impl<'a> NodeProviders<'a> {
             let error = anyhow::Error::new(error);
             warn!(
                 "no node provider is run: {}",
-                root.told(format!("{error:#}"))
+                root.as_on_node(format!("{error:#}"))
             );
             None
         });
@@ -61,7 +61,8 @@ impl<'a> NodeProviders<'a> {
         }
     }
 
-    /// Those that serve the sources of an image, in the order in which kubelet asks them.
+    /// The providers for the sources of an image, in the order in which kubelet asks
+    /// them.
     ///
     /// # Errors
     /// The deadline has passed.
@@ -81,7 +82,7 @@ impl<'a> NodeProviders<'a> {
                 let may_run = configured.may_run(provider, &self.settings.wanted);
                 let served = served.get(source).cloned().map(NotRun::Served);
                 let error = anyhow::Error::new(may_run.err().or(served)?);
-                Some(self.root.told(format!("{error:#}")))
+                Some(self.root.as_on_node(format!("{error:#}")))
             };
             let serving = |provider: &Provider| Serving {
                 source: source.as_str().to_owned(),
@@ -94,7 +95,7 @@ impl<'a> NodeProviders<'a> {
     }
 }
 
-/// Prints a line for each, below a heading, where there is any.
+/// Prints a heading and a line for each provider, if there are any.
 pub(super) fn print(
     indent: usize,
     serving: &[Serving],

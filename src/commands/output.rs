@@ -10,8 +10,8 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::cli;
 
-/// The version of the JSON of `resolve` and `explain`: another one where a field is
-/// removed or changes its meaning.
+/// The version of the JSON of `resolve` and `explain`. It changes when a field is removed
+/// or changes its meaning.
 pub(super) const JSON_VERSION: u32 = 1;
 
 /// The gap between two columns.
@@ -24,7 +24,7 @@ pub enum Style {
     Plain,
     /// The title of a part.
     Heading,
-    /// As it should be.
+    /// A good result.
     Good,
     /// A warning.
     Warning,
@@ -85,10 +85,10 @@ impl<W: Write + IsTerminal> Printer<W> {
 }
 
 impl<W: Write> Printer<W> {
-    /// One line: the cells with a space between them.
+    /// Prints one line: the cells, separated by spaces.
     ///
     /// # Errors
-    /// Those of the output.
+    /// The errors of the output.
     pub fn line(&mut self, indent: usize, cells: &[Cell]) -> io::Result<()> {
         write!(self.out, "{:indent$}", "")?;
         for (index, cell) in cells.iter().enumerate() {
@@ -100,10 +100,10 @@ impl<W: Write> Printer<W> {
         writeln!(self.out)
     }
 
-    /// Rows with aligned columns; no space at the end of a line.
+    /// Prints rows with aligned columns, without spaces at the end of a line.
     ///
     /// # Errors
-    /// Those of the output.
+    /// The errors of the output.
     pub fn table(&mut self, indent: usize, rows: &[Vec<Cell>]) -> io::Result<()> {
         let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
         let width = |column| {
@@ -155,11 +155,11 @@ pub fn finish(written: io::Result<()>) -> anyhow::Result<()> {
     }
 }
 
-/// Prints a value as JSON, with odd characters escaped: a terminal could be fooled by them
-/// as by those in text.
+/// Prints a value as JSON, with the same characters escaped as in text, which could
+/// deceive the reader of a terminal.
 ///
 /// # Errors
-/// Those of the output.
+/// The errors of the output.
 pub fn print_json(mut out: impl Write, value: &impl Serialize) -> io::Result<()> {
     let mut text = Vec::new();
     for c in serde_json::to_string_pretty(value)?.chars() {
@@ -167,7 +167,7 @@ pub fn print_json(mut out: impl Write, value: &impl Serialize) -> io::Result<()>
             write!(text, "{c}")?;
             continue;
         }
-        // Outside of strings JSON has no such characters.
+        // JSON has such characters only in strings.
         for unit in c.encode_utf16(&mut [0; 2]) {
             write!(text, "\\u{unit:04x}")?;
         }

@@ -1,5 +1,5 @@
-//! The directory of the node: `/`, or another one, for a disk that is mounted elsewhere,
-//! a container that has the node below `/host`, and tests.
+//! The root directory of the node: `/`, or another one for a disk that is mounted
+//! elsewhere, a container with the node below `/host`, and tests.
 
 use std::fs;
 use std::io;
@@ -28,13 +28,13 @@ impl Root {
         &self.directory
     }
 
-    /// Whether this is the node that the program runs on.
+    /// Whether this is the node on which the program runs.
     pub(super) fn is_here(&self) -> bool {
         self.directory == Path::new("/")
     }
 
-    /// The place of a node's path here. Symbolic links stay below the root, even absolute
-    /// ones; components that do not exist are appended.
+    /// The path below the root for a path of the node. Symbolic links stay below the
+    /// root, even absolute ones; missing components are appended.
     pub(super) fn path(&self, path: &Path) -> PathBuf {
         resolve_below(&self.directory, path).into_owned()
     }
@@ -48,8 +48,8 @@ impl Root {
         resolved(one) == resolved(other)
     }
 
-    /// What a user other than root could change on the way to a path of the node, and of it. In
-    /// a copy of a node the user who has unpacked it is trusted too.
+    /// The first part of a path of the node that a user other than root could change. In
+    /// a copy of a node the user who unpacked it is trusted too.
     ///
     /// # Errors
     /// A part that does not exist or cannot be inspected.
@@ -57,13 +57,13 @@ impl Root {
         loophole(&self.directory, path, copier(&self.directory))
     }
 
-    /// The settings with the places of all paths here.
-    pub(super) fn apply(&self, mut config: Settings) -> Settings {
+    /// The settings with all paths below the root.
+    pub(super) fn apply(&self, mut settings: Settings) -> Settings {
         if self.is_here() {
-            return config;
+            return settings;
         }
-        let cluster = &mut config.cluster;
-        let paths = [&mut config.auth_dir, &mut cluster.env_file];
+        let cluster = &mut settings.cluster;
+        let paths = [&mut settings.auth_dir, &mut cluster.env_file];
         let optional = [
             &mut cluster.kubeconfig,
             &mut cluster.certificate_authority,
@@ -71,15 +71,16 @@ impl Root {
         ];
         let all = paths.into_iter();
         let all = all.chain(optional.into_iter().flatten());
-        for path in all.chain(&mut config.global_auth_files) {
+        for path in all.chain(&mut settings.global_auth_files) {
             *path = self.path(path);
         }
         cluster.root.clone_from(&self.directory);
-        config.registries.root.clone_from(&self.directory);
-        config
+        settings.registries.root.clone_from(&self.directory);
+        settings
     }
 
-    /// The API server with its CA's place here: kubeconfigs have the node's own path.
+    /// Moves the path of the API server's CA below the root: kubeconfigs have the node's
+    /// own path.
     pub(super) fn apply_to_trust(&self, endpoint: &mut Endpoint) {
         if let Trust::Ca(CaSource::File(path)) = &mut endpoint.trust
             && !path.starts_with(&self.directory)
@@ -89,14 +90,14 @@ impl Root {
     }
 
     /// A message with all paths as on the node.
-    pub(super) fn told(&self, message: String) -> String {
+    pub(super) fn as_on_node(&self, message: String) -> String {
         if self.is_here() {
             return message;
         }
         message.replace(&format!("{}/", self.directory.display()), "/")
     }
 
-    /// A path here as on the node.
+    /// The node's path for a path below the root.
     pub(super) fn shown(&self, path: &Path) -> PathBuf {
         let below = path.strip_prefix(&self.directory);
         below.map_or_else(|_| path.to_owned(), |below| Path::new("/").join(below))

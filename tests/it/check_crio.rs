@@ -105,7 +105,7 @@ fn a_later_file_of_cri_o_counts_more() {
 #[test]
 fn cri_o_is_new_enough() {
     for (version, status, message) in [
-        ("\"1.34.2\"", "FAIL", "1.34.2 knows no namespaced_auth_dir"),
+        ("\"1.34.2\"", "FAIL", "1.34.2 has no namespaced_auth_dir"),
         ("\"1.35.0+abc\"", "WARN", "1.35.0"),
         ("1.36", "WARN", "not known"),
     ] {

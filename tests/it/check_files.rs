@@ -211,7 +211,7 @@ fn a_missing_auth_directory_is_fine_and_left_over_files_are_not() {
     let files = checks.iter().find(|check| check["name"] == "auth-files");
     let message = files.unwrap()["message"].as_str().unwrap();
     for words in [
-        "1 for pulls to come, or of starts that needed none",
+        "1 for announced pulls, or of pod starts that needed no pull",
         "1 of pulls that are under way",
     ] {
         assert!(message.contains(words), "{message}");

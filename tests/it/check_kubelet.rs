@@ -52,7 +52,7 @@ fn kubelet_has_read_its_configuration_of_providers_as_it_is() {
         |ready| fs::remove_file(ready.node.path("proc/812/stat")).unwrap(),
         "WARN",
         "kubelet-start",
-        "not checked: when kubelet (process 812) was started cannot be seen",
+        "not checked: the start time of kubelet (process 812) cannot be seen",
         "as root",
     );
 }
@@ -157,7 +157,7 @@ fn kubelet_is_given_the_provider() {
         |ready| fs::remove_dir_all(ready.node.path("proc/812")).unwrap(),
         "WARN",
         "kubelet",
-        "no process",
+        "no kubelet process",
         "--kubelet-provider-config",
     );
     finds(
@@ -223,7 +223,7 @@ fn the_entry_has_what_the_provider_needs() {
         "FAIL",
         "provider-args",
         "--nonsense",
-        "every pull fails",
+        "make every pull fail",
     );
 }
 

@@ -94,7 +94,7 @@ fn files_are_read_together_and_the_last_secret_of_a_name_counts() {
     );
     let skipped = &explained["skipped"][0];
     assert_eq!(origin(&skipped["origin"]), "secret \"pull\"");
-    assert_eq!(reason(skipped), "given again later, which counts");
+    assert_eq!(reason(skipped), "given again later, and that one is used");
 }
 
 #[test]

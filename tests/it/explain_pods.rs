@@ -122,7 +122,7 @@ fn a_manifest_that_is_of_no_use_is_refused_and_not_quoted() {
             "no pod",
             "kind: Service\npassword: hunter2-s3cr3t\n",
             &[],
-            "no pod in it",
+            "neither a pod nor a workload",
         ),
         ("two namespaces", &of_two, &[], "team-a and team-b"),
         (

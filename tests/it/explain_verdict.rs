@@ -7,7 +7,7 @@ use crate::support::{NGINX, Node, Outcome, base64, docker_config};
 
 const MIRROR: &str = "mirror.example/library/nginx";
 const ANONYMOUS: &str =
-    "the pull from there will fail unless it allows anonymous pulls; then CRI-O tries";
+    "the pull from there fails unless it allows anonymous pulls; then CRI-O tries";
 
 /// The first line of the text, and the verdict of the JSON.
 fn verdict(node: &Node, secrets: &str) -> (String, Value) {
@@ -69,7 +69,7 @@ fn the_first_line_is_what_will_happen() {
             helper,
             &no_secrets,
             "helper",
-            format!("pulls from the mirror {MIRROR} with what the node's credential helper gives"),
+            format!("pulls from the mirror {MIRROR} with the login of the node's credential helper"),
         ),
         (
             mirror(""),
@@ -97,7 +97,7 @@ fn the_first_line_is_what_will_happen() {
             "{}",
             &no_secrets,
             "no-login",
-            format!("no login for the mirror {MIRROR}: the pull from there will fail unless it allows anonymous pulls"),
+            format!("no login for the mirror {MIRROR}: the pull from there fails unless it allows anonymous pulls"),
         ),
         (
             "[[registry]]\nlocation = \"docker.io\"\n".to_owned(),
@@ -137,7 +137,7 @@ fn pulls_by_tag_and_by_digest_may_differ() {
             &ours,
             "no-login",
             format!(
-                "by tag: no login for {NGINX}: the pull from there will fail unless it allows anonymous pulls; by digest: pulls from the mirror {MIRROR} with the login of secret \"mirror\""
+                "by tag: no login for {NGINX}: the pull from there fails unless it allows anonymous pulls; by digest: pulls from the mirror {MIRROR} with the login of secret \"mirror\""
             ),
         ),
         (

@@ -19,20 +19,21 @@ use provider::settings::Settings;
 
 const NAME: CheckName = CheckName::Access;
 
-/// What was found, and the audiences of the token that the API server took.
+/// The finding, and the audiences of the token if the API server accepted it.
 pub(super) type Reviewed = (Finding, Option<Vec<String>>);
 
-/// The Secrets that the account reads by name; none if it lists all of them.
+/// The names of the Secrets that the account reads; empty if it lists all of them.
 ///
 /// # Errors
-/// What keeps the provider from reading these Secrets, or that there are none to read.
+/// The finding if the provider cannot read these Secrets, or if the annotation names
+/// none.
 pub(super) fn named(
-    config: &Settings,
+    settings: &Settings,
     command: &Check,
     entry: Option<&Entry>,
 ) -> Result<Vec<String>, Finding> {
     let annotations: BTreeMap<_, _> = command.annotations.iter().cloned().collect();
-    let key = config.secrets_annotation.as_deref();
+    let key = settings.secrets_annotation.as_deref();
     if let (Some(key), Some(entry)) = (key, entry)
         && annotations.contains_key(key)
         && !entry.hands_over(key)
@@ -44,9 +45,9 @@ pub(super) fn named(
         ));
     }
     match SecretNames::wanted(
-        config.secrets_annotation.as_deref(),
+        settings.secrets_annotation.as_deref(),
         &annotations,
-        &config.secret_names,
+        &settings.secret_names,
     ) {
         Ok(None) => Ok(Vec::new()),
         Ok(Some(names)) if names.names().is_empty() => {
@@ -61,8 +62,8 @@ pub(super) fn named(
     }
 }
 
-/// Asks for an access review, if there is a login for it: whether the account may get the
-/// Secrets of these `names`, or list all if there are none.
+/// Requests an access review, if there is a login for it: may the account get the Secrets
+/// of these `names`, or list all if there are no names?
 ///
 /// `by_hand` are the settings of our own command line. Only they choose the server for a
 /// login that is given there, and how it is verified: settings of a process or of the
@@ -89,7 +90,7 @@ pub(super) fn check(
         Ok(None) => Finding::warn(
             NAME,
             format!(
-                "whether service account {account:?} may {} was not asked",
+                "it was not checked whether service account {account:?} may {}",
                 right(namespace, names)
             ),
             format!(
@@ -105,8 +106,8 @@ pub(super) fn check(
     (finding, None)
 }
 
-/// What the provider must be allowed to do: get the Secrets that are named, or list all
-/// of the namespace.
+/// The access that the provider needs: to get the named Secrets, or to list all of the
+/// namespace.
 fn wanted<'a>(namespace: &'a str, names: &'a [String]) -> Vec<Access<'a>> {
     let access = |verb, name| Access {
         namespace,
@@ -120,7 +121,7 @@ fn wanted<'a>(namespace: &'a str, names: &'a [String]) -> Vec<Access<'a>> {
     each.collect()
 }
 
-/// The same in words.
+/// The access in words.
 fn right(namespace: &str, names: &[String]) -> String {
     if names.is_empty() {
         return format!("list the Secrets of {namespace}");
@@ -215,13 +216,13 @@ fn chosen_by_hand(
                 "the token is not sent to {}, which only {} names",
                 endpoint.server, endpoint.why
             ),
-            "say yourself where the API server is, with --kubeconfig, or --api-server and --certificate-authority",
+            "give the address of the API server with --kubeconfig, or --api-server and --certificate-authority",
         )),
     }
 }
 
-/// `SubjectAccessReview`, with the user and the server of the kubeconfig that was
-/// handed over for this; `None` where none was.
+/// `SubjectAccessReview`, with the user and the server of the kubeconfig that was given
+/// for this; `None` if none was given.
 fn foreign(
     command: &Check,
     namespace: &str,

@@ -1,5 +1,5 @@
-//! The API server: is it found, does it answer, and is its certificate the right one?
-//! And is the token, which kubelet asks for, one for it?
+//! Checks of the API server: whether it is found and answers, whether its certificate is
+//! valid, and whether kubelet requests tokens for an audience that it accepts.
 
 use std::time::Duration;
 
@@ -16,22 +16,22 @@ use provider::api_server::{self, Client, ClientError, Endpoint, Settings, Trust}
 use provider::deadline::Deadline;
 
 const NAME: CheckName = CheckName::ApiServer;
-/// Whoever asks is answered, unless anonymous requests are off; that is an answer too.
+/// The path of the request. The API server answers it without a login, unless anonymous
+/// requests are turned off; a refusal is an answer too.
 const PATH: &str = "/version";
-/// The largest answer that is read: 64 KiB.
+/// The largest response that is read: 64 KiB.
 const MAX_BYTES: usize = 64 * 1024;
-/// How long the administrator waits for an answer at most.
+/// The longest time that the administrator waits for a response.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Where the API server is and whether it can be trusted; the server, if it can be
-/// asked more.
+/// Checks the API server, and returns it if further requests can be sent to it.
 pub(super) fn check(
     root: &Root,
     command: &Check,
     settings: &Settings,
     deadline: Deadline,
 ) -> (Finding, Option<Endpoint>) {
-    const REMEDY: &str = "say where it is with --kubeconfig, or --api-server and --certificate-authority, here and in the entry's args";
+    const REMEDY: &str = "give its address with --kubeconfig, or --api-server and --certificate-authority, here and in the entry's args";
     let mut endpoint = match api_server::discover(settings) {
         Ok(endpoint) => endpoint,
         Err(error) => {
@@ -44,7 +44,7 @@ pub(super) fn check(
     let what = endpoint.to_string();
     let deadline = Deadline::new(LIMIT.min(deadline.remaining()));
     if !command.quiet {
-        announce(&root.told(what.clone()), deadline);
+        announce(&root.as_on_node(what.clone()), deadline);
     }
     let asked = Client::anonymous(&endpoint, deadline)
         .and_then(|client| client.once().get(PATH, MAX_BYTES));
@@ -61,7 +61,7 @@ pub(super) fn check(
                     "name the API server's CA with --certificate-authority, or the name in its certificate with --tls-server-name, here and in the entry's args"
                 }
                 ClientError::Unreachable { .. } | ClientError::Unavailable { .. } => {
-                    "see whether it runs and this node may connect to it; else say where it is with --kubeconfig or --api-server, here and in the entry's args"
+                    "check that it runs and that this node may connect to it; else give its address with --kubeconfig or --api-server, here and in the entry's args"
                 }
                 ClientError::ProxyTrust(_)
                 | ClientError::NoHost
@@ -78,7 +78,8 @@ pub(super) fn check(
     (finding, Some(endpoint))
 }
 
-/// Anonymous requests may be off.
+/// Whether the status only means that a login is needed: anonymous requests may be turned
+/// off.
 fn is_about_login(status: StatusCode) -> bool {
     status == StatusCode::UNAUTHORIZED || status == StatusCode::FORBIDDEN
 }
@@ -93,10 +94,10 @@ fn reached(what: &str, trust: &Trust) -> Finding {
     Finding::pass(NAME, format!("{what} answers, its certificate is verified"))
 }
 
-/// Whether kubelet asks for tokens that the API server takes.
+/// Whether kubelet requests tokens that the API server accepts.
 ///
-/// `accepted` are the audiences of a token that it took. Without one there is its
-/// issuer, which is its audience unless it was started with others.
+/// `accepted` are the audiences of a token that it accepted. Without one, its issuer is
+/// used, which is its audience unless it was started with others.
 pub(super) fn audience(
     entry: &Entry,
     endpoint: &Endpoint,
@@ -120,7 +121,7 @@ pub(super) fn audience(
             Finding::fail(
                 NAME,
                 format!(
-                    "kubelet asks for tokens for {wanted:?}, the API server took one for {accepted:?}"
+                    "kubelet requests tokens for {wanted:?}, the API server accepted one for {accepted:?}"
                 ),
                 format!(
                     "set serviceAccountTokenAudience in {file} to {accepted:?} and restart kubelet"
@@ -131,12 +132,12 @@ pub(super) fn audience(
     let compare =
         "kubectl create token default | cut -d. -f2 | tr _- /+ | base64 -d 2>/dev/null | jq .aud";
     Some(
-        match issuer(endpoint, deadline).context("it does not tell its issuer") {
+        match issuer(endpoint, deadline).context("it does not return its issuer") {
             Ok(issuer) if issuer == *wanted => pass(),
             Ok(issuer) => Finding::warn(
                 NAME,
                 format!(
-                    "kubelet asks for tokens for {wanted:?}, the API server's issuer is {issuer:?}"
+                    "kubelet requests tokens for {wanted:?}, the API server's issuer is {issuer:?}"
                 ),
                 format!(
                     "unless it was started with --api-audiences, set serviceAccountTokenAudience in {file} to its issuer, which this prints: {compare}"
@@ -145,7 +146,7 @@ pub(super) fn audience(
             Err(error) => Finding::warn(
                 NAME,
                 format!(
-                    "whether the API server accepts tokens for {wanted:?} is not known: {error:#}"
+                    "cannot find out whether the API server accepts tokens for {wanted:?}: {error:#}"
                 ),
                 format!("compare it with what this prints: {compare}"),
             ),

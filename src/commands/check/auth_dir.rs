@@ -14,18 +14,18 @@ use provider::ownership::Loophole;
 use provider::settings::Settings;
 
 const NAME: CheckName = CheckName::AuthDir;
-/// Group and others may read it.
+/// Any permission of group and others.
 const OPEN_TO_OTHERS: u32 = 0o077;
-/// Where CRI-O keeps the files of pulls that are under way.
+/// The directory to which CRI-O moves the files of pulls that are under way.
 const IN_USE: &str = "in-use";
-/// The age of a left-over file where `--stale-after 0` removes none.
+/// The age from which a file is reported as left over if `--stale-after 0` removes none.
 const OLD: Duration = Duration::from_secs(24 * 60 * 60);
-/// The most files that are looked at.
+/// The most files that are inspected.
 const MAX_FILES: usize = 100_000;
 
 /// Checks the directory and its content; `named` is its path on the node, with links.
-pub(super) fn check(root: &Root, config: &Settings, named: &Path) -> Vec<Finding> {
-    let path = config.auth_dir.as_path();
+pub(super) fn check(root: &Root, settings: &Settings, named: &Path) -> Vec<Finding> {
+    let path = settings.auth_dir.as_path();
     let shown = root.shown(path);
     let shown = shown.display();
     if let Some(finding) = dangling(root, named) {
@@ -34,7 +34,7 @@ pub(super) fn check(root: &Root, config: &Settings, named: &Path) -> Vec<Finding
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return vec![missing(root, path), left_over(root, config)];
+            return vec![missing(root, path), left_over(root, settings)];
         }
         Err(error) => return vec![unreadable(&format!("{shown}: {error}"), &error)],
     };
@@ -59,10 +59,11 @@ pub(super) fn check(root: &Root, config: &Settings, named: &Path) -> Vec<Finding
         ),
         Ok(None) => Finding::pass(NAME, format!("{shown}, root's alone")),
     };
-    vec![directory, left_over(root, config)]
+    vec![directory, left_over(root, settings)]
 }
 
-/// A link without a target, on the way or at the end: nothing can be created there.
+/// A link without a target, on the way or at the end: the directory cannot be created
+/// behind it.
 fn dangling(root: &Root, named: &Path) -> Option<Finding> {
     let target = |path: &Path| {
         let holder = root.path(path.parent()?);
@@ -81,7 +82,8 @@ fn dangling(root: &Root, named: &Path) -> Option<Finding> {
     ))
 }
 
-/// The first pull creates it; no other user may be able to create it before.
+/// Checks a missing directory. The first pull creates it, and no other user may be able
+/// to create it before.
 fn missing(root: &Root, path: &Path) -> Finding {
     let shown = root.shown(path);
     let shown = shown.display();
@@ -91,7 +93,7 @@ fn missing(root: &Root, path: &Path) -> Finding {
         Ok(Some(loophole)) => open_to_change(&loophole),
         Ok(None) if parent.is_some_and(|parent| !parent.is_dir()) => Finding::fail(
             NAME,
-            format!("{shown} cannot be created: something else is in the way"),
+            format!("{shown} cannot be created: another file is in the way"),
             "name another directory here (--auth-dir) and to CRI-O (namespaced_auth_dir)",
         ),
         Ok(None) => Finding::pass(NAME, format!("{shown} is created by the first pull")),
@@ -109,20 +111,20 @@ fn unreadable(message: &str, error: &io::Error) -> Finding {
 /// The files in the directory.
 #[derive(Debug, Default)]
 struct Files {
-    /// The names of those that no pull will take any more.
+    /// The names of files that no pull will take any more.
     old: Vec<String>,
-    /// How many others there are of the provider's.
+    /// The number of other files of the provider.
     fresh: usize,
-    /// And of CRI-O's, in `in-use`.
+    /// The number of files of CRI-O, in `in-use`.
     in_use: usize,
 }
 
-fn left_over(root: &Root, config: &Settings) -> Finding {
+fn left_over(root: &Root, settings: &Settings) -> Finding {
     const NAME: CheckName = CheckName::AuthFiles;
-    let path = &config.auth_dir;
+    let path = &settings.auth_dir;
     let shown = root.shown(path);
     let shown = shown.display();
-    let age = config.stale_after.unwrap_or(OLD);
+    let age = settings.stale_after.unwrap_or(OLD);
     let files = match Files::list(path, age) {
         Ok(files) => files,
         Err(error) => return Finding::warn(NAME, format!("{shown}: {error}"), "run it as root"),
@@ -136,14 +138,14 @@ fn left_over(root: &Root, config: &Settings) -> Finding {
                 "{count} left over, such as {first:?}: their pulls never happened, or did not end"
             ),
             format!(
-                "remove what is older than {age} s from {shown} and its in-use; the provider's next pull sweeps what is its own"
+                "remove files older than {age} s from {shown} and its in-use; the provider's next run sweeps its own files"
             ),
         );
     }
     let mut there = Vec::new();
     if files.fresh > 0 {
         there.push(format!(
-            "{} for pulls to come, or of starts that needed none, which are removed when {age} s old",
+            "{} for announced pulls, or of pod starts that needed no pull, which are removed when {age} s old",
             files.fresh
         ));
     }
@@ -157,8 +159,8 @@ fn left_over(root: &Root, config: &Settings) -> Finding {
 }
 
 impl Files {
-    /// Auth files, older than that or not, and temporary ones; CRI-O deletes its own when
-    /// the pull has ended.
+    /// Lists auth files, older than `age` or not, and temporary files. CRI-O deletes its
+    /// own when the pull has ended.
     fn list(path: &Path, age: Duration) -> io::Result<Self> {
         let now = SystemTime::now();
         let is_older = |metadata: &Metadata, age: Duration| {
@@ -207,7 +209,7 @@ fn in_directory(path: &Path) -> io::Result<Vec<(String, Metadata)>> {
         .collect()
 }
 
-/// `None` where a pull has taken the file meanwhile.
+/// The name and metadata of a file; `None` if a pull has just taken it.
 fn described(entry: &DirEntry) -> io::Result<Option<(String, Metadata)>> {
     let name = entry.file_name().to_string_lossy().into_owned();
     match entry.metadata() {

@@ -1,5 +1,5 @@
-//! The executable where kubelet looks for it: kubelet does not start without it, and
-//! runs it as root.
+//! The executable at the path where kubelet looks for it: kubelet does not start without
+//! it, and runs it as root.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -37,7 +37,7 @@ pub(super) fn check(root: &Root, bin_dir: &Path) -> Finding {
     match root.loophole(&path) {
         Ok(None) => Finding::pass(NAME, shown.to_string()),
         Ok(Some(loophole)) => {
-            let message = format!("{loophole}: the next pull runs what is there as root");
+            let message = format!("{loophole}: the next pull runs that file as root");
             Finding::fail(NAME, message, loophole.remedy())
         }
         Err(error) => {

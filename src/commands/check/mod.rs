@@ -2,7 +2,7 @@
 //! message. It writes nothing, and sends a login to the API server only if it is given
 //! one.
 //!
-//! Each module checks one thing and returns its findings; this one has their order.
+//! Each module checks one thing and returns its findings; this one runs them in order.
 
 mod report;
 mod process;
@@ -42,16 +42,16 @@ use provider::settings::Settings;
 /// Prints the problems of this node; `arguments` is our own command line.
 ///
 /// # Errors
-/// A check has failed, or with `--strict` warned; all are printed before.
+/// A check has failed, or with `--strict` warned; all findings are printed before.
 pub fn check(
-    config: &Settings,
+    settings: &Settings,
     deadline: Deadline,
     command: &Check,
     arguments: impl IntoIterator<Item = OsString>,
     stdout: impl Write + IsTerminal,
 ) -> anyhow::Result<()> {
     let root = Root::new(command.root.directory.clone());
-    let report = examine(config, deadline, command, arguments, &root);
+    let report = examine(settings, deadline, command, arguments, &root);
     let written = match command.output {
         Output::Text => report.print(command.quiet, Printer::new(stdout)),
         Output::Json => report.print_json(command.quiet, stdout),
@@ -69,7 +69,7 @@ pub fn check(
 }
 
 fn examine(
-    config: &Settings,
+    settings: &Settings,
     deadline: Deadline,
     command: &Check,
     arguments: impl IntoIterator<Item = OsString>,
@@ -77,34 +77,34 @@ fn examine(
 ) -> Report {
     let (seen, processes) = processes(root);
     let crio = Crio::among(root, &processes);
-    if config.sandbox {
+    if settings.sandbox {
         sandbox::forbid_writes();
     }
-    // What kubelet gives the provider decides where everything else is looked for.
-    let kubelet = Kubelet::find(root, &config.node_providers, &processes);
-    let mut by_hand = root.apply(config.clone()).cluster;
+    // kubelet's flags and the provider's entry decide the paths of everything else.
+    let kubelet = Kubelet::find(root, &settings.node_providers, &processes);
+    let mut by_hand = root.apply(settings.clone()).cluster;
     by_hand.kubelet_kubeconfig = None;
     let entry = kubelet.entry.as_ref();
-    let (found_in_settings, config) =
-        provider_settings::settings(config, entry, arguments, root.directory());
-    let auth_dir = config.auth_dir.clone();
-    let mut config = root.apply(config);
-    config.registries.environment = kubelet.environment();
-    let (registries, found) = registries::check(&config);
+    let (found_in_settings, settings) =
+        provider_settings::settings(settings, entry, arguments, root.directory());
+    let auth_dir = settings.auth_dir.clone();
+    let mut settings = root.apply(settings);
+    settings.registries.environment = kubelet.environment();
+    let (registries, found) = registries::check(&settings);
 
     let mut report = Report::without(&command.skip);
     report.add([seen]);
     report.add(found_in_settings);
     report.add(registries);
-    report.add(auth_dir::check(root, &config, &auth_dir));
-    report.add(crio::check(root, &config, crio.as_ref(), found.as_ref()));
+    report.add(auth_dir::check(root, &settings, &auth_dir));
+    report.add(crio::check(root, &settings, crio.as_ref(), found.as_ref()));
     report.add(kubelet.check(root, found.as_ref()));
     let kubelet_dir = kubelet.root_dir();
-    report.add([pull_intents::check(root, &config, &kubelet_dir)]);
-    let logins = |found| node_logins::check(root, &config, found, &kubelet_dir);
+    report.add([pull_intents::check(root, &settings, &kubelet_dir)]);
+    let logins = |found| node_logins::check(root, &settings, found, &kubelet_dir);
     report.add(found.as_ref().map(logins));
-    let providers = kubelet.node_providers(&config.node_providers);
-    let texts = GlobalTexts::read(&config.global_auth_files, &mut ());
+    let providers = kubelet.node_providers(&settings.node_providers);
+    let texts = GlobalTexts::read(&settings.global_auth_files, &mut ());
     let files = &texts.decode(&mut ());
     let globals = GlobalFiles { files, deadline };
     let providers = |found| node_providers::check(root, &providers, found, &globals);
@@ -113,7 +113,7 @@ fn examine(
     report.add(bin_dir.map(|bin_dir| binary::check(root, bin_dir)));
     if !report.is_skipped(CheckName::ApiServer) {
         cluster(
-            &config,
+            &settings,
             &by_hand,
             deadline,
             command,
@@ -123,29 +123,33 @@ fn examine(
         );
     }
     report.complete();
-    report.retell(|message| root.told(message));
+    report.map_texts(|message| root.as_on_node(message));
     report
 }
 
-/// The node's programs; none where `/proc` cannot be seen.
+/// The node's programs; empty if `/proc` cannot be seen.
 fn processes(root: &Root) -> (Finding, Vec<Process>) {
     match process::all(root) {
         Ok(processes) => {
-            let message = format!("{} programs of the node's own are seen", processes.len());
+            let message = format!(
+                "{} programs of the node itself can be seen",
+                processes.len()
+            );
             (Finding::pass(CheckName::Proc, message), processes)
         }
         Err(error) => {
             let message = format!("{}: {error}", root.path(Path::new("/proc")).display());
-            let remedy = "run it on the node, as root: without it, kubelet's and CRI-O's flags are not known";
+            let remedy =
+                "run it on the node, as root: otherwise kubelet's and CRI-O's flags cannot be seen";
             (Finding::warn(CheckName::Proc, message, remedy), Vec::new())
         }
     }
 }
 
-/// The checks that need the API server. `by_hand` chooses the server for a login on our
-/// own command line: no process and no entry does.
+/// The checks that need the API server. For a login on our own command line only
+/// `by_hand` chooses the server, never a process or an entry.
 fn cluster(
-    config: &Settings,
+    settings: &Settings,
     by_hand: &provider::api_server::Settings,
     deadline: Deadline,
     command: &Check,
@@ -153,20 +157,20 @@ fn cluster(
     kubelet: &Kubelet,
     report: &mut Report,
 ) {
-    let mut settings = config.cluster.clone();
+    let mut server_settings = settings.cluster.clone();
     if let Some(kubeconfig) = &kubelet.kubeconfig {
-        settings.kubelet_kubeconfig = Some(root.path(kubeconfig));
+        server_settings.kubelet_kubeconfig = Some(root.path(kubeconfig));
     }
     if let Some(proxies) = kubelet.proxies() {
-        settings.proxy = proxies;
+        server_settings.proxy = proxies;
     }
-    let (finding, endpoint) = api_server::check(root, command, &settings, deadline);
+    let (finding, endpoint) = api_server::check(root, command, &server_settings, deadline);
     report.add([finding]);
     let Some(endpoint) = endpoint else {
         return;
     };
     let entry = kubelet.entry.as_ref();
-    let (access, accepted) = match access::named(config, command, entry) {
+    let (access, accepted) = match access::named(settings, command, entry) {
         Ok(named) => access::check(root, command, &named, by_hand, &endpoint, deadline),
         Err(finding) => (finding, None),
     };

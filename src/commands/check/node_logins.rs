@@ -16,18 +16,18 @@ use provider::settings::Settings;
 use provider::sources::{has_elsewhere, image_below};
 
 const NAME: CheckName = CheckName::NodeLogins;
-/// Where kubelet looks, after its own root directory.
+/// The file that kubelet reads after the one in its own root directory.
 const SECOND: &str = "/.docker/config.json";
 
-/// Warns of logins of kubelet's for registries whose images are pulled from elsewhere;
-/// `kubelet_dir` is its root directory.
+/// Warns of logins of kubelet for registries whose images are pulled from elsewhere;
+/// `kubelet_dir` is kubelet's root directory.
 pub(super) fn check(
     root: &Root,
-    config: &Settings,
+    settings: &Settings,
     registries: &Registries,
     kubelet_dir: &Path,
 ) -> Finding {
-    if !config.empty_login {
+    if !settings.empty_login {
         let message = "with --no-empty-login, every pod of the node may run all its images";
         return Finding::pass(NAME, message);
     }
@@ -53,7 +53,7 @@ pub(super) fn check(
         Finding::warn(
             NAME,
             format!(
-                "kubelet has a login for {} in {path}: it lets every pod of the node run images of theirs that are there already",
+                "kubelet has a login for {} in {path}: it lets every pod of the node run their images that are already on the node",
                 listed(shared)
             ),
             "move it into a Secret, or into a file that kubelet does not read: --global-auth-file",

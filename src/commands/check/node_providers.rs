@@ -1,4 +1,5 @@
-//! kubelet's own providers, where the plugin is to run them for mirrors: they run as root.
+//! Checks kubelet's own providers if the plugin runs them for mirrors, since they run as
+//! root.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +15,7 @@ use crate::commands::root::Root;
 
 const NAME: CheckName = CheckName::NodeProviders;
 
-/// Checks each provider that serves a mirror; `settings` say where kubelet has them.
+/// Checks each provider that serves a mirror; `settings` has kubelet's paths.
 pub(super) fn check(
     root: &Root,
     settings: &Settings,
@@ -29,7 +30,7 @@ pub(super) fn check(
         Ok(configured) => configured,
         Err(error) => {
             let message = format!("none is run: {:#}", anyhow::Error::new(error));
-            let remedy = "mend it, or turn them off with --node-providers off";
+            let remedy = "correct it, or turn them off with --node-providers off";
             return vec![Finding::fail(NAME, message, remedy)];
         }
     };
@@ -54,7 +55,7 @@ pub(super) fn check(
         }
     }
     if findings.is_empty() {
-        let message = "no provider of kubelet's has matchImages for a mirror";
+        let message = "no provider of kubelet has matchImages for a mirror";
         let remedy =
             "add the mirror's host to the matchImages of its provider, or remove --node-providers";
         findings.push(Finding::warn(NAME, message, remedy));
@@ -85,7 +86,7 @@ fn finding(name: &str, locations: &str, not_run: Option<NotRun>) -> Finding {
     let why = format!("{:#}", anyhow::Error::new(not_run));
     let message = format!("{name:?} is not run for {locations}: {why}");
     if is_defect {
-        let remedy = "let only root be able to change it, and every directory on the way to it";
+        let remedy = "let only root change it, and every directory on the way to it";
         Finding::fail(NAME, message, remedy)
     } else {
         Finding::pass(NAME, message)

@@ -1,8 +1,8 @@
-//! The programs that run on the node, as `/proc` has them: kubelet and CRI-O know
-//! their configuration from their command lines and environments.
+//! The programs that run on the node, from `/proc`. kubelet and CRI-O get their
+//! configuration from their command lines and environments.
 //!
-//! All is read at once, before the sandbox is entered: from there, nothing but the
-//! command line of another process can be seen.
+//! Everything is read at once, before the sandbox is entered, in which only the command
+//! line of another process can be read.
 
 use std::fs::{self, File};
 use std::io;
@@ -17,7 +17,7 @@ use provider::auth_dir::process_started;
 
 /// The longest command line or environment that is read.
 const MAX_BYTES: usize = 256 * 1024;
-/// How the variables begin that matter: CRI-O's own, those of containers/image, and
+/// The prefixes of the relevant variables: CRI-O's own, those of containers/image, and
 /// kubelet's for proxies.
 const VARIABLES: [&str; 8] = [
     "CONTAINER_",
@@ -29,30 +29,30 @@ const VARIABLES: [&str; 8] = [
     "NO_PROXY=",
     "no_proxy=",
 ];
-/// The most processes that are looked at.
+/// The most processes that are inspected.
 const MAX_PROCESSES: usize = 1_000_000;
 
 /// A running program.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Process {
-    /// Its number.
+    /// Its ID.
     pub(super) id: u32,
     /// Its command line, the program's name first.
     pub(super) arguments: Vec<String>,
-    /// Where it was started; `None` where that cannot be seen.
+    /// Its working directory; `None` if that cannot be seen.
     pub(super) directory: Option<PathBuf>,
-    /// Its file, as the kernel has it; `None` where that cannot be seen.
+    /// The path of its executable, from the kernel; `None` if that cannot be seen.
     pub(super) program: Option<PathBuf>,
-    /// When it was started; `None` where that cannot be seen.
+    /// Its start time; `None` if that cannot be seen.
     pub(super) started: Option<SystemTime>,
-    /// What of its environment matters; `None` where it cannot be seen.
+    /// The relevant variables of its environment; `None` if that cannot be seen.
     variables: Option<Vec<(String, String)>>,
 }
 
 impl Process {
-    /// The last part of the program's name.
+    /// The last component of the program's name.
     pub(super) fn name(&self) -> &str {
-        // k3s writes its subcommand behind its name, to hide its arguments.
+        // k3s appends its subcommand to its name, to hide its arguments.
         let program = self.arguments.first().map_or("", String::as_str);
         let program = program.split(' ').next().unwrap_or_default();
         program.rsplit('/').next().unwrap_or_default()
@@ -68,22 +68,22 @@ impl Process {
         self.variables.is_some()
     }
 
-    /// A variable in the environment it was started with, of those that matter; `None`
-    /// also where that cannot be seen.
+    /// A relevant variable of the environment it was started with; also `None` if that
+    /// cannot be seen.
     pub(super) fn variable(&self, name: &str) -> Option<String> {
         let mut variables = self.variables.iter().flatten();
         let (_, value) = variables.find(|(known, _)| known == name)?;
         Some(value.clone())
     }
 
-    /// A path of its command line: relative ones are relative to where it was started.
+    /// A path in its command line, made absolute with its working directory.
     pub(super) fn absolute(&self, path: &str) -> PathBuf {
         let directory = self.directory.as_deref().unwrap_or(Path::new("/"));
         directory.join(path)
     }
 }
 
-/// The value of the last flag of that name, as pflag takes it.
+/// The value of the last flag of that name, as pflag parses it.
 pub(super) fn flag<'a>(arguments: &'a [String], name: &str) -> Option<&'a str> {
     let mut last = None;
     let mut arguments = arguments.iter();
@@ -124,7 +124,7 @@ pub(super) fn all(root: &Root) -> io::Result<Vec<Process>> {
             continue;
         };
         let folder = entry.path();
-        // It may have ended, or be unreadable for this user.
+        // The process may have ended, or be unreadable for this user.
         let Ok(command_line) = File::open(folder.join("cmdline")) else {
             continue;
         };
@@ -170,8 +170,8 @@ fn is_roots(root: &Root, folder: &Path) -> bool {
     all_roots && fs::read_link(folder.join("exe")).is_ok_and(|program| is_safe(root, &program))
 }
 
-/// Whether only root can replace the file, or, where an update has removed it, could
-/// have put it there.
+/// Whether only root can replace the file, or, if an update has removed it, only root
+/// could have created it.
 fn is_safe(root: &Root, program: &Path) -> bool {
     let removed = program
         .to_str()
@@ -185,7 +185,7 @@ fn is_safe(root: &Root, program: &Path) -> bool {
     judged.is_some_and(|judged| matches!(root.loophole(judged), Ok(None)))
 }
 
-/// Which files it sees: a container sees others than the node.
+/// Its mount namespace: a container has another one than the node.
 fn namespace(folder: &Path) -> Option<PathBuf> {
     fs::read_link(folder.join("ns/mnt")).ok()
 }
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn what_runs_in_a_container_is_none_of_the_nodes_programs() {
+    fn processes_in_containers_are_left_out() {
         let directory = tempfile::tempdir().unwrap();
         for (id, namespace) in [("1", "node"), ("20", "container"), ("30", "node")] {
             let folder = directory.path().join("proc").join(id);
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_is_roots_by_all_its_ids_and_by_its_executable() {
+    fn a_process_needs_the_user_ids_of_root_and_an_executable_of_root() {
         let directory = tempfile::tempdir().unwrap();
         let base = directory.path();
         let root = Root::new(base.to_owned());

@@ -8,14 +8,15 @@ use std::time::{Duration, Instant};
 
 use secret::read_bounded;
 
-/// How long it may take.
+/// The longest time that it may take.
 const LIMIT: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(10);
-/// The most that is read of what it prints. A pipe holds more, so that it never waits
-/// for us.
+/// The most bytes that are read of its output. A pipe holds more, so the program never
+/// waits for its reader.
 const MAX_BYTES: usize = 4096;
 
-/// What it prints, where it ends well and soon; without any environment.
+/// The output of the program, run without any environment; `None` if it fails or takes
+/// too long.
 pub(super) fn output(program: &Path, arguments: &[&str]) -> Option<String> {
     match run(program, arguments) {
         Ok(said) => said,
@@ -33,8 +34,7 @@ fn run(program: &Path, arguments: &[&str]) -> io::Result<Option<String>> {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    // A pipe instead of /dev/null for its stderr: the sandbox does not allow opening
-    // that.
+    // Use a pipe for its stderr: the sandbox does not allow opening `/dev/null`.
     let mut child = command.spawn()?;
     let started = Instant::now();
     let status = loop {
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_program_is_asked_and_not_waited_for() {
+    fn the_output_of_a_program_is_read_within_a_time_limit() {
         let shell = |script: &str| output(Path::new("/bin/sh"), &["-c", script]);
         let said = shell("echo \"Kubernetes v1.36.2$HOME\"");
         assert_eq!(said.as_deref(), Some("Kubernetes v1.36.2\n"));

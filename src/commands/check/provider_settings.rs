@@ -9,8 +9,8 @@ use super::report::{Finding, chain, listed};
 use crate::cli::{self, CheckName};
 use provider::settings::{Given, Settings, SettingsError};
 
-/// The settings, and what is wrong with them. `by_hand` are those of our own command
-/// line `arguments`, on a node that has `root` as its `/`.
+/// The settings, and the findings about them. `by_hand` are those of our own command line
+/// `arguments`, on a node that has `root` as its `/`.
 pub(super) fn settings(
     by_hand: &Settings,
     entry: Option<&Entry>,
@@ -27,7 +27,7 @@ pub(super) fn settings(
     (findings, settings)
 }
 
-/// What the entry's `args` and `env` set.
+/// The settings in the entry's `args` and `env`.
 fn in_entry(entry: &Entry) -> (Given, Vec<Finding>) {
     const NAME: CheckName = CheckName::ProviderArgs;
     let Entry { provider, file } = entry;
@@ -39,13 +39,13 @@ fn in_entry(entry: &Entry) -> (Given, Vec<Finding>) {
         }
         Ok(given) => {
             let message =
-                "the provider takes the args and env of its entry, and they are used here";
+                "the provider accepts the args and env of its entry, and they are used here";
             (given, vec![Finding::pass(NAME, message)])
         }
         Err(error) => {
             let message =
-                format!("the provider does not take the args and env of its entry: {error}");
-            let remedy = format!("correct them in {file}: every pull fails with them");
+                format!("the provider does not accept the args and env of its entry: {error}");
+            let remedy = format!("correct them in {file}: they make every pull fail");
             (Given::default(), vec![Finding::fail(NAME, message, remedy)])
         }
     }
@@ -53,7 +53,7 @@ fn in_entry(entry: &Entry) -> (Given, Vec<Finding>) {
 
 fn used(settings: &Settings) -> Finding {
     const NAME: CheckName = CheckName::ConfigFile;
-    // The setting that was meant has its default.
+    // The intended setting has its default.
     if !settings.unknown_keys.is_empty() {
         let remedy = "correct its name, or remove it: --help lists the settings";
         return Finding::fail(NAME, listed(&settings.unknown_keys), remedy);
@@ -65,6 +65,6 @@ fn used(settings: &Settings) -> Finding {
 }
 
 fn refused(error: &SettingsError) -> Finding {
-    let remedy = "correct it: every pull fails with it";
+    let remedy = "correct it: it makes every pull fail";
     Finding::unreadable(CheckName::ConfigFile, error, chain(error), remedy)
 }

@@ -1,5 +1,5 @@
-//! kubelet's records of the pulls that are to come, by which runs for one auth file take
-//! turns: they are below kubelet's root directory (kubelet: `pkg/kubelet/images/pullmanager`).
+//! kubelet's records of announced pulls, by which runs for one auth file take turns. They
+//! are below kubelet's root directory (kubelet: `pkg/kubelet/images/pullmanager`).
 
 use std::path::Path;
 
@@ -9,15 +9,15 @@ use crate::commands::root::Root;
 use provider::settings::Settings;
 
 const NAME: CheckName = CheckName::PullIntents;
-/// Where they are in kubelet's root directory.
+/// Their path below kubelet's root directory.
 const BELOW: &str = "image_manager/pulling";
 
-/// Whether the provider looks for them where kubelet, whose root directory `kubelet_dir`
-/// is, writes them.
-pub(super) fn check(root: &Root, config: &Settings, kubelet_dir: &Path) -> Finding {
+/// Whether the provider looks for the records where kubelet writes them; `kubelet_dir` is
+/// kubelet's root directory.
+pub(super) fn check(root: &Root, settings: &Settings, kubelet_dir: &Path) -> Finding {
     let theirs = kubelet_dir.join(BELOW);
     let shown = theirs.display();
-    match &config.pull_intents_dir {
+    match &settings.pull_intents_dir {
         None => Finding::pass(
             NAME,
             "not used: CRI-O's in-use shows which pulls are under way",

@@ -9,13 +9,13 @@ use crate::commands::match_images;
 use provider::settings::Settings;
 use provider::sources::{every, image_below};
 
-/// The value of `credential-helpers` that means auth files.
+/// The value of `credential-helpers` that stands for auth files.
 const AUTH_FILES: &str = "containers-auth.json";
 
-/// Checks the files; the configuration where there is one.
-pub(super) fn check(config: &Settings) -> (Vec<Finding>, Option<Registries>) {
+/// Checks the files, and returns the configuration if there is one.
+pub(super) fn check(settings: &Settings) -> (Vec<Finding>, Option<Registries>) {
     const NAME: CheckName = CheckName::RegistriesConf;
-    let registries = match config.registries.load() {
+    let registries = match settings.registries.load() {
         Ok(registries) => registries,
         Err(error) => {
             let remedy = "correct it: CRI-O does not start with it either";
@@ -34,7 +34,7 @@ pub(super) fn check(config: &Settings) -> (Vec<Finding>, Option<Registries>) {
     let mut findings = vec![files];
     findings.extend(mirrors(&registries));
     findings.push(unusable(&registries));
-    findings.extend(unknown_keys(config));
+    findings.extend(unknown_keys(settings));
     findings.push(credential_helpers(&registries));
     (findings, Some(registries))
 }
@@ -59,7 +59,7 @@ fn mirrors(registries: &Registries) -> Vec<Finding> {
         if prefixes.is_empty() {
             Finding::warn(
                 NAME,
-                "no registry has a mirror that a login could be for: the provider has nothing to do",
+                "no registry has a mirror that could need a login: the provider has nothing to do",
                 "add [[registry.mirror]] to the registries that have one, then: systemctl reload crio",
             )
         } else {
@@ -69,13 +69,13 @@ fn mirrors(registries: &Registries) -> Vec<Finding> {
     findings
 }
 
-/// Locations that give no image name: CRI-O then refuses the whole pull, from all
-/// mirrors.
+/// Checks for locations that give no valid image name: CRI-O then refuses the whole pull,
+/// from all mirrors.
 fn unusable(registries: &Registries) -> Finding {
     const NAME: CheckName = CheckName::Locations;
     let mut messages = Vec::new();
     for registry in registries.registries() {
-        // What has no image below its prefix is found with the mirrors.
+        // A prefix without images is a finding about the mirrors.
         let Ok(image) = image_below(&registry.prefix) else {
             continue;
         };
@@ -99,23 +99,24 @@ fn unusable(registries: &Registries) -> Finding {
     Finding::fail(NAME, listed(messages), remedy)
 }
 
-/// Keys that are misspelt, or are not where they belong.
-fn unknown_keys(config: &Settings) -> Option<Finding> {
+/// Checks for keys that are misspelt, or in the wrong table.
+fn unknown_keys(settings: &Settings) -> Option<Finding> {
     const NAME: CheckName = CheckName::Keys;
-    // A file that cannot be read has been found already.
-    let keys = config.registries.unknown_keys().ok()?;
+    // A file that cannot be read is already a finding.
+    let keys = settings.registries.unknown_keys().ok()?;
     if keys.is_empty() {
-        return Some(Finding::pass(NAME, "CRI-O knows all of them"));
+        return Some(Finding::pass(NAME, "CRI-O supports all of them"));
     }
     let keys = keys
         .iter()
         .map(|unknown| format!("{:?} at {}", unknown.key, unknown.origin));
     let message = format!("CRI-O ignores {}", listed(keys));
-    let remedy = "correct them as containers-registries.conf(5) has them, or remove them";
+    let remedy = "correct them by containers-registries.conf(5), or remove them";
     Some(Finding::warn(NAME, message, remedy))
 }
 
-/// Where the list lacks auth files, no auth file is read; those before it are asked first.
+/// Checks the list of helpers: without auth files in it, no auth file is read, and
+/// helpers before them are asked first.
 fn credential_helpers(registries: &Registries) -> Finding {
     const NAME: CheckName = CheckName::CredentialHelpers;
     let helpers = registries.credential_helpers();

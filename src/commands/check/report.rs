@@ -1,4 +1,4 @@
-//! What the checks found, for people and for programs.
+//! The findings of the checks, as text and as JSON.
 
 use std::error::Error as StdError;
 use std::fmt::Display;
@@ -13,36 +13,36 @@ use serde::Serialize;
 use crate::cli::CheckName;
 use crate::commands::output::{Cell, Printer, Style, print_json};
 
-/// The version of the JSON: a field may be added in a version, and none changed.
+/// The version of the JSON. Within a version, fields may be added and none is changed.
 const VERSION: u32 = 1;
-/// The document that has a paragraph on each check.
+/// The document that has a section about each check.
 const DOCUMENT: &str = "docs/checks.md";
-/// How many names a message lists.
+/// The most names that a message lists.
 const SHOWN: usize = 5;
 
-/// How a check ended.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub(super) enum Status {
-    /// As it should be.
+    /// The check passed.
     Pass,
-    /// Works, or could not be checked.
+    /// It works, with a reservation, or could not be checked.
     Warn,
     /// Pulls that need a login will fail, or logins are not safe.
     Fail,
 }
 
-/// One check and how it ended.
+/// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Finding {
     name: CheckName,
     pub(super) status: Status,
     message: String,
-    /// What to do; `None` where nothing is to be done.
+    /// The remedy; `None` if there is nothing to do.
     remedy: Option<String>,
 }
 
-/// What all checks found. Each that was not skipped has a finding.
+/// The findings of all checks. Each check that was not skipped has one.
 #[derive(Debug)]
 pub(super) struct Report {
     checks: Vec<Finding>,
@@ -83,7 +83,7 @@ impl Status {
 }
 
 impl Finding {
-    /// It is as it should be.
+    /// The check passed.
     pub(super) fn pass(name: CheckName, message: impl Into<String>) -> Self {
         Self {
             name,
@@ -93,7 +93,7 @@ impl Finding {
         }
     }
 
-    /// It works, or cannot be looked at.
+    /// It works, with a reservation, or could not be checked.
     pub(super) fn warn(
         name: CheckName,
         message: impl Into<String>,
@@ -119,12 +119,12 @@ impl Finding {
         }
     }
 
-    /// It was not checked; the remedy is what to give for that.
+    /// It was not checked; the remedy is what has to be given.
     pub(super) fn not_checked(name: CheckName, why: &str, remedy: impl Into<String>) -> Self {
         Self::warn(name, format!("not checked: {why}"), remedy)
     }
 
-    /// It could not be read: a warning where that takes root, else a failure.
+    /// It could not be read: a warning if that needs root, else a failure.
     pub(super) fn unreadable(
         name: CheckName,
         error: &(dyn StdError + 'static),
@@ -155,13 +155,13 @@ pub(super) fn chain(error: &dyn StdError) -> String {
     causes.join(": ")
 }
 
-/// The first items, and how many more there are.
+/// The first items, and the number of the others.
 pub(super) fn listed(items: impl IntoIterator<Item = impl Display>) -> String {
     excerpt::listed(SHOWN, items)
 }
 
 impl Report {
-    /// A report without these checks, and those that need them.
+    /// A report without these checks, and without those that need them.
     pub(super) fn without(skipped: &[CheckName]) -> Self {
         let mut skipped = CheckName::with_dependants(skipped.to_vec());
         skipped.sort();
@@ -177,13 +177,13 @@ impl Report {
         self.skipped.contains(&name)
     }
 
-    /// Adds what one of the checks found.
+    /// Adds the findings of a check.
     pub(super) fn add(&mut self, findings: impl IntoIterator<Item = Finding>) {
         self.checks.extend(findings);
     }
 
-    /// Says of each check without a finding what keeps it from being looked at, and puts
-    /// all in order.
+    /// Adds a finding with the reason for each check that could not be made, and sorts
+    /// all findings.
     pub(super) fn complete(&mut self) {
         let skipped = &self.skipped;
         self.checks
@@ -211,11 +211,11 @@ impl Report {
         )
     }
 
-    /// Changes the texts, such as the paths in them.
-    pub(super) fn retell(&mut self, told: impl Fn(String) -> String) {
+    /// Changes the texts of all findings, such as the paths in them.
+    pub(super) fn map_texts(&mut self, map: impl Fn(String) -> String) {
         for finding in &mut self.checks {
-            finding.message = told(mem::take(&mut finding.message));
-            finding.remedy = finding.remedy.take().map(&told);
+            finding.message = map(mem::take(&mut finding.message));
+            finding.remedy = finding.remedy.take().map(&map);
         }
     }
 
@@ -232,16 +232,17 @@ impl Report {
         }
     }
 
-    /// The findings, or the problems alone.
+    /// The findings, or only the problems.
     fn shown(&self, quiet: bool) -> impl Iterator<Item = &Finding> {
         let checks = self.checks.iter();
         checks.filter(move |finding| !quiet || finding.status != Status::Pass)
     }
 
-    /// One line a check, the remedy below it, and the summary; with `quiet` only the problems.
+    /// Prints one line per check with the remedy below it, and the summary; with `quiet`
+    /// only the problems.
     ///
     /// # Errors
-    /// Those of the output.
+    /// The errors of the output.
     pub(super) fn print(&self, quiet: bool, mut printer: Printer<impl Write>) -> io::Result<()> {
         let names = self.shown(quiet).map(|finding| finding.name.to_string());
         let width = names.map(|name| name.len()).max().unwrap_or_default();
@@ -274,7 +275,7 @@ impl Report {
     /// `{"version": 1, "checks": [..], "skipped": [..], "summary": {..}}`.
     ///
     /// # Errors
-    /// Those of the output.
+    /// The errors of the output.
     pub(super) fn print_json(&self, quiet: bool, out: impl Write) -> io::Result<()> {
         let checks = self.shown(quiet).map(|finding| WireCheck {
             finding,
@@ -290,8 +291,8 @@ impl Report {
     }
 }
 
-/// The paragraph on a check: its heading is the name, and the anchors of headings have no
-/// dots.
+/// The link to the section about a check. Its heading is the name, and the anchors of
+/// headings have no dots.
 fn documentation(name: CheckName) -> String {
     format!("{DOCUMENT}#{}", name.to_string().replace('.', ""))
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 const GROUP: &str = "authorization.k8s.io/v1";
 /// The verb by which nodes may request tokens for an audience.
 pub(super) const REQUEST_AUDIENCE: &str = "request-serviceaccounts-token-audience";
-/// The largest answer that is read: 64 KiB.
+/// The largest response that is read: 64 KiB.
 const MAX_BYTES: usize = 64 * 1024;
 
 /// An access to Secrets of a namespace.
@@ -58,7 +58,7 @@ pub(super) fn may_account(
     if let Value::Object(fields) = &mut spec {
         let user = format!("system:serviceaccount:{namespace}:{account}");
         fields.insert("user".to_owned(), user.into());
-        // The groups that the API server gives a token of that account.
+        // The groups that the API server assigns to a token of that account.
         let groups = json!([
             "system:serviceaccounts",
             format!("system:serviceaccounts:{namespace}"),
@@ -70,9 +70,9 @@ pub(super) fn may_account(
 }
 
 /// Whether a node may request tokens of a service account for an audience that no volume
-/// of its pods names: since Kubernetes 1.33, the audience is a resource for that, and the
-/// service account a name (kubernetes: `ServiceAccountNodeAudienceRestriction`). The client
-/// must have the right to review.
+/// of its pods names. Since Kubernetes 1.33, the audience is the resource of that access,
+/// and the service account the name (Kubernetes:
+/// `ServiceAccountNodeAudienceRestriction`). The client must have the right to review.
 ///
 /// # Errors
 /// [`ReviewError`].

@@ -1,5 +1,5 @@
-//! Somebody who may ask what others may do, such as an administrator: the user of the
-//! kubeconfig that was handed over for this.
+//! A user who may review the access of others, such as an administrator: the user of the
+//! kubeconfig that was given for this.
 
 use std::path::Path;
 
@@ -10,11 +10,11 @@ use super::report::chain;
 use super::review::ReviewError;
 use super::user::User;
 
-/// What to do where the user may not.
+/// The remedy if the user has no such right.
 pub(super) const REMEDY: &str =
     "use a user who may create subjectaccessreviews, such as cluster-admin";
 
-/// The user, and the server of the kubeconfig.
+/// The user of a kubeconfig, and its server.
 #[derive(Debug)]
 pub(super) struct Reviewer {
     endpoint: Endpoint,
@@ -22,11 +22,11 @@ pub(super) struct Reviewer {
 }
 
 impl Reviewer {
-    /// The user of that kubeconfig; its login is only for the server in it, whatever the
-    /// node's settings are. `by_hand` are the settings of our own command line.
+    /// The user of that kubeconfig. The login is sent only to the server in it, whatever
+    /// the node's settings are. `by_hand` are the settings of our own command line.
     ///
     /// # Errors
-    /// What is wrong with the kubeconfig, in one line.
+    /// The problem with the kubeconfig, in one line.
     pub(super) fn of(
         kubeconfig: &Path,
         by_hand: &Settings,
@@ -47,10 +47,10 @@ impl Reviewer {
         Ok(Self { endpoint, client })
     }
 
-    /// Asks something.
+    /// Requests a review.
     ///
     /// # Errors
-    /// Why there is no answer, in one line.
+    /// Why there is no result, in one line.
     pub(super) fn ask(
         &self,
         question: impl FnOnce(&Client) -> Result<bool, ReviewError>,

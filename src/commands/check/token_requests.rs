@@ -17,11 +17,11 @@ use super::reviewer::{REMEDY, Reviewer};
 use crate::cli::{Check, CheckName};
 
 const NAME: CheckName = CheckName::TokenRequests;
-/// The name of the role and of its binding, as in deploy/cluster/node-rbac.yaml.
+/// The name of the ClusterRole and of its binding, as in deploy/cluster/node-rbac.yaml.
 const ROLE: &str = "crio-credential-provider";
 
-/// Asks whether this `node` may request tokens of the service account for the audience of
-/// the entry; `None` where that has no audience.
+/// Checks whether this `node` may request tokens of the service account for the audience
+/// of the entry; `None` if the entry has no audience.
 pub(super) fn check(
     command: &Check,
     entry: &Entry,
@@ -36,7 +36,7 @@ pub(super) fn check(
         &command.service_account,
         &command.kubeconfig_for_review,
     ) else {
-        let why = format!("no login to ask with whether nodes may request tokens for {audience:?}");
+        let why = format!("no login to review whether nodes may request tokens for {audience:?}");
         let remedy = "give -n NAMESPACE --service-account NAME --kubeconfig-for-review FILE";
         return Some(Finding::not_checked(NAME, &why, remedy));
     };
@@ -77,8 +77,9 @@ fn ask(
     reviewer.ask(|client| may_node_request(client, node, account, audience))
 }
 
-/// The role, and its binding to all nodes: one line that an administrator can run. kubectl
-/// creates no role by flags for a resource that the API server does not know.
+/// The commands for the role and its binding to all nodes, in one line that an
+/// administrator can run. kubectl cannot create a role from flags for a resource that the
+/// API server does not have.
 fn grant(audience: &str) -> String {
     let role = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1",
@@ -86,7 +87,7 @@ fn grant(audience: &str) -> String {
         "metadata": {"name": ROLE},
         "rules": [{"apiGroups": [""], "resources": [audience], "verbs": [REQUEST_AUDIENCE]}],
     });
-    // In single quotes a shell leaves everything as it is, but for these themselves.
+    // In single quotes a shell leaves everything unchanged except single quotes.
     let role = role.to_string().replace('\'', "'\\''");
     format!(
         "echo '{role}' | kubectl apply -f -; kubectl create clusterrolebinding {ROLE} --clusterrole={ROLE} --group=system:nodes"

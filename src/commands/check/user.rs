@@ -1,6 +1,6 @@
 //! The user of a kubeconfig that an administrator passes to `check`. This is the only
-//! place where users are read: [`Kubeconfig`](provider::api_server::Kubeconfig), for the node's
-//! kubeconfigs, has none.
+//! place where users are read: [`Kubeconfig`](provider::api_server::Kubeconfig), for the
+//! node's kubeconfigs, does not read them.
 
 use std::path::{Path, PathBuf};
 
@@ -41,7 +41,7 @@ pub(super) enum UserError {
     /// The certificate or the key is not PEM.
     #[error("the client certificate and key in kubeconfig {0:?} are not PEM")]
     Identity(PathBuf),
-    /// It has a plugin, a password, or no login at all.
+    /// The user has a plugin, a password, or no login at all.
     #[error(
         "the current user of kubeconfig {0:?} has neither a token nor a client certificate: plugins are not run"
     )]
@@ -52,7 +52,7 @@ impl User {
     /// The user of a kubeconfig's current context.
     ///
     /// # Errors
-    /// [`UserError`] if there is none with a login that needs no plugin.
+    /// [`UserError`] if it has no user, or one whose login needs a plugin.
     pub(super) fn read(path: &Path) -> Result<Self, UserError> {
         let document = Document::read(path)?;
         let name = document
@@ -75,7 +75,7 @@ impl User {
     }
 }
 
-/// The kubeconfig, to which the paths in it are relative, and the user of it.
+/// A kubeconfig, to which the paths in it are relative, and its user.
 struct File<'a> {
     path: &'a Path,
     user: Option<&'a Node>,
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_or_a_certificate_is_taken_and_a_plugin_is_not_run() {
+    fn a_token_or_a_certificate_is_used_and_a_plugin_is_not_run() {
         let user = read("{token: hunter2}").unwrap();
         assert_eq!(user.token, Some(Secret::from("hunter2")));
         assert!(user.identity.is_none());

@@ -1,10 +1,10 @@
-//! `--write`: a new file, or one file in the place of another.
+//! Writes the file of `--write`: a new one, or a replacement.
 //!
-//! Each write is a temporary file in the same directory, synced and renamed, with
-//! the owner, mode and extended attributes (the `SELinux` label, access lists) of the
-//! file it replaces: kubelet sees the old file or the new one. The old one stays as
-//! `FILE.bak`, which kubelet does not read, not even in a directory. A symbolic link
-//! stays one: what it leads to is replaced.
+//! Each write is a temporary file in the same directory, synced and renamed, with the
+//! owner, mode and extended attributes (the `SELinux` label, access lists) of the file it
+//! replaces: kubelet sees the old file or the new one. The old one is kept as `FILE.bak`,
+//! which kubelet does not read, not even in a directory. A symbolic link is kept: its
+//! target is replaced.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Metadata};
@@ -22,20 +22,20 @@ use provider::signals;
 
 const BACKUP: &str = ".bak";
 const TEMPORARY: &str = ".tmp";
-/// The kernel's limit of a value, and of all names of a file together: 64 KiB.
+/// The kernel's limit for a value, and for all names of a file together: 64 KiB.
 const MAX_XATTR_BYTES: usize = 64 * 1024;
 
-/// What was written.
+/// The result of a write.
 #[derive(Debug)]
 pub(super) struct Written {
-    /// Where the old content is, if there was any.
+    /// The file with the old content, if there was any.
     pub(super) backup: Option<PathBuf>,
     /// Why the directory could not be synced: the file is in place, but might not
     /// outlast a power failure.
     pub(super) unsynced: Option<io::Error>,
 }
 
-/// The file that is written, with links followed; it need not exist.
+/// The file that will be written, with links followed; it need not exist.
 ///
 /// # Errors
 /// The system's error.
@@ -54,11 +54,11 @@ pub(super) fn target(path: &Path) -> io::Result<PathBuf> {
     }
 }
 
-/// Writes a file; the old content, if there is any, is kept beside it. Signals wait
-/// meanwhile, so that no temporary file is left.
+/// Writes a file, and keeps the old content, if there is any, beside it. Signals are held
+/// back meanwhile, so that no temporary file is left.
 ///
 /// # Errors
-/// What could not be done; the file is as it was then.
+/// The operation that failed; the file is then unchanged.
 pub(super) fn write(path: &Path, old: Option<&str>, new: &str) -> anyhow::Result<Written> {
     let target = target(path).with_context(|| format!("find {}", path.display()))?;
     let like = match old {
@@ -78,7 +78,7 @@ pub(super) fn write(path: &Path, old: Option<&str>, new: &str) -> anyhow::Result
     })
 }
 
-/// What a file has beside its content.
+/// The owner, mode and attributes of a file.
 struct Like {
     metadata: Metadata,
     attributes: Vec<(OsString, Vec<u8>)>,
@@ -103,8 +103,8 @@ impl Like {
     fn apply(&self, file: &File) -> io::Result<()> {
         fchown(file, Some(self.metadata.uid()), Some(self.metadata.gid()))?;
         for (name, value) in &self.attributes {
-            // A directory may have given the file the same label already, which a
-            // process must be allowed to set.
+            // The file may have inherited the same label from its directory. Setting a
+            // label needs a permission, so do it only if it differs.
             if attribute(file, name)?.as_ref() != Some(value) {
                 fsetxattr(file, name, value, XattrFlags::empty())?;
             }
@@ -150,7 +150,8 @@ fn attribute(file: &File, name: &OsStr) -> io::Result<Option<Vec<u8>>> {
 fn replace(path: &Path, content: &str, like: Option<&Like>) -> io::Result<()> {
     let temporary = beside(path, ".", &format!(".{}{TEMPORARY}", process::id()));
     let mut options = File::options();
-    // Root's alone until it is whole; a new file may hold a proxy's password.
+    // Only root can read the file until it is complete; a new file may contain a proxy's
+    // password.
     let file = options
         .write(true)
         .read(true)

@@ -1,6 +1,7 @@
-//! The audience of the provider's tokens, which must be one of the API server's. The
-//! server's issuer is one; it is in the discovery document, which everybody may read if
-//! anonymous requests are allowed to. The tokens of pods have one, too.
+//! The audience of the provider's tokens, which must be one of the API server's. Its
+//! issuer is one. The issuer is in the discovery document, which can be read without a
+//! login if anonymous requests are allowed to. The tokens of pods also have an audience
+//! of the API server.
 
 use std::fs;
 use std::path::Path;
@@ -17,15 +18,15 @@ use provider::service_account::ServiceAccount;
 use provider::settings::Settings;
 
 const PATH: &str = "/.well-known/openid-configuration";
-/// The largest answer that is read: 64 KiB.
+/// The largest response that is read: 64 KiB.
 const MAX_BYTES: usize = 64 * 1024;
-/// How long the administrator waits for it at most.
+/// The longest time that the administrator waits for the response.
 const LIMIT: Duration = Duration::from_secs(5);
 /// Where kubelet mounts the volumes of pods, a directory for each pod.
 const PODS: &str = "/var/lib/kubelet/pods";
-/// The most pods that are looked at; each has a token.
+/// The most pods that are inspected; each has a token.
 const MAX_PODS: usize = 100;
-/// In a pod's directory, the volumes that tokens are in.
+/// The directory of volumes with tokens, in a pod's directory.
 const PROJECTED: &str = "volumes/kubernetes.io~projected";
 const UNKNOWN: &str = "give --audience \"$(kubectl get --raw /.well-known/openid-configuration | jq -r .issuer)\", \
     which the API server does not tell here; kubeadm's is https://kubernetes.default.svc.cluster.local, \
@@ -35,7 +36,7 @@ const UNKNOWN: &str = "give --audience \"$(kubectl get --raw /.well-known/openid
 /// returns without a login, else that of the tokens of the node's pods.
 ///
 /// # Errors
-/// There is none of these; the message has the command for each of the usual audiences.
+/// None of these is known; the message has the commands that find the audience.
 pub(super) fn find(
     settings: &Settings,
     given: Option<&str>,
@@ -57,7 +58,7 @@ pub(super) fn find(
                 return Err(error.context(UNKNOWN));
             };
             info!(
-                "audience {audience:?} is that of the tokens which pods of this node have for the API server: {error:#}"
+                "use audience {audience:?}, which the tokens of this node's pods have: {error:#}"
             );
             Ok(audience)
         }
@@ -70,7 +71,7 @@ fn of_projected_tokens(pods: &Path) -> Option<String> {
     let entries = |path: &Path| fs::read_dir(path).into_iter().flatten().flatten();
     let pods = entries(pods).take(MAX_PODS);
     let volumes = pods.flat_map(|pod| entries(&pod.path().join(PROJECTED)));
-    // The volume that every pod gets, whose token has no other audience.
+    // The volume that every pod gets; its token is for the API server only.
     let mut tokens = volumes
         .filter(|volume| {
             volume
@@ -91,7 +92,7 @@ fn of_projected_tokens(pods: &Path) -> Option<String> {
 /// others. Requested without a login, and with a short limit.
 ///
 /// # Errors
-/// It does not return one.
+/// The API server does not return one.
 pub(in crate::commands) fn issuer(
     endpoint: &Endpoint,
     deadline: Deadline,

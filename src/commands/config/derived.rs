@@ -1,4 +1,4 @@
-//! What registries.conf gives: the patterns of `matchImages`.
+//! The patterns of `matchImages`, derived from registries.conf.
 
 use kubelet_credential_provider::provider_config::MatchImage;
 use registries_conf::{Config as Registries, ImageName, Registry};
@@ -6,19 +6,19 @@ use tracing::warn;
 
 use crate::commands::match_images;
 
-/// Where kubelet takes images with a short name to be.
+/// The registry that kubelet assumes for images with a short name.
 const DOCKER_HUB: &str = "docker.io";
 
-/// What registries.conf gives: the patterns, and the registries they are for.
+/// The patterns from registries.conf, and the registries that they are for.
 pub(super) struct Derived<'a> {
     /// The patterns, none covered by another.
     pub(super) patterns: Vec<String>,
-    /// The registries that give some.
+    /// The registries with a pattern.
     pub(super) registries: Vec<&'a Registry>,
 }
 
-/// What registries.conf gives, and `more` patterns. What cannot be expressed is a warning,
-/// and the others still count.
+/// Derives the patterns, and adds those of `more`. A registry that patterns cannot
+/// express is a warning; the others are used.
 pub(super) fn derive<'a>(registries: &'a Registries, more: &[String]) -> Derived<'a> {
     let mut derived = Derived {
         patterns: Vec::new(),
@@ -44,8 +44,8 @@ pub(super) fn derive<'a>(registries: &'a Registries, more: &[String]) -> Derived
     derived
 }
 
-/// Patterns for images that a pod may give by a short name: kubelet makes them images
-/// of `docker.io`, CRI-O those of a registry that has one of these patterns.
+/// Patterns for images that a pod may give by a short name: kubelet reads them as images
+/// of `docker.io`, CRI-O as those of a registry with one of these patterns.
 fn short_names(registries: &Registries, patterns: &[String]) -> Vec<String> {
     let parse = |text: &str| MatchImage::parse(text).ok();
     let mirrored: Vec<_> = patterns.iter().filter_map(|text| parse(text)).collect();

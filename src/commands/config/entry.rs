@@ -1,4 +1,4 @@
-//! What is written of ours: the provider's entry, and a whole file.
+//! The provider's entry, and a whole file with it.
 
 use kubelet_credential_provider::API_VERSION as PROVIDER_API_VERSION;
 use kubelet_credential_provider::provider_config::{API_VERSION, KIND};
@@ -6,9 +6,9 @@ use registries_conf::Registry;
 
 use super::tree::Tree;
 
-/// The name of the provider, which kubelet also takes for that of the executable.
+/// The name of the provider, which kubelet also uses as the name of the executable.
 pub(in crate::commands) const NAME: &str = "crio-credential-provider";
-/// Nothing must be cached, since every pull needs an auth file of its own; the provider's
+/// Responses must not be cached, since every pull needs its own auth file. The provider's
 /// response has the same duration.
 const CACHE_DURATION: &str = "0s";
 
@@ -17,9 +17,9 @@ const CACHE_DURATION: &str = "0s";
 pub(super) struct Wanted<'a> {
     /// The patterns, none covered by another.
     pub(super) patterns: &'a [String],
-    /// The registries they come from.
+    /// The registries that the patterns come from.
     pub(super) registries: &'a [&'a Registry],
-    /// Whom the token is for.
+    /// The audience of the token.
     pub(super) audience: &'a str,
     /// The annotation that kubelet passes.
     pub(super) annotation: Option<&'a str>,
@@ -74,8 +74,8 @@ pub(super) fn cache_duration() -> Tree {
 /// Annotations that kubelet passes if a service account has them.
 pub(super) const OPTIONAL_KEYS: &str = "optionalServiceAccountAnnotationKeys";
 
-/// `tokenAttributes`: kubelet need not run the plugin for static pods, which have no
-/// service account. With an annotation that is to be handed over.
+/// `tokenAttributes`, with an annotation to pass if there is one. kubelet need not run
+/// the plugin for static pods, which have no service account.
 pub(super) fn token_attributes(audience: &str, annotation: Option<&str>) -> Tree {
     let mut fields = vec![
         (
@@ -94,7 +94,7 @@ pub(super) fn one_key(key: &str) -> Tree {
     Tree::List(vec![Tree::Text(key.to_owned())])
 }
 
-/// A file with the entry alone.
+/// A file with only this entry.
 pub(super) fn file(wanted: &Wanted<'_>) -> Tree {
     Tree::Object(vec![
         ("apiVersion", Tree::Word(API_VERSION)),

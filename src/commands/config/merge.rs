@@ -1,10 +1,10 @@
-//! `--merge`: our entry in a file that others wrote, the rest of it byte by byte
-//! as it was.
+//! `--merge`: adds or updates our entry in an existing file, and leaves every other byte
+//! unchanged.
 //!
-//! In an entry that is there already, what the administrator set stays as long as
-//! kubelet takes it and the provider can work with it: `args`, `env`, the cache
-//! settings, `requireServiceAccount`, patterns beyond those of registries.conf
-//! that may match an image with a mirror. Patterns that match none are dropped.
+//! In an existing entry, the administrator's values are kept if kubelet accepts them and
+//! the provider can work with them: `args`, `env`, the cache settings,
+//! `requireServiceAccount`, and further patterns that may match an image with a mirror.
+//! Patterns that match no such image are removed.
 
 use kubelet_credential_provider::API_VERSION as PROVIDER_API_VERSION;
 use kubelet_credential_provider::provider_config::{
@@ -17,7 +17,7 @@ use super::entry::{self, ARGS, ENV, NAME, Wanted};
 use super::tree::Tree;
 use crate::commands::match_images;
 
-/// The text of a merged file, and what it has lost.
+/// The text of a merged file, and the patterns that were removed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Merged {
     /// The text.
@@ -32,7 +32,7 @@ pub(in crate::commands) fn ours(document: &Document) -> Option<(usize, &Credenti
     providers.find(|(_, provider)| provider.name == NAME)
 }
 
-/// Merges.
+/// Merges the wanted entry into the document.
 ///
 /// # Errors
 /// A part of the file cannot be edited.
@@ -40,7 +40,7 @@ pub(super) fn merge(document: &Document, wanted: &Wanted<'_>) -> Result<Merged, 
     let root = &document.root;
     let mut editor = Editor::new(document);
     if document.config.api_version != API_VERSION {
-        // No older version of the file has tokenAttributes.
+        // Older versions of the file do not have tokenAttributes.
         editor.set(root, "apiVersion", &Tree::Word(API_VERSION))?;
     }
     let providers = field(root, "providers");
@@ -70,8 +70,8 @@ pub(super) fn merge(document: &Document, wanted: &Wanted<'_>) -> Result<Merged, 
     })
 }
 
-/// Whether a merged file is right: the providers of others are unchanged, and ours is
-/// what is wanted.
+/// Whether a merged file is correct: other providers are unchanged, and ours is as
+/// wanted.
 pub(super) fn is_merged(before: &Document, after: &Document, wanted: &Wanted<'_>) -> bool {
     let others = |document: &Document| -> Vec<Node> {
         let own = ours(document).map(|(index, _)| index);
@@ -107,7 +107,7 @@ fn hands_over(token: &TokenAttributes, key: &str) -> bool {
     required.chain(optional).any(|given| given == key)
 }
 
-/// Changes what differs in our entry; returns the patterns that go.
+/// Changes the values of our entry that differ; returns the patterns that are removed.
 fn update(
     editor: &mut Editor<'_>,
     node: &Node,
@@ -118,7 +118,7 @@ fn update(
     let attributes = entry::token_attributes(wanted.audience, wanted.annotation);
     let (list, token) = (field(node, "matchImages"), field(node, "tokenAttributes"));
     let mut dropped = Vec::new();
-    // What goes into a value before what goes below it.
+    // Edit values before the lines that follow them.
     match list {
         Some(list) if !list.value.items().is_empty() => {
             dropped = update_patterns(editor, list, wanted)?;
@@ -178,7 +178,7 @@ fn update_args(
     };
     let is_kept = |index: usize| {
         let argument = items.get(index).copied().unwrap_or_default();
-        // The value of "--flag value" goes with it.
+        // The value of "--flag value" is replaced with the flag.
         let before = index.checked_sub(1).and_then(|before| items.get(before));
         let is_value = before.is_some_and(|before| {
             !before.contains('=') && is_other(before) && !argument.starts_with('-')
@@ -229,7 +229,7 @@ fn update_token(
     said: &TokenAttributes,
     wanted: &Wanted<'_>,
 ) -> Result<(), Unsupported> {
-    // Into the list that is there, before what goes below it.
+    // Add it to the existing list, before the lines that follow the list.
     let new = wanted.annotation.filter(|key| !hands_over(said, key));
     let list = field(node, entry::OPTIONAL_KEYS).filter(|list| !list.value.items().is_empty());
     if let (Some(key), Some(list)) = (new, list) {
@@ -269,7 +269,7 @@ fn update_patterns(
         pattern.is_some_and(|pattern| {
             let mut registries = wanted.registries.iter();
             registries.any(|registry| match_images::is_for(&pattern, registry))
-                // Those of short names come from no registry.
+                // Patterns for short names do not come from a registry.
                 || patterns.iter().any(|wanted| wanted.overlaps(&pattern))
         })
     };
@@ -294,7 +294,7 @@ fn field<'n>(node: &'n Node, key: &str) -> Option<&'n Entry> {
     node.entries().iter().find(|entry| entry.key == key)
 }
 
-/// The content of a node, without its places.
+/// The content of a node, without positions.
 fn without_places(node: &Node) -> Node {
     let value = match &node.value {
         Value::Sequence(items) => Value::Sequence(items.iter().map(without_places).collect()),

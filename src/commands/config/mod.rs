@@ -31,9 +31,9 @@ use provider::settings::Settings;
 /// Prints the configuration, or merges it into a file.
 ///
 /// # Errors
-/// A registries.conf that CRI-O would refuse, or without any mirror; a file that
-/// kubelet would refuse, or that cannot be edited; an audience that is not known.
-/// Nothing is printed or written then.
+/// A registries.conf that CRI-O would refuse, or without any mirror; a file that kubelet
+/// would refuse, or that cannot be edited; an unknown audience. Nothing is printed or
+/// written then.
 pub fn config(
     settings: &Settings,
     command: &ProviderConfig,
@@ -43,7 +43,7 @@ pub fn config(
     let derived = derive(&registries, &command.match_images);
     anyhow::ensure!(
         !derived.patterns.is_empty(),
-        "registries.conf and its drop-ins have no registry with a mirror that a login could be for, and kubelet takes no provider without matchImages: add a mirror, or name images with --match-image"
+        "registries.conf and its drop-ins have no registry with a mirror that could need a login, and kubelet accepts no provider without matchImages: add a mirror, or name images with --match-image"
     );
     let api_version = match command.output {
         ConfigOutput::Openshift => Some(openshift::V1),
@@ -67,7 +67,7 @@ pub fn config(
         let file = command.write.as_ref().or(command.merge.as_ref());
         if let Some(path) = file.filter(|path| path.is_dir()) {
             anyhow::bail!(
-                "{} is a directory, of which kubelet reads every file: name the one that our entry is to be in",
+                "{} is a directory, of which kubelet reads every file: give the path of the file for the provider's entry",
                 path.display()
             );
         }
@@ -107,7 +107,7 @@ pub fn written_directory(command: &ProviderConfig) -> Option<PathBuf> {
     Some(target.parent()?.to_owned())
 }
 
-/// The proxy that the plugin is to use, where that is wanted.
+/// The proxy variables for the plugin, if they are wanted.
 fn environment(
     settings: &Settings,
     command: &ProviderConfig,
@@ -129,7 +129,7 @@ fn lines(tree: &Tree) -> String {
     tree.yaml().join("\n") + "\n"
 }
 
-/// A file of our own.
+/// A whole file with only our entry.
 fn whole(wanted: &Wanted<'_>, is_json: bool) -> String {
     let file = entry::file(wanted);
     if is_json {
@@ -139,7 +139,7 @@ fn whole(wanted: &Wanted<'_>, is_json: bool) -> String {
     }
 }
 
-/// The audience that our entry has.
+/// The audience in our entry.
 fn said(document: &Document) -> Option<String> {
     let (_, provider) = ours(document)?;
     let token = provider.token_attributes.as_ref()?;
@@ -162,15 +162,19 @@ fn merged(path: &Path, before: &Document, wanted: &Wanted<'_>) -> anyhow::Result
             || is_empty && problem.field == "providers"
     };
     let refused = before.problems.iter().filter(|problem| !is_mended(problem));
-    refuse(path, "kubelet would not start with it as it is", refused)?;
+    refuse(
+        path,
+        "kubelet would not start with the file as it is",
+        refused,
+    )?;
     let by_hand = || {
         format!(
-            "{} cannot be edited where it would have to be: add by hand what \"config\" prints without a file",
+            "{} cannot be edited: add by hand what \"config\" prints without a file",
             path.display()
         )
     };
     let merged = if is_blank {
-        // Perhaps with comments, which stay.
+        // The file may have comments, which are kept.
         let has_line_end = before.text.is_empty() || before.text.ends_with(LINE_BREAKS);
         let line_end = if has_line_end { "" } else { "\n" };
         Merged {
@@ -183,18 +187,18 @@ fn merged(path: &Path, before: &Document, wanted: &Wanted<'_>) -> anyhow::Result
     let after = provider_config::parse(merged.text.as_bytes()).with_context(by_hand)?;
     refuse(
         path,
-        "kubelet would not start with it, merged or not",
+        "kubelet would not start with the merged file",
         after.problems.iter(),
     )?;
     anyhow::ensure!(is_merged(before, &after, wanted), "{}", by_hand());
     for pattern in &merged.dropped {
-        warn!("drop {pattern:?}: no registry with a mirror has an image that it matches");
+        warn!("remove {pattern:?}: it matches no image of a registry with a mirror");
     }
     warn_of_overlaps(&after);
     Ok(merged.text)
 }
 
-/// One line for each problem, and then the failure.
+/// Logs one line for each problem, and then fails.
 fn refuse<'a, P: Iterator<Item = &'a Problem>>(
     path: &Path,
     what: &str,
@@ -210,7 +214,8 @@ fn refuse<'a, P: Iterator<Item = &'a Problem>>(
     Ok(())
 }
 
-/// kubelet runs all providers that match, and tries their logins in file order.
+/// Warns of other providers for the same images: kubelet runs all providers that match,
+/// and tries their logins in file order.
 fn warn_of_overlaps(document: &Document) {
     let parse = |pattern: &String| Some((pattern.clone(), MatchImage::parse(pattern).ok()?));
     let Some((index, provider)) = ours(document) else {
@@ -234,17 +239,17 @@ fn write(path: &Path, before: Option<&Document>, after: &str) -> anyhow::Result<
     let before = before.map(|before| before.text.as_str());
     let shown = path.display();
     if before == Some(after) {
-        info!("{shown} says all this already: nothing written");
+        info!("{shown} has all of this already: nothing is written");
         return Ok(());
     }
     let written = atomic_write::write(path, before, after)?;
     let backup = written.backup.map_or_else(String::new, |backup| {
-        format!(", and what it was to {}", backup.display())
+        format!(", and the old content to {}", backup.display())
     });
     info!("wrote {shown}{backup}; kubelet reads it when it starts again");
     if let Some(error) = written.unsynced {
         warn!(
-            "{shown} is in place, but might not outlast a power failure: sync its directory: {error}"
+            "{shown} is in place, but may be lost in a power failure: sync its directory: {error}"
         );
     }
     Ok(())

@@ -1,5 +1,5 @@
-//! OpenShift's `CRIOCredentialProviderConfig`, of which the Machine Config Operator
-//! makes kubelet's file.
+//! OpenShift's `CRIOCredentialProviderConfig`, from which the Machine Config Operator
+//! writes kubelet's file.
 //!
 //! <https://github.com/openshift/api/blob/master/config/v1alpha1/types_crio_credential_provider_config.go>
 
@@ -10,17 +10,17 @@ use super::derived::Derived;
 use super::tree::Tree;
 use crate::commands::match_images;
 
-/// The version that is served since 2026.
+/// The version that OpenShift serves since 2026.
 pub(super) const V1: &str = "config.openshift.io/v1";
 /// The preview of OpenShift 4.21.
 pub(super) const V1ALPHA1: &str = "config.openshift.io/v1alpha1";
 
-/// The most patterns that the API server takes.
+/// The most patterns that the API server accepts.
 const MAX_PATTERNS: usize = 50;
-/// The longest pattern that it takes.
+/// The longest pattern that it accepts.
 const MAX_LENGTH: usize = 512;
-/// Patterns of the providers that OpenShift brings along for ECR, GCR and ACR. The
-/// operator leaves entries out that are equal to one of them.
+/// The patterns of OpenShift's own providers for ECR, GCR and ACR. The operator leaves
+/// out patterns that are equal to one of them.
 const PLATFORM_PATTERNS: [&str; 13] = [
     "*.dkr.ecr.*.amazonaws.com",
     "*.dkr.ecr.*.amazonaws.com.cn",
@@ -40,8 +40,7 @@ const PLATFORM_PATTERNS: [&str; 13] = [
 /// The object with the patterns.
 ///
 /// # Errors
-/// The API server would refuse it; each reason is logged with the registry it comes
-/// from.
+/// The API server would refuse it; each reason is logged with its registry.
 pub(super) fn object(
     api_version: &'static str,
     registries: &Registries,
@@ -61,14 +60,14 @@ pub(super) fn object(
             );
         } else if PLATFORM_PATTERNS.contains(&pattern.as_str()) {
             warn!(
-                "{pattern:?} of {}: OpenShift leaves it out where its own provider for that registry has it: give a registry or path below it a mirror instead",
+                "{pattern:?} of {}: OpenShift leaves it out if its own provider for that registry has it: give a registry or path below it a mirror instead",
                 origin()
             );
         }
     }
     anyhow::ensure!(
         refused == 0,
-        "OpenShift would refuse {refused} of the {} patterns (above): give the mirrors to fewer or other prefixes in registries.conf, or apply an object with those patterns that matter",
+        "OpenShift would refuse {refused} of the {} patterns (above): give the mirrors to fewer or other prefixes in registries.conf, or apply an object with the patterns that matter",
         derived.patterns.len()
     );
     Ok(Tree::Object(vec![
@@ -85,7 +84,7 @@ pub(super) fn object(
     ]))
 }
 
-/// What a pattern comes from, with file and line.
+/// The origin of a pattern, with file and line.
 fn origin(registries: &Registries, derived: &Derived<'_>, pattern: &str) -> String {
     let gives = |patterns: &[String]| patterns.iter().any(|own| own == pattern);
     for registry in &derived.registries {
@@ -103,8 +102,8 @@ fn origin(registries: &Registries, derived: &Derived<'_>, pattern: &str) -> Stri
     }
 }
 
-/// Lower-case labels or lone stars, a port, and a path of lower-case letters, digits
-/// and `-._/`; not a lone star for all.
+/// Checks a pattern: lower-case labels or `*` as a whole label, optionally a port, and a
+/// path of lower-case letters, digits and `-._/`; a lone `*` is refused.
 fn check(pattern: &str) -> Result<(), &'static str> {
     let (authority, path) = pattern.split_once('/').unwrap_or((pattern, ""));
     let (host, port) = authority.split_once(':').unwrap_or((authority, "0"));
@@ -140,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn openshift_takes_some_patterns() {
+    fn openshift_accepts_some_patterns() {
         for (pattern, expected) in [
             ("docker.io", true),
             ("*.azurecr.io", true),

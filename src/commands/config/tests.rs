@@ -36,7 +36,7 @@ fn merged_with(text: &str, prefixes: &[&str], audience: &str) -> String {
     merged_and_handed(text, prefixes, audience, None)
 }
 
-/// The same, with an annotation that is to be handed over.
+/// The same, with an annotation to pass.
 fn merged_and_handed(
     text: &str,
     prefixes: &[&str],
@@ -79,7 +79,7 @@ const ENTRY: &str = "\
     requireServiceAccount: true
 ";
 
-/// Our entry, with each line so far in.
+/// Our entry, with this indentation of each line.
 fn entry(indent: usize) -> String {
     let lines = ENTRY.lines().map(|line| " ".repeat(indent) + line + "\n");
     lines.collect()
@@ -171,7 +171,7 @@ fn the_entry_is_added_after_the_others() {
 }
 
 #[test]
-fn flow_yaml_and_json_stay_what_they_are() {
+fn flow_yaml_and_json_keep_their_style() {
     let one_line = "{\"apiVersion\":\"kubelet.config.k8s.io/v1\",\"kind\":\"CredentialProviderConfig\",\"providers\":[{\"name\":\"a\",\"matchImages\":[\"a.test\"],\"defaultCacheDuration\":\"0s\",\"apiVersion\":\"credentialprovider.kubelet.k8s.io/v1\"}]}";
     let ours = "{\"name\": \"crio-credential-provider\", \"apiVersion\": \"credentialprovider.kubelet.k8s.io/v1\", \"matchImages\": [\"docker.io\"], \"defaultCacheDuration\": \"0s\", \"tokenAttributes\": {\"serviceAccountTokenAudience\": \"https://kubernetes.test\", \"cacheType\": \"Token\", \"requireServiceAccount\": true}}";
     let merged = merged_into(one_line, &["docker.io"]);
@@ -223,10 +223,10 @@ fn flow_yaml_and_json_stay_what_they_are() {
 }
 
 #[test]
-fn what_says_all_this_already_stays() {
+fn a_complete_entry_is_not_changed() {
     let text = format!("{HEAD}providers:\n{OTHER}{}# end", entry(2));
     assert_eq!(merged_into(&text, &["docker.io"]), text);
-    // Set otherwise, but well.
+    // Other values that are valid too.
     let text = text
         .replace("\"0s\"", "1h")
         .replace(
@@ -286,7 +286,7 @@ fn only_what_differs_in_the_entry_changes() {
 }
 
 #[test]
-fn what_is_missing_in_the_entry_is_added() {
+fn missing_values_of_the_entry_are_added() {
     let head = format!("{HEAD}providers:\n- name: crio-credential-provider\n");
     for (name, rest, expected) in [
         (
@@ -361,7 +361,7 @@ fn items_of_json_are_changed_in_place() {
 }
 
 #[test]
-fn an_annotation_is_handed_over_once_beside_those_that_are_there() {
+fn an_annotation_is_added_once_to_the_existing_ones() {
     let keys = "    optionalServiceAccountAnnotationKeys:";
     for (there, expected) in [
         (
@@ -394,7 +394,7 @@ fn an_annotation_is_handed_over_once_beside_those_that_are_there() {
     let text = format!("{HEAD}providers:\n{}{required}", entry(0));
     let merged = merged_and_handed(&text, &["docker.io"], AUDIENCE, Some("example.com/a"));
     assert_eq!(merged, text);
-    // Where the entry is not there yet.
+    // If the entry does not exist yet.
     let merged = merged_and_handed(HEAD, &["docker.io"], AUDIENCE, Some("example.com/a"));
     assert!(
         merged.contains("optionalServiceAccountAnnotationKeys"),
@@ -403,7 +403,7 @@ fn an_annotation_is_handed_over_once_beside_those_that_are_there() {
 }
 
 #[test]
-fn what_is_shared_is_not_edited() {
+fn shared_values_are_not_edited() {
     let shared = format!(
         "{HEAD}providers:\n- name: a\n  matchImages: &images\n  - a.test\n  apiVersion: credentialprovider.kubelet.k8s.io/v1\n  defaultCacheDuration: 0s\n{}",
         entry(0).replace("\n    - \"docker.io\"", " *images")
@@ -415,7 +415,7 @@ fn what_is_shared_is_not_edited() {
     assert_eq!(document.problems, []);
     let error = merge(&document, &wanted).unwrap_err();
     assert!(error.to_string().contains("anchor"), "{error}");
-    // Where nothing is to be changed, it does not matter.
+    // If nothing has to be changed, the anchor does not matter.
     let text = shared.replace("- a.test", "- docker.io");
     assert_eq!(merged_into(&text, &["docker.io"]), text);
 }
@@ -486,7 +486,7 @@ proptest! {
         for line in lines(&text) {
             prop_assert!(rest.any(|kept| *kept == line), "{line:?} is gone: {merged}");
         }
-        // And again, with other registries.
+        // Merge again, with other registries.
         let merged = merged_into(&merged, &later);
         let kept = lines(&merged);
         let mut rest = kept.iter();
@@ -496,7 +496,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_a_file_is_merging_does_not_panic_nor_lose_anything_unseen(
+    fn merging_never_panics_and_loses_nothing_silently(
         junk in "[-a:{}\\[\\]\"'&*|># \n]{0,50}",
         before in any::<bool>(),
     ) {

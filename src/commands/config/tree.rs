@@ -1,11 +1,11 @@
-//! A value to be written, as YAML in lines or as JSON.
+//! A value that is written as YAML lines or as JSON.
 
 use std::fmt::Write;
 
 /// A value to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Tree {
-    /// A word of ours that YAML takes for a string without quotes.
+    /// A fixed word that YAML reads as a string without quotes.
     Word(&'static str),
     /// Any text.
     Text(String),
@@ -17,7 +17,7 @@ pub(super) enum Tree {
     Object(Vec<(&'static str, Self)>),
 }
 
-/// How far YAML and JSON go in at each level.
+/// The indentation of each level.
 const STEP: usize = 2;
 
 impl Tree {
@@ -125,10 +125,10 @@ fn enclosed<'a>(
     text.push(close);
 }
 
-/// A JSON string, which is a YAML string too: what YAML takes for a line break, or
-/// for no character at all, is escaped.
+/// A JSON string that is a YAML string too: characters that YAML reads as a line break,
+/// or does not allow, are escaped.
 pub(super) fn quoted(text: &str) -> String {
-    // A string always has a JSON form.
+    // A string can always be written as JSON.
     let json = serde_json::to_string(text).unwrap_or_default();
     let mut quoted = String::with_capacity(json.len());
     for c in json.chars() {

@@ -1,4 +1,4 @@
-//! What is asked: which images, in which namespace, and as whom.
+//! The input of `explain`: images, namespace, service accounts, and the token.
 
 use std::collections::BTreeSet;
 use std::io::{IsTerminal, Read};
@@ -16,19 +16,19 @@ use crate::commands::resolve::parse_image;
 use provider::api_server::current_namespace;
 use provider::service_account::{Namespace, ServiceAccount};
 
-/// The namespace where nothing names one.
+/// The namespace if nothing names one.
 const DEFAULT: &str = "default";
 
-/// What is asked.
+/// The images to explain, and the pods that they are for.
 #[derive(Debug)]
 pub(super) struct Asked {
     /// The images, each once.
     pub(super) images: Vec<ImageName>,
     /// The namespace of their pods.
     pub(super) namespace: Namespace,
-    /// The service accounts of the pods, where a manifest has them.
+    /// The service accounts of the pods, if a manifest has them.
     pub(super) accounts: BTreeSet<String>,
-    /// The token with which the API server is asked.
+    /// The token for the API server, with its account.
     pub(super) token: Option<(ServiceAccount, Secret)>,
 }
 
@@ -36,8 +36,8 @@ impl Asked {
     /// Reads the pods and the token that the command line names.
     ///
     /// # Errors
-    /// What cannot be read, an image that does not parse, and a namespace or service
-    /// account that is another one in the token than in the pods or on the command line.
+    /// A file cannot be read, an image does not parse, or the token has another namespace
+    /// or service account than the pods or the command line.
     pub(super) fn of(
         command: &Explain,
         stdin: &mut (impl Read + IsTerminal),
@@ -79,7 +79,7 @@ impl Asked {
 }
 
 impl Asked {
-    /// Whose pods pull the images, for people.
+    /// A description of the pods that pull the images.
     pub(super) fn whose(&self) -> String {
         let namespace = &self.namespace;
         let accounts: Vec<&str> = self.accounts.iter().map(String::as_str).collect();
@@ -92,7 +92,8 @@ impl Asked {
     }
 }
 
-/// The namespace of the flag, of the manifest, of the token, of the current context.
+/// The namespace of the flag, else of the manifest, else of the token, else of the
+/// current context.
 fn namespace(
     command: &Explain,
     pods: &Pods,
@@ -100,7 +101,7 @@ fn namespace(
 ) -> anyhow::Result<Namespace> {
     match (&command.namespace, &pods.namespace) {
         (Some(given), Some(of_pods)) if given != of_pods => {
-            bail!("the pods are in namespace {of_pods}, not in {given}: leave -n away");
+            bail!("the pods are in namespace {of_pods}, not in {given}: leave out -n");
         }
         (Some(known), _) | (None, Some(known)) => return Ok(known.clone()),
         (None, None) => {}
@@ -116,7 +117,7 @@ fn namespace(
     current().context("the namespace of the current context, which -n would replace")
 }
 
-/// Whether a token is one of such pods.
+/// Checks that a token is one of these pods.
 fn fits(account: &ServiceAccount, namespace: &Namespace, pods: &Pods) -> anyhow::Result<()> {
     let of = &account.namespace;
     ensure!(

@@ -1,5 +1,5 @@
-//! Collects what the provider would log. Unlike the provider it remembers every
-//! entry, not only the best ones: its memory grows with what the namespace holds.
+//! Collects the events that the provider would log. Unlike the provider it keeps every
+//! entry, not only the best ones, so its memory grows with the content of the namespace.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -8,40 +8,40 @@ use registries_conf::ImageName;
 
 use provider::logins::{Candidate, Comparison, Observer, Origin, Skipped, Verdict};
 
-/// How many of the entries that lose are shown for a source.
+/// The most losing entries that are shown for a source.
 const MAX_LOSERS: usize = 20;
-/// The key of an entry that is none: the layout of the newer type of Secrets in a
-/// Secret of the older one, or twice.
+/// A key that shows a mistake: a Secret of the older type has the layout of the newer
+/// one, or the layout is nested.
 const AUTHS: &str = "auths";
 
-/// The events on the way to the logins, each once: a list that was started again reports
-/// some of them twice.
+/// The events of a selection, each once: a list that was restarted reports some of them
+/// twice.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
-    /// What cannot be used.
+    /// The entries that cannot be used.
     pub(super) skipped: BTreeSet<Remark>,
-    /// What is used, and probably a mistake.
+    /// The probable mistakes in entries that are used.
     pub(super) mistakes: BTreeSet<Remark>,
-    /// Entries that match no pull source: where they are, and their keys.
+    /// The entries that match no pull source.
     pub(super) unmatched: BTreeSet<Entry>,
     /// The entries that match a pull source, by its name.
     matching: BTreeMap<String, BTreeSet<Matching>>,
-    /// The entry that was compared last, most often also the next one.
+    /// The entry that was compared last, which is usually also the next one.
     last: Option<Rc<Entry>>,
 }
 
 /// Something about a login source, or one of its entries.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Remark {
-    /// Where it is.
+    /// Its origin.
     pub(super) origin: Origin,
-    /// The key of the entry, where it is about one.
+    /// The key of the entry, if it is about one.
     pub(super) key: Option<String>,
-    /// What there is to say.
+    /// The remark.
     pub(super) text: String,
 }
 
-/// Where an entry is, and its key.
+/// The origin of an entry, and its key.
 type Entry = (Origin, String);
 
 /// An entry that matches a pull source.
@@ -56,18 +56,18 @@ struct Matching {
 pub(super) struct Loser<'a> {
     pub(super) origin: &'a Origin,
     pub(super) key: &'a str,
-    /// What it is or has that makes it lose.
+    /// The property for which it loses.
     pub(super) why: String,
 }
 
 impl Findings {
-    /// Notes something that is not used.
+    /// Records something that is not used.
     pub(super) fn skip(&mut self, origin: Origin, key: Option<String>, text: String) {
         self.skipped.insert(Remark { origin, key, text });
     }
 
-    /// The entries but the chosen one that match a source, Secrets first, and how many
-    /// more there are.
+    /// The entries that match a source and are not chosen, Secrets first, and the number
+    /// of those that are not shown.
     pub(super) fn losers(
         &self,
         source: &ImageName,
@@ -92,7 +92,7 @@ impl Findings {
         (losers, others.count())
     }
 
-    /// The entry as it is kept, once for all sources that it matches.
+    /// The stored entry, one for all sources that it matches.
     fn kept(&mut self, comparison: &Comparison<'_>) -> Rc<Entry> {
         let (origin, key) = (comparison.origin, comparison.key);
         let is_it = |entry: &Rc<Entry>| entry.0 == *origin && entry.1 == key;
@@ -130,7 +130,7 @@ impl Observer for Findings {
 
     fn unmatched(&mut self, origin: &Origin, key: &str) {
         if key == AUTHS {
-            let text = "it is taken for the name of a registry: this is the layout of Secrets of type kubernetes.io/dockerconfigjson";
+            let text = "it is read as the name of a registry: this is the layout of Secrets of type kubernetes.io/dockerconfigjson";
             self.suspect(origin, key, text.to_owned());
         }
         self.unmatched.insert((origin.clone(), key.to_owned()));

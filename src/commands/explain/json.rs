@@ -1,4 +1,4 @@
-//! The result for programs.
+//! The result as JSON.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -80,7 +80,7 @@ struct WireLoser<'a> {
     reason: String,
 }
 
-/// Where a login comes from.
+/// The origin of a login.
 #[derive(Serialize)]
 #[serde(tag = "kind", rename_all = "camelCase")]
 enum WireOrigin<'a> {
@@ -93,7 +93,7 @@ enum WireOrigin<'a> {
 #[derive(Serialize)]
 struct WireRemark<'a> {
     origin: WireOrigin<'a>,
-    /// `null` where it is about the whole Secret or file.
+    /// `null` if it is about the whole Secret or file.
     key: Option<ShownKey<'a>>,
     reason: &'a str,
 }
@@ -111,14 +111,15 @@ struct WireUnmatched<'a> {
 #[derive(Serialize)]
 struct WireAuthFile<'a> {
     path: Cow<'a, str>,
-    /// Its content without secrets; `null`: it is not written, for the reason.
+    /// Its content without secrets; `null` if it is not written, for the reason.
     content: Option<Box<RawValue>>,
     reason: Option<String>,
 }
 
 #[derive(Serialize)]
 struct WireKubelet {
-    /// Whether the image comes with an empty login, so that kubelet records whose it is.
+    /// Whether the response has an empty login for the image, so that kubelet records the
+    /// service account.
     #[serde(rename = "emptyLogin")]
     empty_login: bool,
     reason: &'static str,
@@ -183,7 +184,7 @@ impl<'a> Explained<'a> {
             },
             kubelet: WireKubelet {
                 empty_login: image.is_owned(self.settings),
-                reason: image.why_told(self.settings),
+                reason: image.why_response(self.settings),
             },
         })
     }

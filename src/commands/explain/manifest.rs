@@ -1,5 +1,5 @@
-//! Manifests, as kubectl prints them and as people write them for it: YAML or JSON, any
-//! number of documents, each an object or a list of objects.
+//! Manifests for or from kubectl: YAML or JSON, any number of documents, each an object
+//! or a list of objects.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -14,17 +14,17 @@ use serde_json::value::RawValue;
 
 use super::yaml;
 
-/// The largest file that is read: 64 MiB, more than most API servers hold.
+/// The largest file that is read: 64 MiB, more than all Secrets of most clusters.
 const MAX_BYTES: usize = 64 * 1024 * 1024;
-/// Stands for stdin.
+/// The file name that stands for stdin.
 pub(super) const STDIN: &str = "-";
 
-/// What a file is expected to have.
+/// The expected content of a file, for messages.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Expected {
     /// The objects, such as `Secrets`.
     pub(super) what: &'static str,
-    /// One of them.
+    /// The same in the singular.
     pub(super) one: &'static str,
     /// The command that prints them.
     pub(super) command: &'static str,
@@ -35,8 +35,7 @@ pub(super) struct Expected {
 pub(super) struct Item<'a> {
     /// The object.
     pub(super) json: &'a RawValue,
-    /// What it is by the kind of its list, which lists of the API server leave out of
-    /// their items.
+    /// The kind by the list that it is in: items of an API server's list have no kind.
     pub(super) kind: Option<String>,
 }
 
@@ -50,7 +49,7 @@ struct Document<'a> {
 }
 
 impl Expected {
-    /// The file in messages.
+    /// The name of the file in messages.
     pub(super) fn called(&self, file: &Path) -> String {
         let what = self.what;
         if file == Path::new(STDIN) {
@@ -63,7 +62,7 @@ impl Expected {
     /// The content of a file, or of stdin.
     ///
     /// # Errors
-    /// It cannot be read, or is a terminal, into which manifests are not typed.
+    /// The file cannot be read, or is a terminal.
     pub(super) fn read(
         &self,
         file: &Path,
@@ -84,11 +83,10 @@ impl Expected {
         read().with_context(|| self.called(file))
     }
 
-    /// The items of lists, and objects that stand alone, of one JSON document after the
-    /// other.
+    /// The objects of all JSON documents: the items of lists, and single objects.
     ///
     /// # Errors
-    /// Where a document is neither. Never quotes what is in it.
+    /// A document is neither a list nor an object. The content is never quoted.
     pub(super) fn items<'a>(&self, text: &'a str) -> anyhow::Result<Vec<Item<'a>>> {
         let Self { one, command, .. } = self;
         let documents = documents(text)?;
@@ -128,7 +126,7 @@ impl Expected {
 /// The documents of a manifest as JSON, one after the other.
 ///
 /// # Errors
-/// Where it is neither JSON nor YAML. Never quotes what is in it.
+/// The text is neither JSON nor YAML. The content is never quoted.
 pub(super) fn as_json(bytes: &[u8]) -> anyhow::Result<Text<'_>> {
     let text = Text::of_json(bytes);
     let as_it_is = documents(&text).map(drop);

@@ -8,12 +8,12 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-/// Replaces everything that is or may be a secret.
+/// The replacement for everything that is or may be a secret.
 const MASK: &str = "***";
 
-/// The file as text of several lines, in its own order. Keys, names of fields, user
-/// names, mail addresses and names of credential helpers are shown; all other values are
-/// masked, since a global auth file may have unknown fields.
+/// The file as text of several lines, in the order of the file. Keys, names of fields,
+/// user names, mail addresses and names of credential helpers are shown; all other values
+/// are masked, since a global auth file may have unknown fields.
 pub(super) fn masked(content: &[u8]) -> String {
     AuthFile::parse(&Text::of_json(content))
         .ok()
@@ -49,7 +49,7 @@ impl Serialize for Masked<'_> {
     }
 }
 
-/// An object in its own order.
+/// An object with its fields in the order of the file.
 struct Fields<'a>(Vec<(Cow<'a, str>, Value)>);
 
 impl Serialize for Fields<'_> {
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_surely_no_secret_is_shown() {
+    fn only_fields_that_are_never_secret_are_shown() {
         let content = r#"{"auths":{"z.x/a":{"auth":"S"},"a.x":{"Password":"S","USERNAME":"user",
             "identitytoken":"S","email":"e@x","x":{"username":"S"},"username":["S"]},"b.x":{}},
             "credHelpers":{"c.x":"ecr-login"},"HttpHeaders":{"A":"S"},"credsStore":"S"}"#;

@@ -1,9 +1,9 @@
 //! `explain IMAGE... -n NAMESPACE`: what the provider would do for a pod of that
 //! namespace, and why, without writing anything to the node.
 //!
-//! It runs what the provider runs ([`Selection::offer`], [`Logins::of`]), with Secrets
-//! from files or from the API server, and prints what the provider logs. Several images
-//! share one look at the Secrets.
+//! It runs the provider's own code ([`Selection::offer`], [`Logins::of`]) with Secrets
+//! from files or from the API server, and prints what the provider logs. The Secrets are
+//! read once for all images.
 
 mod asked;
 mod findings;
@@ -52,12 +52,12 @@ use provider::sources::Sources;
 
 /// The largest token that is read: 1 MiB, as in a request.
 const MAX_TOKEN_BYTES: usize = 1024 * 1024;
-/// How many of the entries that match no pull source are shown.
+/// The most entries without a matching pull source that are shown.
 const MAX_UNMATCHED: usize = 100;
 
 /// The result to print.
 struct Explained<'a> {
-    /// With the node's own paths.
+    /// The settings with the node's own paths.
     settings: &'a Settings,
     asked: &'a Asked,
     images: Vec<ExplainedImage<'a>>,
@@ -66,11 +66,11 @@ struct Explained<'a> {
     deadline: Deadline,
 }
 
-/// What there is to tell of one image.
+/// The result for one image.
 struct ExplainedImage<'a> {
     logins: Logins<'a>,
     verdict: Verdict,
-    /// Where CRI-O looks for the auth file, be there one or not.
+    /// The path at which CRI-O looks for the auth file, whether or not it is written.
     auth_file: PathBuf,
     /// The node's credential providers that serve its sources.
     providers: Vec<Serving>,
@@ -87,12 +87,12 @@ struct Unmatched<'a> {
 type Credentials<'a> = BTreeMap<&'a ImageName, &'a Candidate>;
 
 impl<'a> Explained<'a> {
-    /// An origin with the path that the node has.
+    /// An origin with the path on the node.
     fn shown(&self, origin: &Origin) -> Origin {
         shown(self.settings, origin)
     }
 
-    /// The entries that match no pull source, and how many more there are.
+    /// The entries that match no pull source, and the number of those that are not shown.
     fn unmatched(&self) -> (&[Unmatched<'a>], usize) {
         let shown = self.unmatched.len().min(MAX_UNMATCHED);
         let (shown, left_out) = self.unmatched.split_at(shown);
@@ -100,7 +100,7 @@ impl<'a> Explained<'a> {
     }
 
     /// # Errors
-    /// Where the time is up.
+    /// An error after the deadline.
     fn in_time(&self) -> io::Result<()> {
         let in_time = self.deadline.check();
         in_time.map_err(|elapsed| io::Error::new(io::ErrorKind::TimedOut, elapsed))
@@ -108,7 +108,7 @@ impl<'a> Explained<'a> {
 }
 
 impl Unmatched<'_> {
-    /// Why it does not match the source that it nearly matches, or nothing at all.
+    /// Why it does not match the source that it nearly matches, or cannot match any.
     fn why(&self) -> Option<Cow<'_, str>> {
         match &self.near {
             Some(near) => Some(Cow::Borrowed(&near.why)),
@@ -117,7 +117,7 @@ impl Unmatched<'_> {
     }
 }
 
-/// An origin with the path that the node has.
+/// An origin with the path on the node.
 fn shown(settings: &Settings, origin: &Origin) -> Origin {
     let mut origin = origin.clone();
     if let Origin::GlobalFile(place, path) = &mut origin
@@ -134,7 +134,7 @@ impl ExplainedImage<'_> {
         self.logins.selection.chosen().collect()
     }
 
-    /// Why there is no auth file; `None` where there is one.
+    /// Why there is no auth file; `None` if there is one.
     fn why_no_file(&self) -> Option<String> {
         if self.logins.content.is_some() {
             return None;
@@ -149,8 +149,8 @@ impl ExplainedImage<'_> {
         self.logins.response(settings) != Response::empty()
     }
 
-    /// The reason for that.
-    fn why_told(&self, settings: &Settings) -> &'static str {
+    /// The reason for the response.
+    fn why_response(&self, settings: &Settings) -> &'static str {
         if self.is_owned(settings) {
             "a credential of the pod is used, so other service accounts must prove that they may use the image"
         } else if self.logins.content.is_none() {
@@ -166,10 +166,10 @@ impl ExplainedImage<'_> {
 /// Prints what the provider would do, and why.
 ///
 /// # Errors
-/// A registries.conf that CRI-O would refuse, an image, Secrets, pods or a token that
-/// cannot be read, an API server that refuses; then nothing is printed.
+/// CRI-O would refuse registries.conf, an image, Secrets, pods or a token cannot be read,
+/// or the API server refuses. Nothing is printed then.
 pub fn explain(
-    config: &Settings,
+    settings: &Settings,
     deadline: Deadline,
     command: &Explain,
     mut stdin: impl Read + IsTerminal,
@@ -177,7 +177,7 @@ pub fn explain(
 ) -> anyhow::Result<()> {
     let asked = Asked::of(command, &mut stdin)?;
     let root = Root::new(command.root.directory.clone());
-    let here = root.apply(config.clone());
+    let here = root.apply(settings.clone());
     let registries = here.registries.load_by_hand()?;
     let sources = asked.images.iter();
     let sources =
@@ -195,7 +195,7 @@ pub fn explain(
     }
     let globals = texts.decode(&mut findings);
     let places = Places {
-        config: &here,
+        settings: &here,
         root: &root,
         command,
         asked: &asked,
@@ -207,7 +207,7 @@ pub fn explain(
         files: &globals,
         deadline,
     };
-    let providers = NodeProviders::find(&config.node_providers, &root, &files);
+    let providers = NodeProviders::find(&settings.node_providers, &root, &files);
     let mut images = Vec::new();
     for sources in sources {
         deadline.check()?;
@@ -217,10 +217,10 @@ pub fn explain(
             let own = selection.narrowed(sources.names());
             Logins::of(sources, own, &globals, &mut findings)?
         };
-        images.push(places.explained(logins, config, &providers)?);
+        images.push(places.explained(logins, settings, &providers)?);
     }
     let explained = Explained {
-        settings: config,
+        settings,
         asked: &asked,
         images,
         unmatched: unmatched(&findings, &names, deadline)?,
@@ -233,7 +233,7 @@ pub fn explain(
     })
 }
 
-/// The entries that match no source, those that nearly do first.
+/// The entries that match no source, those that nearly match one first.
 fn unmatched<'a>(
     findings: &'a Findings,
     sources: &'a [ImageName],
@@ -250,9 +250,9 @@ fn unmatched<'a>(
     Ok(unmatched)
 }
 
-/// Where the logins of all images come from.
+/// The login sources for all images.
 struct Places<'a> {
-    config: &'a Settings,
+    settings: &'a Settings,
     root: &'a Root,
     command: &'a Explain,
     asked: &'a Asked,
@@ -261,8 +261,7 @@ struct Places<'a> {
 }
 
 impl Places<'_> {
-    /// What will happen to an image that gets these logins. `node` has the node's own
-    /// paths.
+    /// The result for an image with these logins. `node` has the node's own paths.
     fn explained<'l>(
         &self,
         logins: Logins<'l>,
@@ -287,8 +286,8 @@ impl Places<'_> {
         })
     }
 
-    /// Chooses as the provider does, with Secrets from files or the API server. Where
-    /// there is nothing to choose for, neither is looked at.
+    /// Chooses as the provider does, with Secrets from files or the API server. Reads
+    /// neither if no image needs a login.
     fn select(
         &self,
         sources: &[ImageName],
@@ -299,12 +298,12 @@ impl Places<'_> {
         if sources.len() == 0 {
             return Ok(Selection::new(sources));
         }
-        let (config, deadline) = (self.config, self.deadline);
+        let (settings, deadline) = (self.settings, self.deadline);
         let annotations = self.command.annotations.iter().cloned().collect();
         let names = SecretNames::wanted(
-            config.secrets_annotation.as_deref(),
+            settings.secrets_annotation.as_deref(),
             &annotations,
-            &config.secret_names,
+            &settings.secret_names,
         )?;
         let names = names.as_ref();
         report_unusable(names, findings);
@@ -315,11 +314,11 @@ impl Places<'_> {
         let Some((account, token)) = &self.asked.token else {
             let mut places: Vec<Box<dyn LoginSource>> = Vec::new();
             let files = &self.command.secrets.secrets;
-            let shared = &config.shared_secrets;
+            let shared = &settings.shared_secrets;
             let namespace = &self.asked.namespace;
             let mut given = secrets::read(files, namespace, shared, stdin, findings)?;
             let shared = given.shared(shared, deadline);
-            if config.secrets != SecretsPolicy::Never {
+            if settings.secrets != SecretsPolicy::Never {
                 places.push(Box::new(given.named(names, deadline)));
             }
             places.push(Box::new(shared));
@@ -327,31 +326,31 @@ impl Places<'_> {
             return select(sources, places, findings);
         };
         let pod = PodLogins {
-            settings: config,
+            settings,
             account,
             names,
             deadline,
         };
-        let find_server = || server(config, self.root, token, deadline);
+        let find_server = || server(settings, self.root, token, deadline);
         pod.select(find_server, vec![global_files], sources, findings)
     }
 }
 
 /// The API server, with one attempt; a line shows what it waits for.
 fn server(
-    config: &Settings,
+    settings: &Settings,
     root: &Root,
     token: &Secret,
     deadline: Deadline,
 ) -> anyhow::Result<Server> {
-    let mut endpoint = api_server::discover(&config.cluster)?;
+    let mut endpoint = api_server::discover(&settings.cluster)?;
     root.apply_to_trust(&mut endpoint);
     let client = Client::new(&endpoint, token.clone(), deadline)?.once();
-    announce(&root.told(endpoint.to_string()), deadline);
+    announce(&root.as_on_node(endpoint.to_string()), deadline);
     Ok(Server::new(endpoint, client))
 }
 
-/// Whose token is in the file, and the token.
+/// Reads a token from a file, with its service account.
 pub(super) fn read_token(path: &Path) -> anyhow::Result<(ServiceAccount, Secret)> {
     let file = || format!("token file {}", path.display());
     let opened = File::open(path).with_context(file)?;

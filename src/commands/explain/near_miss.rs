@@ -1,7 +1,7 @@
-//! Keys that match no pull source, and nearly do: what keeps them from it.
+//! Keys that nearly match a pull source, and why they do not.
 //!
-//! What matches is decided by [`Key`]; here a key is read as its author may have meant
-//! it, and each difference is named.
+//! [`Key`] decides what matches. This module reads a key as its author may have meant it,
+//! and names each difference.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use containers_auth::{Key, glob};
 
 const BLANK: &str = "it has a blank or line break at an end";
 const SCHEME: &str = "no scheme but http:// and https:// is dropped";
-const VERSION: &str = "\"/v1\" or \"/v2\" is dropped only with a slash behind it";
+const VERSION: &str = "\"/v1\" or \"/v2\" is dropped only with a slash after it";
 const TAG: &str = "a key has no tag and no digest";
 const STAR: &str = "a \"*\" in a path is an ordinary character";
 const CASE: &str = "upper and lower case differ";
@@ -30,7 +30,7 @@ pub(super) struct NearMisses<'s> {
 pub(super) struct NearMiss<'s> {
     /// The source.
     pub(super) source: &'s ImageName,
-    /// What keeps the key from matching it, in half a line.
+    /// Why the key does not match it, in a few words.
     pub(super) why: String,
 }
 
@@ -39,12 +39,12 @@ struct Meant<'k> {
     host: &'k str,
     port: &'k str,
     path: &'k str,
-    /// What no key should have.
+    /// The parts that no key should have.
     odd: Vec<&'static str>,
 }
 
 impl<'s> NearMisses<'s> {
-    /// Of several sources that are as near, the first of these is named.
+    /// Indexes the sources. Of several that are equally near, the first is named.
     pub(super) fn new(sources: impl IntoIterator<Item = &'s ImageName>) -> Self {
         let mut by_host: BTreeMap<String, Vec<&ImageName>> = BTreeMap::new();
         for source in sources {
@@ -54,12 +54,13 @@ impl<'s> NearMisses<'s> {
         Self { by_host }
     }
 
-    /// The source that a key nearly matches, where it matches none.
+    /// The source that a key nearly matches, if it matches none.
     pub(super) fn of(&self, key: &str) -> Option<NearMiss<'s>> {
         let meant = Meant::of(key);
         let host = meant.host.to_lowercase();
         let sources: Vec<&ImageName> = match host.strip_prefix("*.") {
-            // All that end like it, since people expect a star to stand for more.
+            // All hosts with that ending, since a star is often meant to match several
+            // labels.
             Some(domain) => {
                 let hosts = self.by_host.iter();
                 let below = hosts.filter(|(host, _)| {
@@ -133,7 +134,7 @@ impl<'k> Meant<'k> {
         }
     }
 
-    /// What keeps the key from matching a source whose host ends like the key's.
+    /// Why the key does not match a source whose host ends like the key's.
     fn differences(&self, source: &ImageName) -> Vec<String> {
         let (host, port) = split_port(source.host());
         let mut all: Vec<String> = self.odd.iter().copied().map(str::to_owned).collect();
@@ -264,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn what_matches_nothing_has_a_reason() {
+    fn a_key_that_cannot_match_has_a_reason() {
         assert_eq!(unparsable("m.x/a"), None);
         for key in ["m.x\n", "[0-9].x", "m.x:*", "a b"] {
             assert!(

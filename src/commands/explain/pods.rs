@@ -1,4 +1,4 @@
-//! The pods of a manifest: which images they pull, and as whom.
+//! The pods of a manifest: their images, namespace and service accounts.
 //!
 //! <https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/>
 
@@ -17,7 +17,7 @@ const PODS: Expected = Expected {
     one: "Kubernetes object",
     command: "kubectl get pods -o yaml",
 };
-/// The most images of a manifest: more than a node runs containers.
+/// The most images of a manifest, more than the containers that a node runs.
 const MAX_IMAGES: usize = 1000;
 /// The service account of pods that name none.
 const DEFAULT_ACCOUNT: &str = "default";
@@ -27,15 +27,16 @@ const CONTAINERS: [&str; 3] = ["initContainers", "containers", "ephemeralContain
 /// The pods of a manifest.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Pods {
-    /// The namespace of all of them, if they have one.
+    /// The namespace of all pods, if they have one.
     pub(super) namespace: Option<Namespace>,
-    /// Their service accounts.
+    /// The service accounts of the pods.
     pub(super) accounts: BTreeSet<String>,
-    /// The images of their containers and image volumes, each once, in their order.
+    /// The images of the pods' containers and image volumes, each once, in order.
     pub(super) images: Vec<String>,
 }
 
-/// Reads the pods of a manifest, and of what makes pods; other objects are left out.
+/// Reads the pods of a manifest, and the pod templates of workloads; other objects are
+/// left out.
 ///
 /// # Errors
 /// A file that cannot be read or has no pods, and pods of several namespaces.
@@ -53,7 +54,7 @@ pub(super) fn read(file: &Path, stdin: &mut (impl Read + IsTerminal)) -> anyhow:
         }
         ensure!(
             !pods.accounts.is_empty(),
-            "there is no pod in it, and nothing that makes pods"
+            "it has neither a pod nor a workload with pods"
         );
         Ok(pods)
     };
@@ -72,7 +73,9 @@ impl Pods {
             if let Some(other) = &self.namespace
                 && *other != namespace
             {
-                bail!("it has pods of the namespaces {other} and {namespace}: give one at a time");
+                bail!(
+                    "it has pods of the namespaces {other} and {namespace}: give a file for each"
+                );
             }
             self.namespace = Some(namespace);
         }
@@ -99,7 +102,7 @@ impl Pods {
     }
 }
 
-/// Where an object of that kind has the specification of its pods.
+/// The JSON pointer to the specification of the pods in an object of that kind.
 fn pod_spec(kind: &str) -> Option<&'static str> {
     match kind {
         "Pod" => Some("/spec"),
@@ -128,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn every_image_of_a_pod_is_found_in_each_kind_that_makes_pods() {
+    fn every_image_of_a_pod_is_found_in_each_kind_of_workload() {
         let spec = json!({
             "serviceAccountName": "app",
             "containers": [{"name": "a", "image": "nginx:1"}, {"image": "quay.io/x"}, {"image": "nginx:1"}],

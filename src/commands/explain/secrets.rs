@@ -1,5 +1,5 @@
-//! Secrets from files. They come out as the API server would hand them over: those of the namespace and
-//! of the two types, by type and name, or those that are named.
+//! Secrets from files, selected and sorted as by the API server: those of the namespace
+//! with one of the two types, by type and name, or the named ones.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,7 +29,7 @@ const SECRETS: Expected = Expected {
     command: "kubectl get secrets -o yaml",
 };
 
-/// The Secrets of a namespace, each name once, and the shared ones by their place.
+/// The Secrets of a namespace, each name once, and the shared ones by position.
 pub(super) struct Given {
     own: Vec<One>,
     shared: Vec<(usize, Listed)>,
@@ -38,12 +38,12 @@ pub(super) struct Given {
 /// A Secret, usable or not.
 struct One {
     name: String,
-    /// Whether it says which namespace it is of.
+    /// Whether it names its namespace.
     has_namespace: bool,
     listed: Listed,
 }
 
-/// What is looked at before a Secret is decoded.
+/// The fields that are read before a Secret is decoded.
 #[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(default, borrow)]
@@ -67,7 +67,7 @@ struct Meta<'a> {
 /// Reads the Secrets of a namespace; the others are recorded as skipped.
 ///
 /// # Errors
-/// A file cannot be read, or is not kubectl's output. Its content is never quoted.
+/// A file cannot be read, or is not kubectl's output. The content is never quoted.
 pub(super) fn read(
     files: &[PathBuf],
     namespace: &Namespace,
@@ -110,9 +110,9 @@ impl LoginSource for SharedManifestSecrets {
     }
 }
 
-/// The Secrets of files as logins: those of these names in their order, or all. Where
-/// all count, Secrets of other types are offered too: the API server would leave them
-/// out, and here the reason is shown.
+/// The Secrets of files as logins: those with these names in their order, or all. If all
+/// are used, Secrets of other types are reported too: the API server would leave them
+/// out, and `explain` shows the reason.
 pub(super) struct ManifestSecrets<'a> {
     secrets: Vec<Listed>,
     names: Option<&'a SecretNames>,
@@ -141,7 +141,7 @@ impl Given {
         }
     }
 
-    /// The Secrets of the namespace that count.
+    /// The Secrets of the namespace that are used.
     pub(super) fn named(
         self,
         names: Option<&SecretNames>,
@@ -200,7 +200,7 @@ fn given(
     let mut found_shared = Vec::new();
     let mut names = BTreeSet::new();
     let mut shared_names: Vec<BTreeSet<String>> = vec![BTreeSet::new(); shared.len()];
-    // Backwards, since of two with the same name the last one counts.
+    // In reverse order, since of two with the same name the last one is used.
     for item in items.into_iter().rev() {
         let mut is_shared = false;
         for (place, (wanted, names)) in shared.iter().zip(&mut shared_names).enumerate() {
@@ -215,8 +215,8 @@ fn given(
             Err((name, reason)) => findings.skip(Origin::Secret(name), None, reason),
         }
     }
-    // The winner is the same in any order, but a broken entry is only found if it is
-    // decoded.
+    // The winner is the same in any order, but which broken entries are found depends on
+    // it, since not every entry is decoded.
     found.sort_by(|one, other| one.name.cmp(&other.name));
     Given {
         own: found,
@@ -224,7 +224,7 @@ fn given(
     }
 }
 
-/// A Secret; or its name, and why the API server would not have it.
+/// A Secret, or its name and the reason why it is not one of the namespace.
 fn one(
     item: &RawValue,
     namespace: &Namespace,
@@ -255,7 +255,7 @@ fn one(
         return Err((name, format!("of namespace {of:?}")));
     }
     if !names.insert(name.clone()) {
-        return Err((name, "given again later, which counts".to_owned()));
+        return Err((name, "given again later, and that one is used".to_owned()));
     }
     let listed = match secret_type(envelope.kind_of_secret.as_deref()) {
         Ok(known) => decode(item, &name, &envelope, *known),
@@ -271,8 +271,8 @@ fn one(
     })
 }
 
-/// `stringData` counts more than `data`, as for the API server that takes the one
-/// and gives the other.
+/// Decodes a Secret. `stringData` overrides `data`, as in the API server, which stores it
+/// as `data`.
 fn decode(item: &RawValue, name: &str, envelope: &Envelope<'_>, of: SecretType) -> Listed {
     let Some(string_data) = envelope.string_data else {
         return read_secret(item.get(), of.format);
@@ -316,15 +316,15 @@ mod tests {
 
     #[derive(Deserialize)]
     struct Kubelet {
-        /// Image to users and passwords in the order in which kubelet tries them;
-        /// several orders where it is random.
+        /// Users and passwords by image, in the order in which kubelet tries them;
+        /// several orders if it is random.
         #[serde(default)]
         lookup: BTreeMap<String, Vec<Vec<(Bytes, Bytes)>>>,
         /// Why the API server refuses the Secret.
         decode_error: Option<String>,
     }
 
-    /// Text, or what is not UTF-8 in base64.
+    /// Text, or base64 of bytes that are not UTF-8.
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Bytes {

@@ -1,4 +1,4 @@
-//! The settings that were given, and where.
+//! The settings that were given, with their origins.
 
 use std::ffi::OsString;
 
@@ -6,11 +6,11 @@ use serde::Serialize;
 
 use provider::settings::{Origin, Place, Settings};
 
-/// A setting that has not its default.
+/// A setting that was given.
 #[derive(Debug, Serialize)]
 pub(super) struct GivenSetting {
     name: &'static str,
-    /// None for a switch.
+    /// Empty for a switch.
     values: Vec<String>,
     #[serde(flatten)]
     origin: WireOrigin,
@@ -28,7 +28,7 @@ enum WireOrigin {
 }
 
 impl GivenSetting {
-    /// All of them, in the order in which they count.
+    /// All given settings, in order of precedence.
     pub(super) fn all(settings: &Settings) -> Vec<Self> {
         settings.given.iter().map(Self::of).collect()
     }
@@ -52,7 +52,7 @@ impl GivenSetting {
         }
     }
 
-    /// Name, values and place, for people.
+    /// Name, values and origin, as table cells.
     pub(super) fn cells(&self) -> [String; 3] {
         let values = self.values.join(", ");
         let from = match self.place.origin() {

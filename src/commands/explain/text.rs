@@ -1,4 +1,4 @@
-//! The result for people.
+//! The result as text.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -14,11 +14,11 @@ use crate::commands::output::{Cell, Printer, Style};
 use crate::commands::resolve::{numbered, of_candidate, print_registry, remark, unusable};
 use provider::excerpt::ShownKey;
 
-/// Prints each image, with what will happen to it first, and then what is about all of
-/// them.
+/// Prints the result for each image, its verdict first, and then the remarks about all
+/// images.
 ///
 /// # Errors
-/// As the output says, and where the time is up.
+/// The errors of the output, and an error after the deadline.
 pub(super) fn print(explained: &Explained<'_>, mut printer: Printer<impl Write>) -> io::Result<()> {
     for (index, image) in explained.images.iter().enumerate() {
         if index > 0 {
@@ -49,7 +49,7 @@ fn heading(title: &str, printer: &mut Printer<impl Write>) -> io::Result<()> {
     printer.line(0, &[Style::Heading.cell(title)])
 }
 
-/// What there is to print of one image.
+/// The sections about one image.
 struct Sections<'a> {
     explained: &'a Explained<'a>,
     image: &'a ExplainedImage<'a>,
@@ -71,15 +71,15 @@ impl Sections<'_> {
             node_providers::print(0, &self.image.providers, printer)?;
         }
         self.print_auth_file(printer)?;
-        heading("what kubelet is told", printer)?;
+        heading("the response to kubelet", printer)?;
         let settings = self.explained.settings;
-        let told = if self.image.is_owned(settings) {
+        let response = if self.image.is_owned(settings) {
             format!("an empty login for {}", sources.image)
         } else {
             "\"auth\": {}".to_owned()
         };
-        let why = self.image.why_told(settings);
-        printer.line(2, &[format!("{told}: {why}").into()])
+        let why = self.image.why_response(settings);
+        printer.line(2, &[format!("{response}: {why}").into()])
     }
 
     fn print_sources(&self, printer: &mut Printer<impl Write>) -> io::Result<()> {
@@ -120,7 +120,7 @@ impl Sections<'_> {
         Ok(())
     }
 
-    /// The entry that is used, then those that lose.
+    /// The rows of a source: the entry that is used, then those that lose.
     fn entries(&self, source: &PullSource<'_>) -> Vec<Vec<Cell>> {
         let explained = self.explained;
         let chosen = self.credentials.get(&source.name).copied();
@@ -152,7 +152,7 @@ impl Sections<'_> {
         heading("auth file", printer)?;
         printer.line(2, &[self.image.auth_file.to_string_lossy().into()])?;
         if let Some(why) = self.image.why_no_file() {
-            let none = format!("is not written, and removed if it is there: {why}");
+            let none = format!("is not written, and removed if it exists: {why}");
             return printer.line(2, &[none.into()]);
         }
         let content = self.image.logins.content.as_deref();
@@ -185,7 +185,7 @@ fn key(key: &str) -> Cell {
     format!("key {:?}", ShownKey(key)).into()
 }
 
-/// A row for what is left out, if anything is.
+/// A row with the number of those that are left out, if there are any.
 fn and_more(left_out: usize, label: &str) -> Option<Vec<Cell>> {
     let more = format!("and {left_out} more");
     (left_out > 0).then(|| vec![Style::Faint.cell(label), more.into()])

@@ -8,16 +8,16 @@ use crate::commands::output::Style;
 use provider::logins::Candidate;
 use provider::sources::{NoLogin, Sources, every, has_elsewhere};
 
-/// What will happen.
+/// The verdict on a pull.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Verdict {
-    /// In a word.
+    /// The outcome, for programs.
     pub(super) outcome: Outcome,
-    /// In a line.
+    /// The verdict in one line.
     pub(super) text: String,
 }
 
-/// What a pull comes to.
+/// The outcome of a pull.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// The first pull source gets a login.
@@ -44,7 +44,7 @@ pub(super) struct Chosen<'a> {
 }
 
 impl Outcome {
-    /// The word.
+    /// The name of the outcome in JSON.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Login => "login",
@@ -56,7 +56,7 @@ impl Outcome {
         }
     }
 
-    /// How it is printed.
+    /// The style in which it is printed.
     pub(super) fn style(self) -> Style {
         match self {
             Self::Login | Self::Helper => Style::Good,
@@ -68,8 +68,8 @@ impl Outcome {
 }
 
 impl Verdict {
-    /// For an image whose pull sources get these logins. `origin` names where a login
-    /// comes from.
+    /// The verdict for an image whose pull sources get these logins. `origin` returns the
+    /// origin of a login for messages.
     pub(super) fn of(
         sources: &Sources<'_>,
         chosen: &Chosen<'_>,
@@ -88,7 +88,7 @@ impl Verdict {
         );
         let (other, outcome) = match failing {
             PullFromMirror::All => return Self::new(Outcome::Fails, fails),
-            // Pods rarely pull by digest.
+            // Pulls by digest are rare, so the other kind comes first.
             PullFromMirror::DigestOnly => ("tag", pulls.of(sources)),
             PullFromMirror::TagOnly => (
                 "digest",
@@ -110,7 +110,7 @@ impl Verdict {
     }
 }
 
-/// Pulls that do not fail for a name.
+/// The pulls that do not fail because of an invalid name.
 struct Pulls<'a> {
     chosen: &'a Chosen<'a>,
     origin: &'a dyn Fn(&Candidate) -> String,
@@ -141,7 +141,7 @@ impl Pulls<'_> {
         }
     }
 
-    /// What happens to pulls by tag and by digest, which may have other sources.
+    /// The verdict on pulls by tag and by digest, which may have different sources.
     fn from(&self, pull: &PullSources<'_>) -> Verdict {
         let among = |allows: fn(PullFromMirror) -> bool| {
             let sources = pull.sources.iter();
@@ -157,7 +157,7 @@ impl Pulls<'_> {
         Verdict { text, ..by_tag }
     }
 
-    /// What happens where CRI-O tries these, one after the other.
+    /// The verdict if CRI-O tries these sources, one after the other.
     fn first_of(&self, sources: &[&PullSource<'_>]) -> Verdict {
         let Some((first, others)) = sources.split_first() else {
             let text = "blocked: there is nothing to pull from";
@@ -170,11 +170,11 @@ impl Pulls<'_> {
             return Verdict::new(Outcome::Login, text);
         }
         if self.chosen.helpers.contains(first.name.host()) {
-            let text = format!("pulls from {name} with what the node's credential helper gives");
+            let text = format!("pulls from {name} with the login of the node's credential helper");
             return Verdict::new(Outcome::Helper, text);
         }
         let mut text = format!(
-            "no login for {name}: the pull from there will fail unless it allows anonymous pulls"
+            "no login for {name}: the pull from there fails unless it allows anonymous pulls"
         );
         let next = others.iter().find_map(|source| {
             let origin = (self.origin)(self.login(source)?);

@@ -7,7 +7,7 @@ use secret::{DecodeError, Wiped};
 
 use provider::yaml::decode_error;
 
-/// Far more than the largest namespace has; kubectl never writes an alias.
+/// Limits that are larger than any namespace; kubectl never writes aliases.
 const LIMITS: Limits = Limits {
     documents: 10_000,
     nodes: 4_000_000,
@@ -17,7 +17,7 @@ const LIMITS: Limits = Limits {
 /// The documents of a YAML text, one JSON text after the other.
 ///
 /// # Errors
-/// [`DecodeError`], which never holds a part of the text.
+/// [`DecodeError`], which never contains a part of the text.
 pub(super) fn to_json(text: &str) -> Result<Text<'static>, DecodeError> {
     let documents = documents(text, LIMITS).map_err(|error| decode_error(&error))?;
     let mut all = Wiped::new(String::new());
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn yaml_becomes_the_json_that_kubernetes_would_take_it_for() {
+    fn yaml_becomes_the_json_that_kubernetes_reads() {
         for (yaml, expected) in [
             ("", ""),
             ("# nothing\n---\n", ""),
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_broken_or_too_much_is_refused_and_not_quoted() {
+    fn invalid_or_too_large_yaml_is_refused_and_not_quoted() {
         let mut bomb = "a: &a [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for (before, name) in "abcdefgh".chars().zip("bcdefghi".chars()) {
             let ten = vec![format!("*{before}"); 10].join(", ");

@@ -8,15 +8,15 @@
 //!   matches only its own port, or none.
 //! - a prefix ends at a slash, a pattern anywhere in a path: `example.com/org` also
 //!   matches `example.com/organisation/app`. The provider is then run without need, and
-//!   logs that.
+//!   logs that there is no mirror.
 
 use kubelet_credential_provider::provider_config::MatchImage;
 use registries_conf::{Config, ImageName, ImageNameError, Registry};
 
 use provider::sources::{BELOW, image_below};
 
-/// How many labels the `*` of a registries.conf prefix may match: four, as in
-/// `<account>.dkr.ecr.<region>` before `.amazonaws.com`.
+/// The most labels that the `*` of a registries.conf prefix is expected to match: four,
+/// as in `<account>.dkr.ecr.<region>` before `.amazonaws.com`.
 const WILDCARD_LEVELS: usize = 4;
 
 /// A registry with a mirror whose prefix matches no image name of kubelet.
@@ -25,13 +25,13 @@ const WILDCARD_LEVELS: usize = 4;
 pub(in crate::commands) struct Inexpressible {
     /// The prefix.
     pub(in crate::commands) prefix: String,
-    /// What is wrong with such a name.
+    /// Why such a name is not valid.
     #[source]
     pub(in crate::commands) source: ImageNameError,
 }
 
-/// The patterns for the images of one of these registries. Empty if its images can only be
-/// pulled from themselves, since a login would not help.
+/// The patterns for the images of a registry. Empty if its images can only be pulled from
+/// themselves, since a login would not help.
 ///
 /// # Errors
 /// [`Inexpressible`], for prefixes with a tag or digest, without a host, with a star in an
@@ -52,8 +52,8 @@ pub(in crate::commands) fn patterns(
             });
         }
     };
-    // The prefix may be an image itself, whose mirrors need not be those of names below
-    // it.
+    // The prefix may be an image itself, whose mirrors may differ from those of names
+    // below it.
     let own = ImageName::parse_canonical(prefix).ok();
     let mut images = own.iter().chain([&below]);
     if !images.any(|image| has_elsewhere(registries, registry, image)) {
@@ -122,7 +122,7 @@ pub(in crate::commands) fn minimal(patterns: Vec<String>) -> Vec<String> {
         own.is_some_and(|own| {
             parsed.iter().enumerate().any(|(other_index, other)| {
                 other.as_ref().is_some_and(|other| {
-                    // Of two equivalent patterns the first one stays.
+                    // Of two equivalent patterns the first one is kept.
                     let first = other_index < index || !own.covers(other);
                     other_index != index && other.covers(own) && first
                 })

@@ -103,7 +103,7 @@ fn each_registry_with_something_else_to_pull_from_has_patterns() {
             vec!["a.test/b"],
         ),
         (
-            "a mirror nobody can use",
+            "a mirror with an invalid location",
             mirrored("a.test").replace("mirror.test", "mirror.test/a:1"),
             vec![],
         ),
@@ -115,7 +115,7 @@ fn each_registry_with_something_else_to_pull_from_has_patterns() {
 }
 
 #[test]
-fn prefixes_of_no_image_are_told() {
+fn prefixes_that_match_no_image_are_errors() {
     for prefix in [
         "quay.io/app:1",
         "index.docker.io",
@@ -184,7 +184,7 @@ fn prefix() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    /// Except for the two limits in the module's documentation.
+    /// This holds except for the two limits in the module's documentation.
     #[test]
     fn every_image_with_a_mirror_is_matched(
         prefixes in prop::collection::btree_map(prefix(), any::<bool>(), 1..6),
@@ -193,7 +193,7 @@ proptest! {
         rest in "(:5000)?(/[ab]{1,2}){1,3}",
     ) {
         let source = |(prefix, is_blocked): (&String, &bool)| {
-            // Two prefixes of one location must agree on what is blocked.
+            // Two prefixes of one location must have the same `blocked`.
             let location = if prefix.starts_with('*') { "" } else { prefix };
             format!(
                 "[[registry]]\nprefix = \"{prefix}\"\nlocation = \"{location}\"\n\

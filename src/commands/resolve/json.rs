@@ -1,4 +1,4 @@
-//! The result for programs, of which `explain` prints the same parts.
+//! The result as JSON; `explain` uses its parts too.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -49,13 +49,14 @@ struct WireKey<'a> {
     place: WirePlace<'a>,
 }
 
-/// The registry and the pull sources of a name; `S` is how a source is shown.
+/// The registry and the pull sources of a name; `S` is the JSON of a source.
 #[derive(Serialize)]
 pub(in crate::commands) struct WirePull<'a, S> {
     registry: Option<WireRegistry<'a>>,
     sources: Vec<S>,
     unusable: Vec<WireLocation<'a>>,
-    /// The pulls that fail for what is unusable: `null`, or as `pull` of a source.
+    /// The pulls that fail because of unusable sources: `null`, or a value like `pull` of
+    /// a source.
     #[serde(rename = "failingPulls")]
     failing: Option<&'static str>,
 }
@@ -69,7 +70,7 @@ struct WireRegistry<'a> {
     place: WirePlace<'a>,
 }
 
-/// A registry that matches too, and does not count.
+/// A registry that matches too, and is not used.
 #[derive(Serialize)]
 struct WireOther<'a> {
     prefix: &'a str,
@@ -109,7 +110,7 @@ struct WireLocation<'a> {
     reason: String,
 }
 
-/// A repository that the short name in a pod may stand for.
+/// A repository that the short name in a pod may mean.
 #[derive(Serialize)]
 pub(in crate::commands) struct WireCandidate<'a, S> {
     #[serde(rename = "shortName")]

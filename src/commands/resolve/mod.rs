@@ -22,7 +22,7 @@ use provider::logins::{GlobalFiles, GlobalTexts};
 use provider::settings::Settings;
 use provider::sources::{Sources, every};
 
-/// How many unknown keys are named.
+/// The most unknown keys that are named.
 const MAX_KEYS: usize = 20;
 
 /// What registries.conf makes of an image.
@@ -32,19 +32,19 @@ struct Resolved<'a> {
     providers: Vec<Serving>,
 }
 
-/// Prints what registries.conf makes of each image.
+/// Prints the registry and the pull sources of each image.
 ///
 /// # Errors
-/// A registries.conf that CRI-O would refuse, an image that does not parse; then
-/// nothing is printed. The deadline has passed.
+/// CRI-O would refuse registries.conf, or an image does not parse. Nothing is printed
+/// then. The deadline has passed.
 pub fn resolve(
-    config: &Settings,
+    settings: &Settings,
     deadline: Deadline,
     command: &Resolve,
     stdout: impl Write + IsTerminal,
 ) -> anyhow::Result<()> {
     let root = Root::new(command.root.directory.clone());
-    let here = root.apply(config.clone());
+    let here = root.apply(settings.clone());
     let lookup = &here.registries;
     let registries = lookup.load_by_hand()?;
     let ignored = lookup.unknown_keys()?;
@@ -54,12 +54,12 @@ pub fn resolve(
         .iter()
         .map(|image| parse_image(image))
         .collect::<anyhow::Result<_>>()?;
-    let is_on = config.node_providers.is_on();
+    let is_on = settings.node_providers.is_on();
     let global_auth_files = is_on.then_some(&here.global_auth_files[..]);
     let texts = GlobalTexts::read(global_auth_files.unwrap_or_default(), &mut ());
     let files = &texts.decode(&mut ());
     let globals = GlobalFiles { files, deadline };
-    let providers = NodeProviders::find(&config.node_providers, &root, &globals);
+    let providers = NodeProviders::find(&settings.node_providers, &root, &globals);
     let resolve = |image| {
         let sources = Sources::of(image, &registries);
         let providers = providers.serving(&sources)?;
@@ -74,7 +74,7 @@ pub fn resolve(
     finish(written)
 }
 
-/// Logs which keys are ignored: they are of files, not of one image.
+/// Logs the ignored keys, which belong to files, not to an image.
 fn warn_of_unknown_keys(keys: &[UnknownKey]) {
     for UnknownKey { key, origin } in keys.iter().take(MAX_KEYS) {
         warn!("{origin}: CRI-O ignores the key {key:?}");
@@ -104,7 +104,7 @@ fn text(
     Ok(())
 }
 
-/// What else CRI-O may try.
+/// Prints the other repositories that CRI-O may try.
 fn print_candidates(sources: &Sources<'_>, printer: &mut Printer<impl Write>) -> io::Result<()> {
     for one in &sources.candidates {
         printer.line(2, &of_candidate(&one.candidate))?;
@@ -113,7 +113,7 @@ fn print_candidates(sources: &Sources<'_>, printer: &mut Printer<impl Write>) ->
     Ok(())
 }
 
-/// The registry and the pull sources.
+/// Prints the registry and the pull sources.
 fn print_pull(
     indent: usize,
     pull: &PullSources<'_>,
@@ -126,7 +126,7 @@ fn print_pull(
     Ok(())
 }
 
-/// The repository that a short name may mean, and where that is set.
+/// The repository that a short name may mean, and the place of its alias.
 pub(super) fn of_candidate(candidate: &Candidate) -> Vec<Cell> {
     let why = match &candidate.alias {
         Some(origin) => format!("(alias, {origin})"),
@@ -139,7 +139,8 @@ pub(super) fn of_candidate(candidate: &Candidate) -> Vec<Cell> {
     ]
 }
 
-/// The rule that counts with its file and line, and which pulls fail because of it.
+/// Prints the registry that applies with its file and line, and the pulls that fail
+/// because of it.
 pub(super) fn print_registry(
     indent: usize,
     pull: &PullSources<'_>,
@@ -159,7 +160,7 @@ pub(super) fn print_registry(
         return Ok(());
     };
     let every = every(failing);
-    let fails = format!("{every} of this image fails: CRI-O refuses what is unusable below");
+    let fails = format!("{every} of this image fails: CRI-O refuses the unusable sources below");
     printer.line(indent, &[Style::Bad.cell(fails)])
 }
 
@@ -187,7 +188,8 @@ fn table(pull: &PullSources<'_>) -> Vec<Vec<Cell>> {
     rows
 }
 
-/// The sources with their numbers in the order they are tried; blocked ones have none.
+/// The sources with their numbers, in the order in which they are tried; blocked ones
+/// have no number.
 pub(super) fn numbered<'s, 'c>(
     sources: &'s [PullSource<'c>],
 ) -> impl Iterator<Item = (Option<usize>, &'s PullSource<'c>)> {
@@ -202,7 +204,7 @@ pub(super) fn numbered<'s, 'c>(
     })
 }
 
-/// What is special about a source.
+/// A remark about a source, if there is one.
 pub(super) fn remark(source: &PullSource<'_>) -> Option<Cell> {
     match source.blocked_by {
         Some(by) => Some(Style::Bad.cell(format!("blocked by {} ({})", by.prefix, by.origin))),
@@ -210,12 +212,12 @@ pub(super) fn remark(source: &PullSource<'_>) -> Option<Cell> {
     }
 }
 
-/// Why a location gives no pull source, and its place.
+/// Why a location does not give a pull source, and its place.
 pub(super) fn unusable(source: &UnusableSource) -> Cell {
     Style::Bad.cell(format!("unusable ({}): {}", source.origin, source.error))
 }
 
-/// The registries that match the image too, and why they do not count.
+/// The registries that match the image too, and why they are not used.
 fn other_registries<'r>(
     sources: &Sources<'_>,
     registries: &'r Registries,
@@ -228,7 +230,7 @@ fn other_registries<'r>(
         if other.prefix.len() < winner.prefix.len() {
             "its prefix is shorter"
         } else {
-            "its prefix is as long, and sorts after"
+            "its prefix has the same length, and sorts later"
         }
     };
     let others = matching.into_iter().skip(1);
@@ -252,6 +254,6 @@ fn print_other_registries(
         ]
     };
     let rows: Vec<_> = others.into_iter().map(row).collect();
-    printer.line(2, &["registries that match too, and do not count:".into()])?;
+    printer.line(2, &["registries that match too, and are not used:".into()])?;
     printer.table(4, &rows)
 }

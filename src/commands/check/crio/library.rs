@@ -1,5 +1,5 @@
-//! The version of containers/image in the CRI-O that runs, which decides where it
-//! looks for registries.conf.
+//! The version of containers/image in the running CRI-O, which decides where it looks for
+//! registries.conf.
 
 use std::fs::File;
 use std::path::Path;
@@ -13,15 +13,15 @@ use provider::node_version::Version;
 
 /// The module's path, and its path up to 5.36.
 const PATHS: [&str; 2] = ["go.podman.io/image/v5", "github.com/containers/image/v5"];
-/// The first version that looks for files in the new places.
+/// The first version with the new search paths.
 const FIRST_NEW: Version = Version(5, 40, 0);
 
-/// The containers/image in a program.
+/// The containers/image that a program contains.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Library {
     /// Its path and version, for people.
     pub(super) name: String,
-    /// `None` for a version between releases, which may be either.
+    /// The layout; `None` for a version between releases, which may have either.
     pub(super) layout: Option<Layout>,
 }
 
@@ -45,7 +45,7 @@ impl Library {
             name: format!("{} {}", module.path, module.version),
             layout: match version {
                 Some(version) if version >= FIRST_NEW => Some(Layout::V5_41),
-                // What precedes the first version with two numbers less is certain.
+                // A version between releases is certain if it precedes 5.39.
                 Some(Version(5, minor, _)) if is_release || minor < 39 => Some(Layout::V5_38),
                 _ => None,
             },
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_version_decides_where_files_are_looked_for() {
+    fn the_version_decides_the_layout() {
         for (path, version, expected) in [
             (PATHS[1], "v5.36.2", Some(Layout::V5_38)),
             (PATHS[0], "v5.38.0", Some(Layout::V5_38)),

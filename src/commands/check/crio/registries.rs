@@ -1,4 +1,4 @@
-//! Do CRI-O and the provider read the same registries.conf files?
+//! Whether CRI-O and the provider read the same registries.conf files.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use registries_conf::{Config as Registries, Environment, Error, Layout, Options, Search};
 
 use super::build_info::BuildInfoError;
+use super::flag_or_variable;
 use super::library::Library;
-use super::told;
 use crate::cli::CheckName;
 use crate::commands::check::process::Process;
 use crate::commands::check::report::{Finding, chain, is_denied, listed};
@@ -15,22 +15,22 @@ use provider::crio;
 use provider::node_version::Version;
 use provider::settings::Settings;
 
-/// What decides which files the running CRI-O reads.
+/// The properties of the running CRI-O that decide which files it reads.
 pub(super) struct Running<'a> {
     pub(super) process: &'a Process,
     pub(super) library: &'a Result<Library, BuildInfoError>,
     pub(super) version: Option<Version>,
 }
 
-/// Compares the files that CRI-O reads with those that the provider reads. Of what
-/// decides it, one thing at a time is exchanged, so that each difference has its own
+/// Compares the files that CRI-O reads with those that the provider reads. The properties
+/// that decide this are compared one at a time, so that each difference has its own
 /// finding.
 pub(super) fn check(
-    config: &Settings,
+    settings: &Settings,
     running: &Running<'_>,
     found: Option<&Registries>,
 ) -> Vec<Finding> {
-    let ours = config.registries.search();
+    let ours = settings.registries.search();
     let library = running.library.as_ref().ok();
     let layout = library.and_then(|library| library.layout);
     let layout = layout.or_else(|| running.version.map(crio::layout));
@@ -84,7 +84,7 @@ fn layouts(theirs: &Search, ours: &Search, library: &Result<Library, BuildInfoEr
         }
         Err(error) => {
             let message = format!(
-                "not known: the executable of CRI-O does not say which containers/image it has: {}",
+                "not known: the executable of CRI-O does not have the version of containers/image: {}",
                 chain(error)
             );
             let remedy =
@@ -190,7 +190,7 @@ fn format(theirs: &Search, library: Option<&Library>, found: &Registries) -> Fin
 /// The files that CRI-O's flags name.
 fn options(process: &Process) -> Options {
     let path = |flag, variable| {
-        let path = told(process, flag, variable).filter(|path| !path.is_empty())?;
+        let path = flag_or_variable(process, flag, variable).filter(|path| !path.is_empty())?;
         Some(process.absolute(&path))
     };
     Options {
@@ -222,7 +222,7 @@ fn remedy(options: &Options) -> String {
     }
 }
 
-/// How the files that CRI-O reads differ from those that the provider reads.
+/// The difference between the files that CRI-O reads and those that the provider reads.
 fn difference(theirs: &Search, ours: &Search) -> Option<String> {
     if theirs == ours {
         return None;

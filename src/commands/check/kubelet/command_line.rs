@@ -1,5 +1,5 @@
-//! kubelet's command line: of a process of its own on most distributions, of a part of
-//! another process on k3s and `MicroK8s`.
+//! kubelet's command line. On most distributions kubelet is a process of its own; on k3s
+//! and `MicroK8s` it is a part of another process.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -15,16 +15,16 @@ use crate::commands::root::Root;
 /// k3s passes these on where both are there (k3s: `ImageCredProvAvailable`).
 const K3S_BIN_DIR: &str = "/var/lib/rancher/credentialprovider/bin";
 const K3S_CONFIG: &str = "/var/lib/rancher/credentialprovider/config.yaml";
-/// k3s writes it for its kubelet.
+/// The kubeconfig that k3s writes for its kubelet.
 const K3S_KUBECONFIG: &str = "/var/lib/rancher/k3s/agent/kubelet.kubeconfig";
 const K3S_FILE: &str = "/etc/rancher/k3s/config.yaml";
 
 /// The command line of a kubelet.
 #[derive(Debug)]
 pub(super) struct CommandLine {
-    /// What it is, for people.
+    /// Its description, for messages.
     pub(super) what: String,
-    /// Its process.
+    /// The process that contains it.
     pub(super) process: Process,
     /// Why some arguments cannot be read, and the remedy.
     pub(super) hidden: Option<&'static str>,
@@ -59,7 +59,7 @@ impl CommandLine {
             .or_else(|| Some(Self::microshift(named(&["microshift"])?)))
     }
 
-    /// The process.
+    /// The process that contains it.
     pub(super) fn process(&self) -> &Process {
         &self.process
     }
@@ -85,7 +85,7 @@ impl CommandLine {
         }
     }
 
-    /// `MicroK8s`: kubelet's flags are in a file, one a line.
+    /// `MicroK8s`: kubelet's flags are in a file, one per line.
     fn kubelite(root: &Root, process: Process) -> Self {
         let file = process.flag("kubelet-args-file");
         let file = file.map_or_else(
@@ -112,7 +112,7 @@ impl CommandLine {
         }
     }
 
-    /// k3s hides its command line; its configuration file and its defaults are known.
+    /// k3s hides its command line, so its configuration file and its defaults are read.
     fn k3s(root: &Root, process: Process) -> Self {
         let mut arguments = process.arguments.clone();
         let (mut said, unusable) = match k3s_configuration(root) {
@@ -141,7 +141,7 @@ impl CommandLine {
         Self {
             what: format!("kubelet (in k3s, process {})", process.id),
             hidden: Some(
-                "put both into /var/lib/rancher/credentialprovider, where k3s looks, or say where with --kubelet-provider-config and --kubelet-bin-dir",
+                "put both into /var/lib/rancher/credentialprovider, where k3s looks, or give their paths with --kubelet-provider-config and --kubelet-bin-dir",
             ),
             unusable,
             arguments,

@@ -19,7 +19,7 @@ use crate::commands::{NAME as PROVIDER, ours};
 
 const NAME: CheckName = CheckName::ProviderConfig;
 const CORRECT: &str = "correct it: kubelet does not start with it";
-/// The file that is suggested where kubelet reads a directory.
+/// The file that is suggested if kubelet reads a directory.
 const OWN_FILE: &str = "crio-credential-provider.yaml";
 
 /// The provider's entry, and its file on the node.
@@ -49,19 +49,19 @@ fn handed_over(token: &TokenAttributes) -> impl Iterator<Item = &str> {
 /// The file or directory in kubelet's flag.
 #[derive(Debug)]
 pub(super) struct Loaded {
-    /// Its path, as the node has it.
+    /// Its path on the node.
     pub(super) path: PathBuf,
     files: Result<Vec<File>, LoadError>,
 }
 
 impl Loaded {
-    /// Reads what kubelet reads.
+    /// Reads the files that kubelet reads.
     pub(super) fn read(root: &Root, path: PathBuf) -> Self {
         let files = provider_config::load(&root.path(&path));
         Self { path, files }
     }
 
-    /// The files, each with when it was changed.
+    /// The files, each with the time of its last change.
     pub(super) fn changes(&self, root: &Root) -> Option<Vec<(PathBuf, SystemTime)>> {
         let change = |file: &File| {
             let metadata = fs::metadata(&file.path).ok()?;
@@ -70,7 +70,7 @@ impl Loaded {
         self.files.as_ref().ok()?.iter().map(change).collect()
     }
 
-    /// The entry that names us.
+    /// The provider's entry.
     pub(super) fn entry(&self, root: &Root) -> Option<Entry> {
         self.files.iter().flatten().find_map(|file| {
             let (_, provider) = ours(&file.document)?;
@@ -125,7 +125,7 @@ fn problems(root: &Root, path: &Path, files: &[File]) -> Finding {
         })
         .collect();
     if problems.is_empty() {
-        return Finding::pass(NAME, format!("kubelet takes {}", path.display()));
+        return Finding::pass(NAME, format!("kubelet accepts {}", path.display()));
     }
     let remedy = match files {
         [file] if file.document.is_blank() => rewrite(path),
@@ -150,29 +150,30 @@ fn not_registered(path: &Path, files: &[File], root: &Root) -> Finding {
     )
 }
 
-/// Ends in a command that can be run as it is.
+/// A remedy that ends in a command that can be run as it is.
 pub(in crate::commands::check) fn rewrite(file: &Path) -> String {
     format!(
-        "write it, and restart kubelet then: {PROVIDER} config --write {}",
+        "write it, then restart kubelet: {PROVIDER} config --write {}",
         file.display()
     )
 }
 
-/// `v1`, and a token of the pod's service account.
+/// Checks that the entry has `v1`, and a token of the pod's service account.
 fn speaks(entry: &Entry) -> Finding {
     const NAME: CheckName = CheckName::ProviderEntry;
     let Entry { provider, file } = entry;
     let remedy = || rewrite(file);
     let version = &provider.api_version;
     if version != API_VERSION {
-        let message =
-            format!("kubelet is to speak {version:?}, the provider knows {API_VERSION} alone");
+        let message = format!(
+            "the entry has apiVersion {version:?}, the provider supports only {API_VERSION}"
+        );
         return Finding::fail(NAME, message, remedy());
     }
     match &provider.token_attributes {
         None => Finding::fail(
             NAME,
-            "no tokenAttributes: kubelet passes no token, so that no Secret can be read",
+            "no tokenAttributes: kubelet passes no token, so no Secret can be read",
             remedy(),
         ),
         Some(token) => {
@@ -193,7 +194,7 @@ fn speaks(entry: &Entry) -> Finding {
     }
 }
 
-/// Whether kubelet asks us for every image that has a mirror.
+/// Whether kubelet runs the provider for every image that has a mirror.
 fn covered(entry: &Entry, registries: &Registries) -> Finding {
     const NAME: CheckName = CheckName::MatchImages;
     let Entry { provider, file } = entry;
@@ -201,7 +202,7 @@ fn covered(entry: &Entry, registries: &Registries) -> Finding {
     let own: Vec<_> = own.filter_map(|own| MatchImage::parse(own).ok()).collect();
     let (mut never, mut partly) = (Vec::new(), Vec::new());
     for registry in registries.registries() {
-        // What has no pattern is a finding about registries.conf.
+        // A registry without patterns is a finding about registries.conf.
         let patterns = match_images::patterns(registries, registry).unwrap_or_default();
         if patterns.iter().all(|pattern| provider.covers(pattern)) {
             continue;
@@ -226,5 +227,8 @@ fn covered(entry: &Entry, registries: &Registries) -> Finding {
         let message = format!("matchImages for some images only of: {names}");
         return Finding::warn(NAME, message, remedy());
     }
-    Finding::pass(NAME, "kubelet asks for every image that has a mirror")
+    Finding::pass(
+        NAME,
+        "kubelet runs the provider for every image that has a mirror",
+    )
 }

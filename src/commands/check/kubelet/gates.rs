@@ -1,4 +1,4 @@
-//! Whether kubelet hands out tokens: its version and its feature gates.
+//! Whether kubelet passes tokens: its version and its feature gates.
 
 use std::path::{Path, PathBuf};
 
@@ -12,11 +12,12 @@ use provider::node_version::Version;
 
 const NAME: CheckName = CheckName::KubeletVersion;
 const GATE: &str = "KubeletServiceAccountTokenForCredentialProviders";
-/// On by default since; in the one before it was there.
+/// The first version with the feature on by default; the version before it has the
+/// feature gate.
 const ON: Version = Version(1, 34, 0);
 const KNOWN: Version = Version(1, 33, 0);
 
-/// Checks what kubelet can.
+/// Checks that kubelet passes tokens to providers.
 pub(super) fn check(root: &Root, command_line: &CommandLine) -> Finding {
     match gate(root, command_line) {
         Ok(gate) => judged(version(root, command_line), gate),
@@ -38,8 +39,8 @@ fn judged(version: Option<Version>, gate: Option<bool>) -> Finding {
         (None, Some(false)) => off(""),
         (None, _) => Finding::warn(
             NAME,
-            "kubelet's version is not known here",
-            "kubelet --version must say 1.34 or later",
+            "kubelet's version is not known",
+            "kubelet --version must print 1.34 or later",
         ),
         (Some(version), Some(false)) if version >= ON => off(&format!(" {version}")),
         (Some(version), _) if version >= ON => Finding::pass(NAME, format!("kubelet {version}")),

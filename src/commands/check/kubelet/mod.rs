@@ -35,22 +35,22 @@ const ROOT_DIR: &str = "/var/lib/kubelet";
 const MAX_NAME: usize = 4096;
 const BIN_DIR_FLAG: &str = "image-credential-provider-bin-dir";
 
-/// kubelet's settings, as far as they can be read; all paths are the node's.
+/// kubelet's settings, as far as they can be read; all paths are those of the node.
 #[derive(Debug)]
 pub(super) struct Kubelet {
     /// Its `--kubeconfig`.
     pub(super) kubeconfig: Option<PathBuf>,
-    /// Where it looks for providers.
+    /// The directory in which it looks for providers.
     pub(super) bin_dir: Option<PathBuf>,
-    /// The entry that names us.
+    /// The provider's entry.
     pub(super) entry: Option<Entry>,
     command_line: Option<CommandLine>,
     config: Option<Loaded>,
 }
 
 impl Kubelet {
-    /// The proxies that a plugin of this kubelet sees: those of the entry's `env`, else
-    /// those of kubelet's own environment. `None` where kubelet cannot be seen.
+    /// The proxies that a plugin of this kubelet gets: those of the entry's `env`, else
+    /// those of kubelet's own environment. `None` if kubelet cannot be seen.
     pub(super) fn proxies(&self) -> Option<ProxySettings> {
         let process = self.command_line.as_ref()?.process();
         let env = self.entry.as_ref().map(|entry| entry.provider.env.iter());
@@ -62,14 +62,15 @@ impl Kubelet {
         }))
     }
 
-    /// The kubelet among the node's processes, and the file that it reads.
+    /// Finds kubelet among the node's processes, and reads its configuration of
+    /// providers.
     pub(super) fn find(
         root: &Root,
         given: &node_providers::Settings,
         processes: &[Process],
     ) -> Self {
         let command_line = CommandLine::among(root, processes);
-        let told = |given: &Option<PathBuf>, flag| {
+        let given_or_flag = |given: &Option<PathBuf>, flag| {
             let flag = || {
                 command_line
                     .as_ref()
@@ -77,21 +78,21 @@ impl Kubelet {
             };
             given.clone().or_else(flag)
         };
-        let config = told(&given.config, CONFIG_FLAG);
+        let config = given_or_flag(&given.config, CONFIG_FLAG);
         let config = config.map(|path| Loaded::read(root, path));
         Self {
             kubeconfig: command_line
                 .as_ref()
                 .and_then(|command_line| command_line.path("kubeconfig")),
-            bin_dir: told(&given.bin_dir, BIN_DIR_FLAG),
+            bin_dir: given_or_flag(&given.bin_dir, BIN_DIR_FLAG),
             entry: config.as_ref().and_then(|config| config.entry(root)),
             command_line,
             config,
         }
     }
 
-    /// The variables that name registries.conf files, as the provider has them: those
-    /// of its entry, then kubelet's own.
+    /// The variables that name registries.conf files, as the provider gets them: those of
+    /// its entry, then kubelet's own.
     pub(super) fn environment(&self) -> Environment {
         let entry = self.entry.as_ref();
         let entry = entry.map_or(&[][..], |entry| &entry.provider.env);
@@ -110,7 +111,7 @@ impl Kubelet {
     }
 
     /// The name of its node: `--hostname-override`, else the host's name in lower case.
-    /// Clouds may have others.
+    /// Cloud providers may use other names.
     pub(super) fn node_name(&self, root: &Root) -> Option<String> {
         let command_line = self.command_line.as_ref();
         let flag = command_line.and_then(|command_line| command_line.flag("hostname-override"));
@@ -128,8 +129,7 @@ impl Kubelet {
         Some(name).filter(|name| !name.is_empty())
     }
 
-    /// The settings of the node's providers, with what kubelet was told where they leave it
-    /// open.
+    /// The settings of the node's providers, completed with kubelet's own flags.
     pub(super) fn node_providers(
         &self,
         settings: &node_providers::Settings,
@@ -143,14 +143,14 @@ impl Kubelet {
 
     /// Its `--root-dir`.
     pub(super) fn root_dir(&self) -> PathBuf {
-        let told = self
+        let flag = self
             .command_line
             .as_ref()
             .and_then(|command_line| command_line.path("root-dir"));
-        told.unwrap_or_else(|| PathBuf::from(ROOT_DIR))
+        flag.unwrap_or_else(|| PathBuf::from(ROOT_DIR))
     }
 
-    /// Checks kubelet itself, and its configuration of us.
+    /// Checks kubelet itself, and its configuration of the provider.
     pub(super) fn check(&self, root: &Root, registries: Option<&Registries>) -> Vec<Finding> {
         let mut findings = Vec::new();
         if let Some(command_line) = &self.command_line {
@@ -161,7 +161,7 @@ impl Kubelet {
         } else {
             findings.push(Finding::warn(
                 NAME,
-                "no process of kubelet's is to be seen",
+                "no kubelet process can be seen",
                 "run it on the node, as root, while kubelet runs, or give --kubelet-provider-config and --kubelet-bin-dir",
             ));
         }
@@ -192,11 +192,7 @@ fn flags(command_line: &CommandLine, bin_dir: Option<&Path>, config: Option<&Pat
     }
     let missing = missing.join(" and ");
     if let Some(hidden) = command_line.hidden {
-        return Finding::warn(
-            NAME,
-            format!("{what} was not seen to have {missing}"),
-            hidden,
-        );
+        return Finding::warn(NAME, format!("{what}: {missing} cannot be seen"), hidden);
     }
     Finding::fail(
         NAME,
@@ -205,7 +201,7 @@ fn flags(command_line: &CommandLine, bin_dir: Option<&Path>, config: Option<&Pat
     )
 }
 
-/// A path without dots and doubled slashes, as the node has it.
+/// A path of the node without dots and doubled slashes.
 fn plain(path: &Path) -> PathBuf {
     path.components().collect()
 }

@@ -1,4 +1,5 @@
-//! kubelet reads the configuration of providers when it starts, and never again.
+//! Whether kubelet was restarted after the last change of its configuration of providers,
+//! which it reads only when it starts.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -8,14 +9,15 @@ use crate::cli::CheckName;
 use crate::commands::check::report::Finding;
 
 const NAME: CheckName = CheckName::KubeletStart;
-/// How much later than its start kubelet may have read the file, at least.
+/// The time after its start within which kubelet may still have read the files.
 const STARTING: Duration = Duration::from_secs(1);
 
-/// Whether kubelet has read the files as they are now, given when each was changed.
+/// Checks that kubelet has read the files as they are now; each is given with the time of
+/// its last change.
 pub(super) fn check(command_line: &CommandLine, files: &[(PathBuf, SystemTime)]) -> Finding {
     let what = &command_line.what;
     let Some(started) = command_line.process.started else {
-        let why = format!("when {what} was started cannot be seen");
+        let why = format!("the start time of {what} cannot be seen");
         return Finding::not_checked(NAME, &why, "run it on the node, as root");
     };
     let mut files = files.iter();
@@ -28,6 +30,6 @@ pub(super) fn check(command_line: &CommandLine, files: &[(PathBuf, SystemTime)])
             ),
             "restart it, on most nodes with: systemctl restart kubelet",
         ),
-        None => Finding::pass(NAME, format!("{what} has read its configuration since")),
+        None => Finding::pass(NAME, format!("{what} has read its current configuration")),
     }
 }

@@ -1,5 +1,5 @@
-//! Flow YAML and JSON: what is added goes between brackets or braces, on lines of
-//! their own where the others are.
+//! Edits flow YAML and JSON: additions go between the brackets or braces, on their own
+//! lines if the existing items are.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use super::{Editor, STEP};
 use crate::commands::config::tree::{Tree, quoted};
 
 impl Editor<'_> {
-    /// Drops items of a list that has some, and adds others at its end.
+    /// Removes items of a list that is not empty, and adds others at its end.
     pub(super) fn change_brackets(
         &mut self,
         list: &Node,
@@ -76,14 +76,14 @@ impl Editor<'_> {
             text.push_str(&" ".repeat(indent.saturating_sub(STEP)));
         }
         if children.is_empty() {
-            // Whatever blanks there are between the brackets.
+            // This replaces the blanks between the brackets.
             self.change(open..collection.span.end - 1, text);
         } else {
             self.change(at..at, text);
         }
     }
 
-    /// The text before a child: a line end and its indentation, or a blank.
+    /// The text before a child: a line break and its indentation, or a blank.
     fn lead(&self, from: usize, to: usize) -> String {
         let between = self.text.get(from..to).unwrap_or_default();
         let lead = between.strip_prefix(',').unwrap_or(between);
@@ -94,7 +94,8 @@ impl Editor<'_> {
         }
     }
 
-    /// The same for the first child: JSON over several lines goes on like that.
+    /// The same for the first child, so that JSON over several lines continues in that
+    /// style.
     fn lead_of_first(&self, collection: &Node) -> String {
         if self.is_json && self.text.contains('\n') {
             let indent = self.line_indent(collection.span.start) + STEP;

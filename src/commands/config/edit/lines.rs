@@ -1,4 +1,4 @@
-//! Block YAML: additions get lines of their own.
+//! Edits block YAML: additions get their own lines.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use super::{Editor, ODD, Unsupported};
 use crate::commands::config::tree::Tree;
 
 impl Editor<'_> {
-    /// Drops items of a list, and adds others at its end.
+    /// Removes items of a list, and adds others at its end.
     pub(super) fn change_lines(
         &mut self,
         entry: &Entry,
@@ -35,7 +35,7 @@ impl Editor<'_> {
         Ok(())
     }
 
-    /// Puts lines in the place of an empty value, below its key.
+    /// Replaces an empty value by lines below its key.
     pub(super) fn fill(&mut self, entry: &Entry, indent: usize, lines: &[String]) {
         let Range { mut start, end } = entry.value.span.clone();
         let line = self
@@ -70,8 +70,8 @@ impl Editor<'_> {
         self.change(at..at, text);
     }
 
-    /// The place of a line after the one that ends at a byte: after comments with a
-    /// deeper indentation, which belong to it.
+    /// The offset for a new line after the one that ends at `end`: after comments with a
+    /// deeper indentation, which belong to that line.
     pub(super) fn below(&self, end: usize, indent: usize) -> usize {
         let mut at = next_line(self.text, end);
         loop {
@@ -85,8 +85,8 @@ impl Editor<'_> {
         }
     }
 
-    /// The dash of an item: the first one that begins a line between what is
-    /// before the item and the item.
+    /// The dash of an item: the first one that begins a line between the preceding text
+    /// and the item.
     fn dash(&self, before: usize, item: usize) -> Option<usize> {
         let mut at = next_line(self.text, before);
         while at < item {
@@ -104,7 +104,7 @@ impl Editor<'_> {
     pub(super) fn column(&self, offset: usize) -> Result<usize, Unsupported> {
         let line = line_before(self.text, offset);
         let line = line.trim_start_matches('\u{feff}');
-        // A key may follow the dash of its item, and nothing else.
+        // Only blanks and dashes may precede a key on its line.
         let plain = line.bytes().all(|byte| byte == b' ' || byte == b'-');
         plain.then_some(line.len()).ok_or(ODD)
     }

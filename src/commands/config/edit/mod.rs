@@ -1,7 +1,7 @@
-//! Changes to a text at the places that its tree names; every other byte stays.
+//! Edits a text at the positions in its tree; every other byte stays unchanged.
 //!
-//! What is added looks like what is around it: lines in block YAML, items in the
-//! brackets of flow YAML and JSON, on lines of their own where the others are.
+//! Additions have the style of the text around them: lines in block YAML; in flow YAML
+//! and JSON, items in the brackets, on their own lines if the existing ones are.
 
 mod lines;
 mod brackets;
@@ -13,13 +13,13 @@ use kubernetes_yaml::{Entry, LINE_BREAKS, Node, Style, Value, line_before};
 
 use super::tree::Tree;
 
-/// A part of the file that cannot be edited.
+/// The reason why a part of the file cannot be edited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct Unsupported(pub(super) &'static str);
 
-const ODD: Unsupported = Unsupported("its layout is not understood");
-const SHARED: Unsupported = Unsupported("what would change has a YAML anchor, alias or merge key");
+const ODD: Unsupported = Unsupported("its layout is not supported");
+const SHARED: Unsupported = Unsupported("the part to change has a YAML anchor, alias or merge key");
 /// The indentation of an added value below its key.
 const STEP: usize = 2;
 
@@ -50,7 +50,7 @@ impl<'d> Editor<'d> {
         let mut done = 0;
         for (range, new) in &self.changes {
             result.push_str(self.text.get(done..range.start).unwrap_or_default());
-            // Only the first lines after a last line without an end need one.
+            // Lines after a last line without a line break need one before them.
             let is_ended = range.start == self.text.len() && result.ends_with(LINE_BREAKS);
             let without = new.strip_prefix(self.line_end).filter(|_| is_ended);
             result.push_str(without.unwrap_or(new));
@@ -73,7 +73,7 @@ impl<'d> Editor<'d> {
         }
     }
 
-    /// Gives an entry of a mapping another value.
+    /// Replaces the value of an entry of a mapping.
     pub(super) fn replace(
         &mut self,
         mapping: &Node,
@@ -184,7 +184,7 @@ impl<'d> Editor<'d> {
         self.changes.push((range, text));
     }
 
-    /// How far the line of a byte is indented.
+    /// The indentation of the line of a byte.
     fn line_indent(&self, offset: usize) -> usize {
         let line = line_before(self.text, offset);
         line.len() - line.trim_start_matches([' ', '\t']).len()

@@ -2,9 +2,9 @@
 //! prints them: Go's linker leaves them in the ELF section `.go.buildinfo`.
 //!
 //! Agrees with Go's package `debug/buildinfo` for 64-bit ELF files, those of every
-//! platform that CRI-O is built for. Only the few kilobytes that are needed are read of
-//! an executable of many megabytes, and each read is bounded: no crate for ELF does
-//! both, and any program can call itself `crio`.
+//! platform that CRI-O is built for. Only the few kilobytes that are needed are read from
+//! an executable of many megabytes, and each read is bounded, since any program can call
+//! itself `crio`. No crate for ELF does both.
 
 use std::fs::File;
 use std::io;
@@ -12,18 +12,18 @@ use std::os::unix::fs::FileExt;
 
 const SECTION: &[u8] = b".go.buildinfo\0";
 const MAGIC: &[u8] = b"\xff Go buildinf:";
-/// How much of the section is a header of fixed size.
+/// The size of the section's header.
 const HEADER: usize = 32;
 /// The bit of the header's flags that marks numbers as big-endian.
 const BIG_ENDIAN: u8 = 1;
 /// The bit that marks strings as part of the section (Go 1.18 and later); without it
 /// there are pointers to them.
 const INLINE: u8 = 2;
-/// The most sections and segments that are looked at; Go programs have some dozens.
+/// The most sections and segments that are inspected; Go programs have some dozens.
 const MAX_HEADERS: u16 = 1024;
 /// The longest text about modules; that of CRI-O has some ten thousand bytes.
 const MAX_TEXT: u64 = 1 << 20;
-/// Go's runtime finds the text between two marks of this size.
+/// The size of the two marks between which Go's runtime finds the text.
 const MARK: usize = 16;
 /// The type of a segment that is mapped into memory.
 const PT_LOAD: u64 = 1;
@@ -42,7 +42,7 @@ pub(super) enum BuildInfoError {
     None,
 }
 
-/// A module and its version, that of its replacement where it is replaced.
+/// A module and its version; if it is replaced, those of the replacement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Module {
     pub(super) path: String,
@@ -104,7 +104,7 @@ impl<'f> Elf<'f> {
         })
     }
 
-    /// Where a section begins in the file.
+    /// The offset of a section in the file.
     fn section(&self, name: &[u8]) -> Result<Option<u64>, BuildInfoError> {
         let headers = self.number(&self.header, 40, 8);
         let size = self.number(&self.header, 58, 2);
@@ -125,7 +125,7 @@ impl<'f> Elf<'f> {
         Ok(None)
     }
 
-    /// Where an address of the running program is in the file.
+    /// The offset in the file of an address of the running program.
     fn offset(&self, address: u64) -> Result<u64, BuildInfoError> {
         let headers = self.number(&self.header, 32, 8);
         let size = self.number(&self.header, 54, 2);
@@ -142,7 +142,7 @@ impl<'f> Elf<'f> {
         Err(BuildInfoError::None)
     }
 
-    /// The text about modules, given where the section begins.
+    /// The text about modules; `start` is the offset of the section.
     fn module_text(&self, start: u64) -> Result<String, BuildInfoError> {
         let header: [u8; HEADER] = self.read(start)?;
         let [.., pointer_size, flags] = header.first_chunk::<16>().copied().unwrap_or_default();
@@ -165,8 +165,8 @@ impl<'f> Elf<'f> {
         Ok(String::from_utf8_lossy(between).into_owned())
     }
 
-    /// The length of a string as Go's `encoding/binary` writes it, seven bits a byte,
-    /// and where the string begins.
+    /// The length of a string as Go's `encoding/binary` writes it, seven bits per byte,
+    /// and the offset of the string.
     fn length(&self, mut at: u64) -> Result<(u64, u64), BuildInfoError> {
         let mut length = 0;
         for shift in [0, 7, 14, 21, 28] {

@@ -39,7 +39,7 @@ fn executable(strings: Strings, is_big_endian: bool, modules: &str) -> Vec<u8> {
         }
         Strings::Pointers => {
             info.push(u8::from(is_big_endian));
-            // The version's string header is not looked at.
+            // The header of the version string is not read.
             info.extend(number(0, 8));
             info.extend(number(BASE + at_info + HEADER as u64, 8));
             info.extend(number(BASE + at_info + HEADER as u64 + 16, 8));
@@ -117,13 +117,13 @@ fn modules_are_read_in_both_formats_and_byte_orders() {
 }
 
 #[test]
-fn no_byte_of_an_executable_can_do_harm() {
+fn no_change_of_a_byte_causes_a_panic_or_a_hang() {
     for strings in [Strings::Inline, Strings::Pointers] {
         let whole = executable(strings, false, MODULES);
         for length in 0..whole.len() {
             assert!(read(&whole[..length]).is_err(), "{strings:?} {length}");
         }
-        // Whatever a byte is changed to, there is an answer, and soon.
+        // With any value of any byte, there is a result, and soon.
         for at in 0..whole.len() {
             for byte in [0, 0x7f, 0xff] {
                 let mut changed = whole.clone();
