@@ -14,7 +14,7 @@ use crate::support::{Cluster, EMPTY, NGINX, Node, base64, docker_config, owned};
 const AUTH_DIR: &str = "etc/crio/auth";
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
-/// An auth file's name for some other image.
+/// The name of an auth file for another image.
 const OTHER: &str = "team-b-0000000000000000000000000000000000000000000000000000000000000000.json";
 
 /// The entry that [`Cluster::with_login`] has for the mirror.
@@ -89,7 +89,7 @@ fn an_earlier_file_is_replaced_and_not_written_over() {
 }
 
 #[test]
-fn a_reader_sees_whole_files_alone_however_many_write() {
+fn readers_only_see_whole_files_while_many_runs_write() {
     let node = Node::with_mirror();
     let cluster = Cluster::with_login();
     let provider = node.provider(&cluster);
@@ -211,7 +211,7 @@ fn a_directory_that_exists_keeps_its_mode() {
 }
 
 #[test]
-fn what_was_left_over_is_swept() {
+fn left_over_files_are_swept() {
     let node = Node::with_mirror();
     let other = |namespace: &str| OTHER.replace("team-b", namespace);
     let temporary = |namespace: &str| format!(".{}.4711-0.tmp", other(namespace));
@@ -244,7 +244,7 @@ fn what_was_left_over_is_swept() {
     );
 }
 
-/// Lays out auth files that were left long ago.
+/// Lays out old auth files.
 fn leave_many(node: &Node, files: usize) {
     fs::create_dir_all(node.path(AUTH_DIR)).unwrap();
     node.set_mode(AUTH_DIR, 0o700);
@@ -256,8 +256,8 @@ fn leave_many(node: &Node, files: usize) {
     }
 }
 
-/// kubelet waits for the process to end. That a run removes a part of them shows that it
-/// stops in time: removing 10,000 files takes far longer than it may.
+/// kubelet waits for the process to end. If a run removes some of the files, it has
+/// stopped in time: removing all 10,000 takes far longer than the limit.
 #[test]
 fn a_run_sweeps_some_of_many_files_and_leaves_the_rest_to_the_next_one() {
     const FILES: usize = 20_000;
@@ -272,7 +272,7 @@ fn a_run_sweeps_some_of_many_files_and_leaves_the_rest_to_the_next_one() {
 }
 
 #[test]
-fn all_is_swept_in_the_end() {
+fn later_runs_sweep_the_remaining_files() {
     let (node, cluster) = (Node::with_mirror(), Cluster::with_login());
     leave_many(&node, 3000);
     let provider = node.provider(&cluster);
@@ -287,7 +287,7 @@ fn all_is_swept_in_the_end() {
 }
 
 #[test]
-fn what_is_not_ours_is_never_swept() {
+fn files_of_others_are_never_swept() {
     let node = Node::with_mirror();
     let foreign = [
         format!("in-use/{OTHER}"),

@@ -1,5 +1,5 @@
-//! `check`: a node that is ready has no FAIL, whatever the distribution; one change to it
-//! gives exactly the FAIL or WARN for that change.
+//! `check`: a ready node of any distribution has no FAIL, and one change to it gives
+//! exactly the FAIL or WARN for that change.
 
 use std::fs;
 
@@ -12,11 +12,12 @@ use crate::support::{Distribution, Outcome, Provider, ReadyNode, all_at_once};
 pub(crate) const CONFIG: &str = "/etc/kubernetes/credential-providers.yaml";
 pub(crate) const BINARY: &str =
     "usr/libexec/kubelet-image-credential-provider-plugins/crio-credential-provider";
-/// What cannot be checked on a node below another directory: the version of its kubelet,
-/// which does not run here, and the audience, which takes a login for the API server.
+/// The checks that cannot pass on a node below another directory: the version of its
+/// kubelet, which does not run here, and the audience, which needs a login for the API
+/// server.
 const USUAL: [(&str, &str); 2] = [("WARN", "kubelet-version"), ("WARN", "audience")];
 
-/// The checks as JSON, and whether the exit code agrees with them.
+/// The findings as JSON. Asserts that the exit code agrees with them.
 pub(crate) fn report(outcome: &Outcome) -> Value {
     let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
     let fails = &report["summary"]["fail"];
@@ -24,8 +25,8 @@ pub(crate) fn report(outcome: &Outcome) -> Value {
     report
 }
 
-/// What is not as it should be, as (status, name), without the usual, what was not looked
-/// at for want of something to ask with, and what was not for another finding.
+/// The findings that did not pass, as (status, name), without the usual ones, and without
+/// checks that need a login or depend on another finding.
 pub(crate) fn troubles(report: &Value) -> Vec<(String, String)> {
     let checks = report["checks"].as_array().unwrap();
     let text = |check: &Value, key: &str| check[key].as_str().unwrap().to_owned();
@@ -45,8 +46,8 @@ pub(crate) fn troubles(report: &Value) -> Vec<(String, String)> {
     odd.collect()
 }
 
-/// Changes one thing on a ready node. Exactly that is found, with `words` in the message
-/// and in the remedy.
+/// Changes one thing on a ready node, and asserts that exactly this is found, with these
+/// words in the message and in the remedy.
 #[track_caller]
 pub(crate) fn finds(
     change: impl Fn(&ReadyNode),
@@ -73,7 +74,7 @@ pub(crate) fn finds(
         let text = check[key].as_str().unwrap_or_default();
         assert!(text.contains(word), "no {word:?} in {key}: {text}");
         assert!(!text.contains('\n'), "{text}");
-        // The node does not know below which directory it is.
+        // Messages do not contain the directory that the node is below.
         assert!(
             !text.contains(ready.node.path("").to_str().unwrap()),
             "{text}"
@@ -82,7 +83,7 @@ pub(crate) fn finds(
 }
 
 #[test]
-fn a_ready_node_of_each_distribution_has_no_trouble() {
+fn a_ready_node_of_each_distribution_has_no_problem() {
     all_at_once(&Distribution::all(), |distribution| {
         let ready = ReadyNode::of(distribution);
         let outcome = ready.check(&["-o", "json"]);
@@ -99,7 +100,7 @@ fn a_ready_node_of_each_distribution_has_no_trouble() {
     });
 }
 
-/// The names in a report, each once, in its order.
+/// The names in a report, each once, in order.
 fn names(report: &Value) -> Vec<String> {
     let checks = report["checks"].as_array().unwrap();
     let names = checks.iter().map(|check| check["name"].as_str().unwrap());
@@ -113,7 +114,7 @@ fn all_names() -> Vec<String> {
     all.map(ToString::to_string).collect()
 }
 
-/// What a check of such a node says is about all checks, and says what to do.
+/// Asserts that the report on such a node has every check, and a remedy for each problem.
 fn is_complete(name: &str, change: impl Fn(&ReadyNode)) {
     let ready = ReadyNode::new();
     change(&ready);
@@ -131,7 +132,7 @@ fn is_complete(name: &str, change: impl Fn(&ReadyNode)) {
 }
 
 #[test]
-fn no_check_is_left_out_whatever_is_missing() {
+fn every_check_is_reported_whatever_is_missing() {
     is_complete("no node", |ready| {
         fs::remove_dir_all(ready.node.path("etc")).unwrap();
         fs::remove_dir_all(ready.node.path("proc")).unwrap();
@@ -199,7 +200,7 @@ fn a_check_is_skipped_with_those_that_need_it() {
 }
 
 #[test]
-fn a_strict_check_fails_for_warnings_and_a_quiet_one_prints_problems_alone() {
+fn a_strict_check_fails_for_warnings_and_a_quiet_one_prints_only_problems() {
     let ready = ReadyNode::new();
     let outcome = ready.check(&["--strict"]);
     assert_eq!(outcome.code, Some(1), "{outcome}");
@@ -268,7 +269,7 @@ fn nothing_is_written() {
 }
 
 #[test]
-fn a_token_that_is_not_there_is_wrong_usage() {
+fn a_missing_token_file_is_wrong_usage() {
     let ready = ReadyNode::new();
     let about = ["-n", "team-a", "--service-account", "app"];
     for flag in ["--token-file", "--kubeconfig-for-review"] {
@@ -295,7 +296,7 @@ pub(crate) fn entry(change: impl Fn(&mut Value)) -> impl Fn(&ReadyNode) {
 }
 
 #[test]
-fn people_read_one_line_a_check_and_a_summary() {
+fn the_text_has_one_line_per_check_and_a_summary() {
     let ready = ReadyNode::new();
     let outcome = ready.check(&[]);
     assert_eq!(

@@ -1,5 +1,5 @@
-//! `check`, as far as the API server is asked: is it the right one, does it take the
-//! tokens that kubelet asks for, and may a service account list its Secrets?
+//! `check`, the part that asks the API server: whether it can be trusted and accepts the
+//! tokens that kubelet requests, and whether a service account may list its Secrets.
 
 use std::process::Command;
 
@@ -9,7 +9,7 @@ use test_cluster::{AnswerFault, ConnectionFault, Fault, TokenOptions};
 use crate::check::{entry, finds, report, troubles};
 use crate::support::{ACCOUNT, Cluster, NAMESPACE, ReadyNode};
 
-/// kubeconfig of an administrator with that token.
+/// The kubeconfig of an administrator with that token.
 fn administrator(ready: &ReadyNode, token: &str) -> String {
     let kubeconfig = ready.cluster.server.kubeconfig();
     let user = format!("users:\n- name: admin\n  user:\n    token: {token}\n");
@@ -25,7 +25,7 @@ fn administrator(ready: &ReadyNode, token: &str) -> String {
 }
 
 #[test]
-fn an_administrator_asks_what_a_service_account_may_do() {
+fn an_administrator_reviews_the_access_of_a_service_account() {
     let ready = ReadyNode::new();
     let server = &ready.cluster.server;
     let file = administrator(&ready, &server.token("kube-system", "admin"));
@@ -132,7 +132,7 @@ fn nodes_may_request_tokens_for_the_audience() {
 }
 
 #[test]
-fn a_service_account_asks_with_its_own_token() {
+fn a_service_account_reviews_its_own_access() {
     let ready = ReadyNode::new();
     let server = &ready.cluster.server;
     let ask = |token: &str, arguments: &[&str]| {
@@ -154,7 +154,7 @@ fn a_service_account_asks_with_its_own_token() {
             .iter()
             .any(|check| check["name"] == name && check["status"] == "PASS")
     };
-    // The token has the audience that kubelet asks for.
+    // The token has the audience that kubelet requests.
     let report = ask(&ready.cluster.token, &[]);
     assert!(troubles_of(&report).is_empty(), "{report}");
     assert!(
@@ -239,7 +239,7 @@ fn for_named_secrets_the_right_to_get_them_is_enough() {
 }
 
 #[test]
-fn without_anybody_to_ask_the_command_is_shown() {
+fn without_a_login_the_command_is_shown() {
     let ready = ReadyNode::new();
     let arguments = ["-n", NAMESPACE, "--service-account", "app"];
     let outcome = ready.check(&arguments);
@@ -249,7 +249,7 @@ fn without_anybody_to_ask_the_command_is_shown() {
 }
 
 #[test]
-fn the_api_server_answers_and_is_the_right_one() {
+fn the_api_server_answers_and_is_verified() {
     let other = Cluster::new();
     finds(
         |ready| {
@@ -301,7 +301,7 @@ fn the_api_server_answers_and_is_the_right_one() {
     );
 }
 
-/// Whether a login was sent to that server, with any request.
+/// Whether any request to that server had a login.
 fn was_sent_a_login(cluster: &Cluster) -> bool {
     let requests = cluster.server.requests();
     requests
@@ -356,7 +356,7 @@ fn a_reviewers_login_goes_to_a_verified_server_alone() {
     let token = other.server.token("kube-system", "admin");
     other.server.grant_review("kube-system", "admin");
     let file = administrator(&ready, &token);
-    // The address of the other server, with the authority of this one.
+    // Use the address of the other server with the CA of this one.
     let kubeconfig = ready.node.read("root/admin.conf");
     let kubeconfig = kubeconfig.replace(&ready.cluster.server.url(), &other.server.url());
     ready.write("/root/admin.conf", kubeconfig);
@@ -370,7 +370,7 @@ fn a_reviewers_login_goes_to_a_verified_server_alone() {
     assert!(other.server.connections() > 0, "{report}");
 }
 
-/// People see what is waited for, and try again themselves.
+/// A person at a terminal sees what the program waits for, and can try again.
 #[test]
 fn an_api_server_that_does_not_answer_is_asked_once() {
     for fault in [

@@ -89,12 +89,12 @@ fn cri_o_looks_where_the_provider_writes() {
 }
 
 #[test]
-fn a_later_file_of_cri_o_counts_more() {
+fn a_later_file_of_cri_o_overrides_earlier_ones() {
     let ready = ReadyNode::new();
     let wrong = "[crio.image]\nnamespaced_auth_dir = \"/wrong\"\n";
     ready.write("/etc/crio/crio.conf", wrong);
     ready.write("/etc/crio/crio.conf.d/00-first.conf", wrong);
-    // A link to the directory, in another place.
+    // This is a link to the directory from another place.
     symlink("/etc/crio/auth", ready.node.path("run/auth")).unwrap();
     let right = "[crio.image]\nnamespaced_auth_dir = \"/var/run/auth/\"\n";
     ready.write("/etc/crio/crio.conf.d/20-last.conf", right);

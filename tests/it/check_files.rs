@@ -10,7 +10,7 @@ use crate::check::{BINARY, finds, report, troubles};
 use crate::support::{NGINX, Node, Provider, ReadyNode, cannot_run};
 
 #[test]
-fn registries_conf_is_what_cri_o_takes() {
+fn registries_conf_is_checked_as_by_cri_o() {
     let path = "/etc/containers/registries.conf";
     let mirror =
         "[[registry]]\nlocation = \"docker.io\"\n[[registry.mirror]]\nlocation = \"m.test\"\n";
@@ -78,7 +78,7 @@ fn a_location_that_fails_every_pull_is_a_failure() {
             "systemctl reload crio",
         );
     }
-    // A host is not an image name, so it cannot be the prefix's image; it need not be.
+    // A host is not an image name, so the prefix itself need not give a valid image.
     let host =
         "[[registry]]\nlocation = \"docker.io/org\"\n[[registry.mirror]]\nlocation = \"m.test\"\n";
     let ready = ReadyNode::new();
@@ -104,7 +104,7 @@ fn keys_that_cri_o_ignores_are_a_warning() {
 }
 
 #[test]
-fn the_auth_directory_is_roots_alone() {
+fn only_root_may_write_to_the_auth_directory() {
     let auth = "etc/crio/auth";
     finds(
         |ready| ready.node.set_mode(auth, 0o777),
@@ -140,7 +140,7 @@ fn the_auth_directory_is_roots_alone() {
 }
 
 #[test]
-fn links_to_the_auth_directory_are_followed_before_it_is_judged() {
+fn links_to_the_auth_directory_are_followed_before_it_is_checked() {
     let link = |target: &str| {
         let target = target.to_owned();
         move |ready: &ReadyNode| {
@@ -162,7 +162,7 @@ fn links_to_the_auth_directory_are_followed_before_it_is_judged() {
     node.write("etc/keep", "");
     symlink(node.path("home/auth"), node.path("etc/auth")).unwrap();
     if !geteuid().is_root() {
-        cannot_run("only root's directories are judged on the machine itself");
+        cannot_run("on the machine itself only root's directories pass");
         return;
     }
     let directory = node.path("etc/auth");
@@ -219,7 +219,7 @@ fn a_missing_auth_directory_is_fine_and_left_over_files_are_not() {
 }
 
 #[test]
-fn the_binary_is_there_and_roots_alone() {
+fn the_binary_exists_and_only_root_can_change_it() {
     finds(
         |ready| fs::remove_file(ready.node.path(BINARY)).unwrap(),
         "FAIL",

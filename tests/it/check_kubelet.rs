@@ -36,7 +36,7 @@ fn a_login_of_kubelets_own_for_a_mirrored_registry_is_a_warning() {
 }
 
 #[test]
-fn kubelet_has_read_its_configuration_of_providers_as_it_is() {
+fn kubelet_has_read_its_current_configuration_of_providers() {
     finds(
         |ready| {
             let file = fs::File::open(ready.node.path(CONFIG.trim_start_matches('/'))).unwrap();
@@ -79,7 +79,7 @@ fn pulls_are_announced_where_the_provider_looks() {
 }
 
 #[test]
-fn k3s_is_told_by_its_files_too() {
+fn the_flags_of_k3s_are_read_from_its_files() {
     let k3s = Distribution::all()
         .into_iter()
         .find(|one| one.name == "k3s");
@@ -110,7 +110,7 @@ fn k3s_is_told_by_its_files_too() {
         ready.write(&format!("{file}{name}"), text);
     }
     assert_eq!(warned(&ready), []);
-    // Without the plus it replaces earlier values.
+    // Without the plus a value replaces earlier ones.
     ready.write(&format!("{file}.d/15.yaml"), "kubelet-arg: [v=4]\n");
     assert_eq!(warned(&ready), [("WARN".to_owned(), "kubelet".to_owned())]);
 }
@@ -145,7 +145,7 @@ fn a_file_of_kubelets_that_cannot_be_used_is_named() {
 }
 
 #[test]
-fn kubelet_is_given_the_provider() {
+fn kubelet_has_the_flags_for_the_provider() {
     finds(
         |ready| ready.process(812, KUBELET),
         "FAIL",
@@ -257,7 +257,7 @@ fn the_entrys_own_arguments_are_used_unless_others_are_given() {
 }
 
 #[test]
-fn feature_gates_of_kubelet_count() {
+fn feature_gates_of_kubelet_are_checked() {
     let gate = "KubeletServiceAccountTokenForCredentialProviders";
     let off = |ready: &ReadyNode| {
         let configuration = format!("kind: KubeletConfiguration\nfeatureGates:\n  {gate}: false\n");
@@ -286,7 +286,7 @@ fn feature_gates_of_kubelet_count() {
     assert!(troubles(&report).is_empty(), "{report}");
 }
 
-/// A process that calls itself kubelet, for as long as it is needed.
+/// A process that calls itself kubelet until this is dropped.
 struct Pretender(Child);
 
 impl Pretender {

@@ -19,8 +19,8 @@ fn newer(ready: &ReadyNode) {
 }
 
 #[test]
-fn a_library_that_looks_elsewhere_matters_where_it_finds_something() {
-    // Nothing there: both find the same.
+fn a_library_with_other_search_paths_matters_if_it_finds_a_file() {
+    // Neither finds a file, so there is no difference.
     let ready = ReadyNode::new();
     newer(&ready);
     let outcome = ready.check(&["-o", "json"]);
@@ -40,7 +40,7 @@ fn a_library_that_looks_elsewhere_matters_where_it_finds_something() {
         USR,
         "--registries-conf-layout 5.41",
     );
-    // The version file may be that of a CRI-O that was replaced since.
+    // The version file may be from an earlier CRI-O.
     finds(
         |ready| {
             ready.write("/run/crio/version", "\"1.38.0\"");
@@ -54,7 +54,7 @@ fn a_library_that_looks_elsewhere_matters_where_it_finds_something() {
 }
 
 #[test]
-fn a_library_that_is_not_known_is_said() {
+fn an_unknown_library_is_reported() {
     for (change, message) in [
         (
             &|ready: &ReadyNode| ready.put_library("another", "v1.0.0") as (),
@@ -93,7 +93,7 @@ fn a_library_that_is_not_known_is_said() {
 }
 
 #[test]
-fn environments_are_compared_where_they_lead_to_other_files() {
+fn environments_are_compared_if_they_lead_to_other_files() {
     let set = |ready: &ReadyNode, id: u32, variables: &str| {
         ready.write(&format!("/proc/{id}/environ"), variables);
     };
@@ -107,7 +107,7 @@ fn environments_are_compared_where_they_lead_to_other_files() {
         "HOME is \"/home/crio\" for CRI-O, not set for the provider",
         "for both",
     );
-    // kubelet's environment is the provider's, and env of the entry counts more.
+    // The provider inherits kubelet's environment, and env of the entry overrides it.
     for (kubelets, in_entry) in [
         ("HOME=/home/crio\0", None),
         ("HOME=/other\0", Some("/home/crio")),

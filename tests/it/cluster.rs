@@ -1,4 +1,4 @@
-//! How the API server is found.
+//! The discovery of the API server.
 
 use std::fmt::Write;
 
@@ -8,15 +8,15 @@ use crate::support::{ACCOUNT, Cluster, NAMESPACE, NGINX, Node, Outcome, base64, 
 
 pub(crate) const KUBECONFIG: &str = "var/lib/kubelet/kubeconfig";
 
-/// A cluster with a login for the mirror, whose server differs in some way.
+/// A cluster with a login for the mirror, whose server is built by `builder`.
 pub(crate) fn cluster(builder: test_cluster::Builder) -> Cluster {
     let cluster = Cluster::of(builder);
     cluster.put(login("pull", "mirror.example", "user:hunter2"));
     cluster
 }
 
-/// A kubeconfig with these lines in its current cluster, and a user that must
-/// never be used.
+/// A kubeconfig with these lines in its current cluster, and a user that must never be
+/// used.
 pub(crate) fn kubeconfig(cluster_fields: &[String]) -> String {
     let fields = cluster_fields.join("\n    ");
     format!(
@@ -43,7 +43,7 @@ pub(crate) fn authority_data(cluster: &Cluster) -> String {
     format!("certificate-authority-data: {pem}")
 }
 
-/// A pull on a node that knows the cluster by that kubeconfig alone.
+/// A pull on a node that finds the cluster only by that kubeconfig.
 pub(crate) fn pull_with_kubeconfig(cluster: &Cluster, text: &str) -> Outcome {
     let node = Node::with_mirror();
     node.write(KUBECONFIG, text);
@@ -81,7 +81,7 @@ fn a_ca_that_is_given_twice_is_refused_as_client_go_refuses_it() {
 }
 
 #[test]
-fn what_is_not_used_of_a_kubeconfig_spoils_nothing() {
+fn unused_parts_of_a_kubeconfig_may_be_invalid() {
     let cluster = cluster(ApiServer::builder());
     let good = kubeconfig(&[server(&cluster), authority_data(&cluster)]);
     for text in [
@@ -103,7 +103,7 @@ fn what_is_not_used_of_a_kubeconfig_spoils_nothing() {
 }
 
 #[test]
-fn an_invalid_port_is_an_error_and_no_other_port_is_asked() {
+fn an_invalid_port_is_an_error_and_no_other_port_is_used() {
     let cluster = cluster(ApiServer::builder());
     for port in ["6443x", "x", "-1", "65536"] {
         let bad = format!("https://127.0.0.1:{port}");
@@ -139,7 +139,7 @@ fn the_user_of_a_kubeconfig_is_never_used() {
 }
 
 #[test]
-fn flags_count_more_than_the_kubeconfig() {
+fn flags_override_the_kubeconfig() {
     let cluster = cluster(ApiServer::builder());
     let node = Node::with_mirror();
     let unusable = "server: https://127.0.0.1:9".to_owned();
@@ -196,7 +196,7 @@ fn an_environment_file_names_the_server() {
 #[test]
 fn an_ipv6_address_is_put_in_brackets() {
     let Ok(server) = ApiServer::builder().ipv6().try_start() else {
-        // This machine has no IPv6.
+        // The test needs IPv6.
         return;
     };
     server.grant(NAMESPACE, ACCOUNT);
@@ -239,7 +239,7 @@ fn an_environment_file_that_names_nothing_usable_is_an_error() {
 }
 
 #[test]
-fn the_kubeconfig_of_the_kubelet_that_runs_us_is_found() {
+fn the_kubeconfig_of_the_kubelet_that_runs_the_plugin_is_found() {
     let cluster = cluster(ApiServer::builder());
     let node = Node::with_mirror();
     node.write(KUBECONFIG, cluster.server.kubeconfig());
@@ -259,7 +259,7 @@ fn the_kubeconfig_of_the_kubelet_that_runs_us_is_found() {
 
         assert_eq!(outcome.code, Some(0), "{arguments:?}: {outcome}");
         outcome.answers(&owned(NGINX));
-        // Which server, and why, is logged.
+        // The server and the reason for it are logged.
         assert!(outcome.stderr.contains(KUBECONFIG), "{outcome}");
         let address = cluster.server.address().to_string();
         assert!(outcome.stderr.contains(&address), "{outcome}");
@@ -267,7 +267,7 @@ fn the_kubeconfig_of_the_kubelet_that_runs_us_is_found() {
 }
 
 #[test]
-fn a_relative_kubeconfig_of_the_kubelet_is_meant_from_its_working_directory() {
+fn a_relative_kubeconfig_of_kubelet_is_relative_to_kubelets_working_directory() {
     let cluster = cluster(ApiServer::builder());
     let node = Node::with_mirror();
     node.write(KUBECONFIG, cluster.server.kubeconfig());
@@ -280,7 +280,7 @@ fn a_relative_kubeconfig_of_the_kubelet_is_meant_from_its_working_directory() {
 }
 
 #[test]
-fn an_environment_file_counts_more_than_kubelets_kubeconfig_and_less_than_flags() {
+fn an_environment_file_overrides_kubelets_kubeconfig_and_flags_override_both() {
     let cluster = cluster(ApiServer::builder());
     let node = Node::with_mirror();
     let other = ApiServer::start();
@@ -310,7 +310,7 @@ fn an_environment_file_counts_more_than_kubelets_kubeconfig_and_less_than_flags(
     by_kubeconfig.pull(NGINX).answers(&owned(NGINX));
 }
 
-/// A pull on a node with that text for a kubeconfig, which fails with these words.
+/// Asserts that a pull with that text as the kubeconfig fails with these words.
 #[track_caller]
 fn is_refused(text: &str, words: &str) {
     let node = Node::with_mirror();
@@ -369,7 +369,7 @@ fn a_file_that_is_not_a_kubeconfig_is_refused_without_its_content() {
 
 #[test]
 fn a_kubeconfig_of_aliases_without_end_is_refused() {
-    // Aliases that grow a thousand million times.
+    // The aliases expand to a thousand million nodes.
     let mut bomb = "kind: Config\na0: &a0 [n0de]\n".to_owned();
     for level in 1..10 {
         let aliases = format!("*a{},", level - 1).repeat(10);

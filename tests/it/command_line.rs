@@ -27,13 +27,13 @@ const VALUES: [&str; 17] = [
     "--log-level",
 ];
 
-/// Runs without any environment and stdin.
+/// Runs without any environment, and without stdin.
 fn run(arguments: &[&str]) -> Outcome {
     Node::new().provider_without_cluster().run_with(arguments)
 }
 
 #[test]
-fn the_environment_serves_as_well_as_flags() {
+fn every_flag_can_be_set_in_the_environment() {
     let node = Node::new();
     node.write(
         "another.d/a.conf",
@@ -91,7 +91,7 @@ fn switches_have_variables_too() {
 }
 
 #[test]
-fn a_flag_counts_more_than_its_variable() {
+fn a_flag_overrides_its_variable() {
     let node = Node::with_mirror();
     let outcome = node
         .provider(&Cluster::with_login())
@@ -104,7 +104,7 @@ fn a_flag_counts_more_than_its_variable() {
 }
 
 #[test]
-fn relative_paths_are_meant_from_the_working_directory() {
+fn relative_paths_are_relative_to_the_working_directory() {
     let node = Node::with_mirror();
     let outcome = node
         .provider(&Cluster::with_login())
@@ -267,7 +267,7 @@ fn a_path_that_must_be_given_and_is_empty_is_wrong_usage() {
 }
 
 #[test]
-fn a_working_directory_that_is_gone_matters_to_relative_paths_alone() {
+fn a_missing_working_directory_matters_only_to_relative_paths() {
     let node = Node::with_mirror();
     let script = r#"mkdir gone && cd gone && rmdir ../gone && exec "$PROVIDER""#;
     let cluster = Cluster::with_login();

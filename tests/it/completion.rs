@@ -1,5 +1,4 @@
-//! `completion SHELL`: the scripts are those that the shells themselves take, and bash
-//! really completes with its script.
+//! `completion SHELL`: the shells accept the scripts, and bash completes with its script.
 
 use std::process::Command;
 
@@ -20,9 +19,10 @@ fn script(shell: &str) -> String {
     outcome.stdout
 }
 
-/// What bash offers for the last of these words, which come after the program's name.
+/// The completions that bash offers for the last of these words, which follow the
+/// program's name.
 fn completed(script: &str, words: &[&str]) -> Vec<String> {
-    // What bash does when the tabulator key is pressed.
+    // This is what bash does when the tab key is pressed.
     let completing = r#"
         eval "$SCRIPT"
         name=$1
@@ -102,7 +102,7 @@ fn every_shell_gets_every_subcommand() {
                 command.get_name()
             );
         }
-        // A shell that is here finds no fault with its script.
+        // A shell that is installed accepts the syntax of its script.
         let checked = Command::new(shell).args(["-n", "-c", &script]).output();
         if let Ok(checked) = checked {
             assert!(checked.status.success(), "{shell}: {checked:?}");

@@ -57,7 +57,7 @@ fn run(provider: &Provider, arguments: &[&str]) -> Outcome {
     provider.run_with(&[&["config"], arguments].concat())
 }
 
-/// Runs with the audience, and nothing to ask.
+/// Runs with an audience, so that no API server is asked.
 fn config(node: &Node, arguments: &[&str]) -> Outcome {
     let provider = node.provider_without_cluster();
     run(&provider, &[&AUDIENCE, arguments].concat())
@@ -83,7 +83,7 @@ fn node_with(file: &str) -> Node {
     node
 }
 
-/// A failure with one line for each problem before the last one.
+/// Asserts a failure with one line for each problem before the last one.
 #[track_caller]
 fn refuses(outcome: &Outcome, problems: &[&str]) {
     assert_eq!(
@@ -143,7 +143,7 @@ fn json_has_the_same_content() {
 }
 
 #[test]
-fn every_registry_with_something_else_to_pull_from_is_matched() {
+fn every_registry_with_another_pull_source_is_matched() {
     let text = [
         &*mirrored("docker.io"),
         &mirrored("docker.io/library"),
@@ -176,12 +176,12 @@ fn every_registry_with_something_else_to_pull_from_is_matched() {
 }
 
 #[test]
-fn openshifts_object_is_one_that_its_api_server_takes() {
+fn openshifts_object_is_accepted_by_its_api_server() {
     let text = mirrored("*.azurecr.io") + &mirrored("quay.io/org");
     let node = Node::with_registries(&text);
     let provider = node.provider_without_cluster();
     for (output, version) in [("openshift", "v1"), ("openshift-v1alpha1", "v1alpha1")] {
-        // No audience is needed: OpenShift sets it.
+        // OpenShift sets the audience, so none is needed.
         let outcome = run(&provider, &["-o", output]);
         let expected = format!(
             "apiVersion: config.openshift.io/{version}\nkind: CRIOCredentialProviderConfig\n\
@@ -190,14 +190,14 @@ fn openshifts_object_is_one_that_its_api_server_takes() {
              - \"quay.io/org\"\n"
         );
         assert_eq!(outcome.stdout, expected, "{outcome}");
-        // It is the platform's own pattern on Azure.
+        // This is the platform's own pattern on Azure.
         outcome.warns_with(&["\"*.azurecr.io\"", "registries.conf:1"]);
         outcome.never_says(&["\"*.*.azurecr.io\" of"]);
     }
 }
 
 #[test]
-fn what_openshift_would_refuse_is_an_error_with_its_origin() {
+fn patterns_that_openshift_would_refuse_are_errors_with_their_origin() {
     let most: String = (10..60).map(|n| mirrored(&format!("r{n}.test"))).collect();
     let alias = "[aliases]\n\"o/app\" = \"r10.test/app\"\n";
     for (name, more, problems) in [
@@ -245,7 +245,7 @@ fn without_any_mirror_there_is_nothing_to_configure() {
 }
 
 #[test]
-fn the_audience_is_what_the_api_server_tells() {
+fn the_audience_is_the_issuer_of_the_api_server() {
     let node = Node::with_mirror();
     let cluster = Cluster::new();
     let issuer = json!({"issuer": "https://issuer.test/x", "jwks_uri": "https://issuer.test/jwks"});
@@ -341,7 +341,7 @@ fn the_entrys_own_audience_stays_and_no_server_is_asked() {
 }
 
 #[test]
-fn patterns_follow_registries_conf_and_all_else_of_the_entry_stays() {
+fn patterns_follow_registries_conf_and_other_fields_of_the_entry_are_kept() {
     let own = "      args: [--log-level=debug] # mine\n";
     let file = format!("{ECR}{ENTRY}{own}").replace(
         "        - \"docker.io\"\n",
@@ -362,7 +362,7 @@ fn patterns_follow_registries_conf_and_all_else_of_the_entry_stays() {
 }
 
 #[test]
-fn patterns_that_another_provider_has_too_are_warned_of() {
+fn patterns_that_another_provider_has_too_are_a_warning() {
     let file = ECR.replace("['*.dkr.ecr.*.amazonaws.com']", "['*.io/lib', quay.io]");
     let outcome = merge(&node_with(&file));
     assert_eq!(outcome.code, Some(0), "{outcome}");
@@ -435,7 +435,7 @@ fn a_file_of_another_kind_is_refused_in_one_line() {
 }
 
 #[test]
-fn what_cannot_be_edited_is_left_to_the_administrator() {
+fn a_file_that_cannot_be_edited_is_not_changed() {
     let shared = ECR.replace("matchImages: [", "matchImages: &all [") + ENTRY;
     let shared = shared.replace(
         "matchImages:\n        - \"docker.io\"\n",
@@ -468,7 +468,7 @@ fn a_file_is_written_whole_with_its_mode_and_a_backup() {
     let names = fs::read_dir(node.path("etc/kubernetes")).unwrap();
     assert_eq!(names.count(), 2, "no temporary file is left");
 
-    // Again: nothing to write, and the backup is still that of the change.
+    // Write again: nothing changes, and the backup is still that of the first change.
     let outcome = write(&node);
     assert_eq!(
         (outcome.code, outcome.stdout.as_str()),
@@ -480,7 +480,7 @@ fn a_file_is_written_whole_with_its_mode_and_a_backup() {
 }
 
 #[test]
-fn a_symbolic_link_stays_and_what_it_leads_to_is_written() {
+fn a_symbolic_link_is_kept_and_its_target_is_written() {
     let node = Node::with_mirror();
     node.write("srv/real.yaml", ECR);
     node.write("etc/kubernetes/other", "");
@@ -525,7 +525,7 @@ fn wrong_usage_is_reported() {
 }
 
 #[test]
-fn kubelet_hands_over_the_annotation_that_names_secrets() {
+fn kubelet_passes_the_annotation_that_names_secrets() {
     let node = Node::with_mirror();
     let without = config(&node, &["--secrets-annotation="]).stdout;
     assert!(!without.contains("Annotation"), "{without}");
@@ -569,7 +569,7 @@ fn flags_of_the_plugin_go_into_the_entrys_args() {
     ]);
     let outcome = config(&node, &[&flags[..], &["-o", "json"]].concat());
     assert_eq!(args(&outcome.stdout), expected, "{outcome}");
-    // In an entry, those of the same name are replaced and the others stay.
+    // In an entry, flags of the same name are replaced and the others are kept.
     let args = "      args: [--auth-dir, /old, --log-level=debug, --no-sandbox]\n";
     node.write(FILE, format!("{ECR}{ENTRY}{args}"));
     let outcome = into(&node, "--merge", &flags);
@@ -583,7 +583,7 @@ fn flags_of_the_plugin_go_into_the_entrys_args() {
     assert_eq!(
         merge(&node).stdout,
         outcome.stdout,
-        "none is given: they stay"
+        "none is given, so they are kept"
     );
 }
 
@@ -658,7 +658,7 @@ fn a_file_is_created_where_it_is_missing_or_empty() {
 }
 
 #[test]
-fn extended_attributes_stay() {
+fn extended_attributes_are_kept() {
     use rustix::fs::{XattrFlags, getxattr, setxattr};
 
     let node = node_with(ECR);
@@ -678,7 +678,7 @@ fn extended_attributes_stay() {
 }
 
 #[test]
-fn images_that_a_short_name_leads_to_a_mirror_are_matched_as_kubelet_names_them() {
+fn images_whose_short_names_lead_to_a_mirror_are_matched_by_kubelets_names() {
     let registries = mirrored("registry.test");
     let aliases = "[aliases]\nubi9 = \"registry.test/ubi9\"\n\"o/app\" = \"registry.test/app\"\n\
                    nginx = \"docker.io/library/nginx\"\nreset = \"\"\n";
@@ -704,7 +704,7 @@ fn images_that_a_short_name_leads_to_a_mirror_are_matched_as_kubelet_names_them(
             json!(expected),
             "{text}"
         );
-        // Merged into itself, nothing goes.
+        // Merged into its own output, nothing is removed.
         let whole = config(&node, &[]).stdout;
         node.write(FILE, &whole);
         let again = merge(&node);

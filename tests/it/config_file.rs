@@ -35,7 +35,7 @@ fn configured(node: &Node, cluster: &Cluster, more: &str) -> Provider {
 }
 
 #[test]
-fn the_file_serves_as_well_as_flags() {
+fn every_setting_can_be_in_the_file() {
     let (node, cluster) = (Node::with_mirror(), Cluster::with_login());
     for (more, expected) in [
         ("", owned(NGINX)),
@@ -53,7 +53,7 @@ fn the_file_serves_as_well_as_flags() {
 }
 
 #[test]
-fn flags_and_environment_count_before_the_file() {
+fn flags_and_environment_override_the_file() {
     let (node, cluster) = (Node::with_mirror(), Cluster::with_login());
     let provider = configured(&node, &cluster, "timeout = \"never\"\n");
     let by_flag = provider.clone().flag("--timeout", "30s");
@@ -102,7 +102,7 @@ fn a_bad_file_is_a_failure_that_names_the_line() {
 }
 
 #[test]
-fn an_unknown_key_is_a_warning_and_the_rest_counts() {
+fn an_unknown_key_is_a_warning_and_the_others_are_used() {
     let (node, cluster) = (Node::with_mirror(), Cluster::with_login());
     let provider = configured(&node, &cluster, "timeout_ = \"1s\"\n");
 
@@ -149,7 +149,7 @@ fn a_file_that_is_named_must_exist() {
 }
 
 #[test]
-fn check_says_of_the_file_what_a_run_would_and_goes_on() {
+fn check_reports_problems_of_the_file_and_continues() {
     let config_file = |content: Option<&str>, mode: u32| {
         let ready = ReadyNode::new();
         if let Some(content) = content {

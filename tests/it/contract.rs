@@ -97,7 +97,7 @@ fn the_empty_login_can_be_turned_off() {
 }
 
 #[test]
-fn an_image_is_found_by_every_name_it_has() {
+fn an_image_is_found_by_each_of_its_names() {
     let node = Node::with_mirror();
     let cluster = Cluster::with_login();
     let digest = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
@@ -117,7 +117,7 @@ fn an_image_is_found_by_every_name_it_has() {
 }
 
 #[test]
-fn every_image_and_namespace_has_a_file_of_its_own() {
+fn every_image_and_namespace_has_its_own_file() {
     let node = Node::with_mirror();
     let cluster = Cluster::with_login();
     let provider = node.provider(&cluster);
@@ -184,7 +184,7 @@ fn changed_credentials_replace_the_earlier_ones() {
 }
 
 #[test]
-fn where_no_credential_fits_there_is_no_file_and_no_directory() {
+fn without_a_matching_credential_there_is_no_file_and_no_directory() {
     let node = Node::with_mirror().and_global_auth(&docker_config(&[("quay.io", "u:p")]));
     let cluster = Cluster::with([login("pull", "elsewhere.example", "user:hunter2")]);
 

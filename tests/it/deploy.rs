@@ -59,7 +59,7 @@ fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
 }
 
 #[test]
-fn every_kustomization_names_what_is_there() {
+fn every_kustomization_names_existing_files() {
     for file in files("deploy", "yaml") {
         if !file.ends_with("kustomization.yaml") {
             continue;
@@ -178,7 +178,7 @@ fn the_example_leads_to_its_login_in_the_auth_file() {
     let cluster = Cluster::with([Secret::docker_config_json("mirror", config)]);
     let pod = document("deploy/example/pod.yaml", "Pod");
     let image = pod["spec"]["containers"][0]["image"].as_str().unwrap();
-    // kubelet leaves the tag away.
+    // kubelet drops the tag.
     let (image, _tag) = image.rsplit_once(':').unwrap();
 
     let outcome = node.provider(&cluster).pull(image);
@@ -205,7 +205,7 @@ fn the_packages_have_the_version_of_the_crate() {
 }
 
 #[test]
-fn everything_installs_into_the_directory_that_kubelet_is_given() {
+fn everything_installs_into_the_directory_in_kubelets_flags() {
     let directory = "libexec/kubelet-image-credential-provider-plugins";
     let installer = document("deploy/node-installer/daemonset.yaml", "DaemonSet");
     let volume = &installer["spec"]["template"]["spec"]["volumes"][0];
@@ -236,7 +236,7 @@ fn every_manifest_is_yaml_of_a_kind() {
 }
 
 #[test]
-fn the_tests_on_a_real_node_pull_what_their_registries_have() {
+fn the_tests_on_a_real_node_pull_images_that_their_registries_have() {
     let node = Node::with_registries(&text("test/registries.conf"));
     let pushed = [
         "localhost:5000/library/e2e-one",
@@ -260,7 +260,7 @@ fn the_tests_on_a_real_node_pull_what_their_registries_have() {
     assert_eq!(found, pushed);
 }
 
-/// Where CRI-O looks first for an image.
+/// The first pull source of an image.
 fn first_source(node: &Node, image: &str) -> String {
     let outcome = node
         .provider_without_cluster()
@@ -273,7 +273,7 @@ fn first_source(node: &Node, image: &str) -> String {
 }
 
 #[test]
-fn links_in_the_documents_lead_somewhere() {
+fn links_in_the_documents_have_existing_targets() {
     let mut documents = files("docs", "md");
     documents.extend(files("deploy", "md"));
     documents.extend(files("test", "md"));

@@ -38,7 +38,7 @@ fn every_check_has_a_section_and_every_section_a_check() {
 }
 
 #[test]
-fn every_test_that_the_threat_model_names_is_there() {
+fn every_test_that_the_threat_model_names_exists() {
     let model = fs::read_to_string(project().join("docs/threat-model.md")).unwrap();
     let mut code = String::new();
     sources(&project().join("src"), &mut code);
@@ -58,7 +58,7 @@ fn every_test_that_the_threat_model_names_is_there() {
             let there =
                 fs::read_to_string(file).is_ok_and(|text| text.contains(&format!("fn {test}(")));
             let unit = code.contains(&format!("mod {module};"));
-            assert!(there || unit, "{name} is somewhere else");
+            assert!(there || unit, "{name} does not exist in that file");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! `explain`: what it prints. Its input is tested in `explain_input`, and that it agrees
-//! with the provider in `agreement`.
+//! The output of `explain`. Its input is tested in `explain_input`, its agreement with
+//! the provider in `agreement`.
 
 use serde_json::{Value, json};
 use test_cluster::Secret;
@@ -33,7 +33,7 @@ pub(crate) fn list(items: &[Value]) -> String {
     json!({"apiVersion": "v1", "kind": "List", "metadata": {}, "items": items}).to_string()
 }
 
-/// `explain nginx` on that node, with that on stdin for Secrets.
+/// Runs `explain nginx` on that node, with these Secrets on stdin.
 pub(crate) fn explain(node: &Node, format: &str, secrets: &str) -> Outcome {
     let arguments = [
         "explain",
@@ -57,7 +57,7 @@ pub(crate) fn explained(node: &Node, secrets: &str) -> Value {
     serde_json::from_str(&outcome.stdout).unwrap()
 }
 
-/// An origin of the JSON as the text has it.
+/// An origin in the JSON, written as in the text.
 pub(crate) fn origin(origin: &Value) -> String {
     let text = |field: &str| origin[field].as_str().unwrap_or_default();
     match text("kind") {
@@ -67,7 +67,7 @@ pub(crate) fn origin(origin: &Value) -> String {
     }
 }
 
-/// The reason of a remark of the JSON as the text has it.
+/// The reason of a remark in the JSON, written as in the text.
 pub(crate) fn reason(remark: &Value) -> String {
     let reason = remark["reason"].as_str().unwrap();
     match remark["key"].as_str() {
@@ -177,7 +177,7 @@ fn the_json_is_exactly_this() {
 }
 
 #[test]
-fn the_text_shows_what_is_used_and_why_the_others_are_not() {
+fn the_text_shows_the_used_entry_and_why_the_others_are_not_used() {
     let node = Node::with_mirror().and_global_auth(
         &json!({"auths": {"mirror.example": {"auth": base64(&format!("node:{PASSWORD}")), "email": "a@b"}}}).to_string(),
     );
@@ -375,7 +375,7 @@ fn with_a_token_the_api_server_is_asked_as_the_provider_asks() {
         login("pull", "mirror.example", &format!("robot:{PASSWORD}")),
         Secret::docker_config_json("broken", "{"),
     ]);
-    // As kubectl create token prints it.
+    // This is the output format of kubectl create token.
     node.write("token", format!("{}\n", cluster.token));
     let token = node.path("token");
     let arguments = [
@@ -418,7 +418,7 @@ fn with_a_token_the_api_server_is_asked_as_the_provider_asks() {
 }
 
 #[test]
-fn an_auth_file_that_is_there_stays() {
+fn an_existing_auth_file_is_not_removed() {
     let node = Node::with_mirror();
     node.leave_auth_file(NGINX);
     for secrets in [

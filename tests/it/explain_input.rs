@@ -1,4 +1,4 @@
-//! What `explain` reads, and what it refuses.
+//! The input of `explain`: what it reads and what it refuses.
 
 use serde_json::{Value, json};
 use test_cluster::{AnswerFault, ConnectionFault, Fault};
@@ -6,7 +6,7 @@ use test_cluster::{AnswerFault, ConnectionFault, Fault};
 use crate::explain::{PASSWORD, explain, explained, list, login_secret, origin, reason, secret};
 use crate::support::{ACCOUNT, Cluster, NAMESPACE, Node, base64, docker_config, token_with_claims};
 
-/// The name of the user for the mirror, and the reasons of what is skipped.
+/// The user name for the mirror, and the reasons of skipped entries.
 #[track_caller]
 fn user_and_skipped(secrets: &str) -> (Value, Vec<String>) {
     let explained = explained(&Node::with_mirror(), secrets);
@@ -67,7 +67,7 @@ fn secrets_are_read_in_every_form_that_kubectl_has() {
 }
 
 #[test]
-fn files_are_read_together_and_the_last_secret_of_a_name_counts() {
+fn files_are_read_together_and_the_last_secret_of_a_name_is_used() {
     let node = Node::with_mirror();
     node.write(
         "one.yaml",
@@ -98,7 +98,7 @@ fn files_are_read_together_and_the_last_secret_of_a_name_counts() {
 }
 
 #[test]
-fn string_data_counts_more_than_data() {
+fn string_data_overrides_data() {
     let mut secret = login_secret("pull", "mirror.example", "data");
     secret["stringData"] =
         json!({".dockerconfigjson": docker_config(&[("mirror.example", "string:p")])});
@@ -111,7 +111,7 @@ fn string_data_counts_more_than_data() {
 }
 
 #[test]
-fn what_the_api_server_would_not_list_is_skipped_with_the_reason() {
+fn secrets_that_the_api_server_would_not_list_are_skipped_with_the_reason() {
     let with = |field: &str, value: Value| {
         let mut secret = login_secret("s", "mirror.example", "x");
         secret[field] = value;
@@ -325,7 +325,7 @@ fn a_terminal_is_not_waited_for() {
 }
 
 #[test]
-fn a_token_that_is_of_no_use_is_refused_and_not_quoted() {
+fn an_unusable_token_is_refused_and_not_quoted() {
     let node = Node::with_mirror();
     let cluster = Cluster::new();
     let explain = |token: &str| {
@@ -356,8 +356,8 @@ fn a_token_that_is_of_no_use_is_refused_and_not_quoted() {
     explain(&cluster.token).fails_with(&["may not list secrets", "kubectl"]);
 }
 
-/// `explain nginx` with these Secrets on stdin and these arguments: which Secret is
-/// used, and what is skipped.
+/// Runs `explain nginx` with these Secrets on stdin and these arguments. Returns the
+/// Secret that is used, and the skipped ones.
 fn used(secrets: &[Value], arguments: &[&str]) -> (Value, Value) {
     let node = Node::with_mirror();
     let all = ["explain", "nginx", "-n", NAMESPACE, "--secrets=-", "-ojson"];
@@ -375,7 +375,7 @@ fn used(secrets: &[Value], arguments: &[&str]) -> (Value, Value) {
 }
 
 #[test]
-fn named_secrets_alone_are_used_in_their_order_and_problems_are_reported() {
+fn only_named_secrets_are_used_in_their_order_and_problems_are_reported() {
     let mut opaque = login_secret("opaque", "mirror.example", "o");
     opaque["type"] = json!("Opaque");
     let secrets = [
@@ -450,7 +450,7 @@ fn an_annotation_without_a_name_is_wrong_usage() {
     }
 }
 
-/// People see what is waited for, and try again themselves.
+/// A person at a terminal sees what the program waits for, and can try again.
 #[test]
 fn an_api_server_that_does_not_answer_is_asked_once() {
     let node = Node::with_mirror();

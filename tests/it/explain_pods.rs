@@ -1,5 +1,5 @@
-//! `explain` for the pods of a manifest, and for several images: which images, in which
-//! namespace, on which node.
+//! `explain` for the pods of a manifest and for several images: the images, the namespace
+//! and the node.
 
 use serde_json::{Value, json};
 
@@ -112,7 +112,7 @@ fn a_manifest_comes_on_stdin_too_and_images_can_be_added() {
 }
 
 #[test]
-fn a_manifest_that_is_of_no_use_is_refused_and_not_quoted() {
+fn an_unusable_manifest_is_refused_and_not_quoted() {
     let of_two =
         format!("{DEPLOYMENT}---\nkind: Pod\nmetadata: {{namespace: team-b}}\nspec: {{}}\n");
     for (name, manifest, arguments, said) in [
@@ -197,7 +197,7 @@ fn a_token_of_another_service_account_than_the_pods_is_refused() {
     assert_eq!(explain().code, Some(0));
 }
 
-/// As for kubectl: of the current context, else `default`.
+/// The namespace is chosen as by kubectl: that of the current context, else `default`.
 #[test]
 fn the_namespace_is_that_of_the_current_context() {
     let node = node();
@@ -236,7 +236,8 @@ fn the_namespace_is_that_of_the_current_context() {
     run(&[("KUBECONFIG", at("broken"))]).fails_with(&["broken", "current-context", "-n"]);
 }
 
-/// In a debug pod the node is below another directory, and has paths of its own.
+/// In a debug pod the node is below another directory, and its files have the node's own
+/// paths.
 #[test]
 fn below_another_root_paths_are_those_of_the_node() {
     let cluster = Cluster::with([login(

@@ -1,4 +1,4 @@
-//! `explain`: what will happen, and what keeps a login from being used.
+//! The verdict of `explain`, and the reasons why a login is not used.
 
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ fn with_mirror(lines: &str) -> String {
     )
 }
 
-/// Asserts that the first line of the image is this, or begins like this.
+/// Asserts that the first line of the image begins like this.
 #[track_caller]
 fn assert_verdict(registries: &str, global: &str, secrets: &str, outcome: &str, expected: &str) {
     let node = Node::with_registries(registries).and_global_auth(global);
@@ -41,7 +41,7 @@ fn assert_verdict(registries: &str, global: &str, secrets: &str, outcome: &str, 
 }
 
 #[test]
-fn the_first_line_is_what_will_happen() {
+fn the_first_line_is_the_verdict() {
     let mirror = with_mirror;
     let blocked = "[[registry]]\nlocation = \"docker.io\"\nblocked = true\n";
     let ours = list(&[login_secret("mirror", "mirror.example", "robot")]);
@@ -155,7 +155,7 @@ fn pulls_by_tag_and_by_digest_may_differ() {
 }
 
 #[test]
-fn keys_that_nearly_match_say_why_not_and_come_first() {
+fn keys_that_nearly_match_come_first_with_the_reason() {
     let node = Node::with_mirror();
     let secrets = list(&[
         login_secret("a", "elsewhere.example", "x"),
@@ -184,9 +184,9 @@ fn keys_that_nearly_match_say_why_not_and_come_first() {
     assert!(!lines[3].contains("nearly"), "{text}");
 }
 
-/// Used as it is, and pointed out; never with its content.
+/// A mistake is used as it is, and reported without its content.
 #[test]
-fn what_is_probably_a_mistake_is_pointed_out() {
+fn probable_mistakes_are_reported() {
     let node = Node::with_mirror();
     let auth = |login: &str| base64(login);
     let config = |entry: Value| json!({"auths": {"mirror.example": entry}}).to_string();
@@ -248,7 +248,7 @@ fn what_is_probably_a_mistake_is_pointed_out() {
 }
 
 #[test]
-fn settings_that_are_not_defaults_are_shown_with_their_place() {
+fn settings_that_were_given_are_shown_with_their_origin() {
     let node = Node::with_mirror();
     node.write(
         "settings.toml",
@@ -292,10 +292,10 @@ fn settings_that_are_not_defaults_are_shown_with_their_place() {
     }
 }
 
-/// Each of 400 mirrors has 300 entries that match: of those that lose, the text and the
-/// JSON have the beginning.
+/// Each of 400 mirrors has 300 matching entries. The text and the JSON have only the
+/// first of those that lose.
 #[test]
-fn of_many_entries_the_beginning_is_shown() {
+fn of_many_entries_only_the_first_are_shown() {
     const MIRRORS: usize = 400;
     let mirrors: Vec<String> = (0..MIRRORS)
         .map(|n| format!("m{n}.mirror.example"))

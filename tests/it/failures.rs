@@ -1,5 +1,5 @@
-//! A run that fails leaves no login: kubelet pulls even so, and CRI-O would take an auth
-//! file of an earlier run.
+//! A run that fails leaves no login: kubelet pulls nevertheless, and CRI-O would take the
+//! auth file of an earlier run.
 
 use std::fs::File;
 use std::io::pipe;
@@ -87,7 +87,7 @@ fn a_signal_before_the_response_leaves_no_login() {
 }
 
 #[test]
-fn a_refusal_removes_what_another_run_has_left() {
+fn a_refusal_removes_the_file_of_another_run() {
     for status in [401, 403] {
         let (node, cluster) = (Node::with_mirror(), Cluster::with_login());
         node.leave_auth_file(NGINX);
@@ -99,7 +99,7 @@ fn a_refusal_removes_what_another_run_has_left() {
 }
 
 #[test]
-fn any_other_failure_removes_what_waits_for_no_pull() {
+fn any_other_failure_removes_a_file_that_waits_for_no_pull() {
     let broken: [fn(&Node, &Cluster); 2] = [
         |_, cluster| cluster.server.fault(AnswerFault::LoginPage),
         |node, _| node.write("etc/containers/registries.conf", "[[registry"),

@@ -1,5 +1,5 @@
-//! An API server that fails: which failures are tried again, what the message is, and
-//! that an auth file of an earlier run stays as it is.
+//! An API server that fails: which requests are retried, what the message is, and that
+//! the auth file of an earlier run is not changed.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,7 +12,7 @@ use crate::support::{
 
 /// Long enough for several attempts.
 const TIMEOUT: &str = "1500ms";
-/// Far beyond it: only a run that ignores its deadline takes so long.
+/// Much later: only a run that ignores its deadline takes so long.
 const MUCH_LATER: Duration = Duration::from_secs(20);
 
 /// A node and a cluster with a login for its mirror.
@@ -23,8 +23,8 @@ fn ready() -> (Node, Cluster, Provider) {
     (node, cluster, provider)
 }
 
-/// A pull with a short deadline while that goes wrong. Whatever happens, an
-/// earlier auth file stays as it is, and no other file is left.
+/// A pull with a short deadline and that fault. Asserts that an earlier auth file is not
+/// changed, and no other file is left.
 fn pull_despite(name: &str, fault: Fault) -> (Outcome, Cluster) {
     let (node, cluster, provider) = ready();
     node.leave_auth_file(NGINX);
@@ -42,7 +42,7 @@ fn pull_despite(name: &str, fault: Fault) -> (Outcome, Cluster) {
 }
 
 #[test]
-fn what_passes_is_tried_again() {
+fn temporary_failures_are_retried() {
     let cut = |fault: AnswerFault| Fault::from(fault).times(2);
     let cases = [
         ("refused", Fault::from(ConnectionFault::Refuse).times(2)),
@@ -70,7 +70,7 @@ fn what_passes_is_tried_again() {
 }
 
 #[test]
-fn a_later_page_is_tried_again_too() {
+fn a_later_page_is_retried_too() {
     let cluster = two_pages();
     let fault = Fault::status(503).times(2).on_path_containing("continue=");
     cluster.server.fault(fault);
@@ -81,7 +81,7 @@ fn a_later_page_is_tried_again_too() {
     assert_eq!(cluster.server.requests().len(), 4);
 }
 
-/// A namespace whose login comes with the second page.
+/// A namespace whose login is in the second page.
 fn two_pages() -> Cluster {
     let cluster = Cluster::of(test_cluster::ApiServer::builder().max_page(1));
     cluster.put(login("a", "elsewhere.example", "u:p"));
@@ -90,7 +90,7 @@ fn two_pages() -> Cluster {
 }
 
 #[test]
-fn without_a_thread_to_look_a_name_up_it_is_tried_again() {
+fn a_lookup_that_cannot_start_a_thread_is_retried() {
     let (node, _cluster, provider) = ready();
     let provider = provider.flag("--api-server", "https://api.example.test:6443");
     // The limit counts threads too; root is exempt. For dash the option is -p.
@@ -105,7 +105,7 @@ fn without_a_thread_to_look_a_name_up_it_is_tried_again() {
 }
 
 #[test]
-fn a_connection_that_the_server_closed_in_between_is_made_anew() {
+fn a_connection_that_the_server_closed_is_opened_again() {
     let cluster = two_pages();
     cluster.server.fault(AnswerFault::CloseAfterAnswer);
 
@@ -181,7 +181,7 @@ fn a_retry_after_header_is_obeyed() {
         let outcome = provider.pull(NGINX);
         assert_eq!(outcome.code, Some(0), "{name}: {outcome}");
         assert_eq!(cluster.server.requests().len(), 2, "{name}");
-        // The date may have come closer before the provider was started.
+        // Some of that time passes before the provider is started.
         let least = if *name == "date" { 500 } else { 1000 };
         assert!(
             outcome.elapsed >= Duration::from_millis(least),
@@ -213,7 +213,7 @@ fn a_server_that_is_busy_beyond_the_deadline_is_not_waited_for() {
 }
 
 #[test]
-fn connections_that_lead_nowhere_end_with_the_deadline() {
+fn connections_without_an_answer_end_with_the_deadline() {
     let cases = [
         ("refused", ConnectionFault::Refuse),
         ("silent", ConnectionFault::HangAtAccept),
@@ -227,7 +227,7 @@ fn connections_that_lead_nowhere_end_with_the_deadline() {
 }
 
 #[test]
-fn a_server_that_is_not_there_ends_with_the_deadline() {
+fn a_missing_server_ends_the_run_with_the_deadline() {
     let (_node, cluster, provider) = ready();
     let address = cluster.server.address().to_string();
     drop(cluster);
@@ -237,7 +237,7 @@ fn a_server_that_is_not_there_ends_with_the_deadline() {
 }
 
 #[test]
-fn a_name_that_leads_nowhere_ends_with_the_deadline() {
+fn a_name_that_does_not_resolve_ends_the_run_with_the_deadline() {
     let (_node, _cluster, provider) = ready();
     let outcome = provider
         .flag("--api-server", "https://api.invalid:6443")
@@ -248,7 +248,7 @@ fn a_name_that_leads_nowhere_ends_with_the_deadline() {
 }
 
 #[test]
-fn answers_that_never_come_or_never_end_end_with_the_deadline() {
+fn answers_that_hang_or_never_end_end_with_the_deadline() {
     let cases = [
         ("silence", AnswerFault::HangBeforeHeaders),
         ("silence in the headers", AnswerFault::HangInHeaders),
@@ -271,7 +271,7 @@ fn answers_that_never_come_or_never_end_end_with_the_deadline() {
 }
 
 #[test]
-fn an_answer_without_an_end_is_given_up() {
+fn an_endless_answer_is_refused() {
     let (node, cluster, provider) = ready();
     let fault = Fault::from(AnswerFault::EndlessBody).forever();
     cluster.server.fault(fault);
@@ -283,7 +283,7 @@ fn an_answer_without_an_end_is_given_up() {
 }
 
 #[test]
-fn a_server_in_trouble_is_named_with_its_status() {
+fn a_server_error_is_reported_with_its_status() {
     let cases = [
         ("500", 500),
         ("502", 502),
@@ -299,7 +299,7 @@ fn a_server_in_trouble_is_named_with_its_status() {
 }
 
 #[test]
-fn an_answer_that_is_not_a_list_is_not_asked_for_again() {
+fn an_answer_that_is_not_a_list_is_not_retried() {
     let custom = |content_type: &str, body: &str| AnswerFault::Custom {
         code: 200,
         content_type: content_type.to_owned(),
@@ -339,7 +339,7 @@ fn an_answer_that_is_not_a_list_is_not_asked_for_again() {
 }
 
 #[test]
-fn a_deeply_nested_item_is_skipped_as_any_other_that_is_not_a_secret() {
+fn a_deeply_nested_item_is_skipped_like_others_that_are_not_secrets() {
     let (node, cluster, provider) = ready();
     cluster.server.fault(AnswerFault::DeepJson);
     cluster.put(login("pull", "mirror.example", "user:hunter2"));
@@ -352,7 +352,7 @@ fn a_deeply_nested_item_is_skipped_as_any_other_that_is_not_a_secret() {
 }
 
 #[test]
-fn a_definite_no_is_not_asked_for_again_and_names_the_status() {
+fn a_refusal_is_not_retried_and_reported_with_its_status() {
     let cases = [
         ("400", 400),
         ("404", 404),

@@ -118,7 +118,7 @@ fn a_helper_that_would_be_asked_before_our_login_is_left_out() {
 }
 
 #[test]
-fn a_helper_for_a_source_without_a_login_stays() {
+fn a_helper_for_a_source_without_a_login_is_kept() {
     let global = json!({"credHelpers": {"docker.io": "hub-login"}});
     let expected = json!({
         "auths": {"mirror.example/library/nginx": ours()},
@@ -139,7 +139,7 @@ fn a_global_glob_also_gives_the_exact_name() {
 }
 
 #[test]
-fn a_global_login_is_what_containers_image_makes_of_it() {
+fn a_global_login_is_read_as_by_containers_image() {
     for (name, entry, source) in [
         (
             "user name and password",
@@ -160,7 +160,7 @@ fn a_global_login_is_what_containers_image_makes_of_it() {
         ),
     ] {
         let node = Node::with_mirror();
-        // One byte that is not UTF-8 costs nothing, nor do several objects.
+        // A byte that is not UTF-8, and a repeated `auths`, do not affect other entries.
         let text =
             format!("{{\"auths\":{{\"mirror.example\":{entry}}},\"auths\":{{\"\0\":{{}}}}}}");
         let text: Vec<u8> = text
@@ -242,7 +242,7 @@ fn a_broken_global_entry_does_not_hide_the_others() {
 }
 
 #[test]
-fn a_global_file_of_other_hosts_alone_makes_no_auth_file() {
+fn a_global_file_with_only_other_hosts_makes_no_auth_file() {
     let node = Node::with_mirror().and_global_auth(&docker_config(&[("quay.io", "u:p")]));
     node.leave_auth_file(NGINX);
 

@@ -116,7 +116,8 @@ fn a_large_login_is_kept_once_and_a_file_too_large_for_its_copies_is_an_error() 
     ]);
     let provider = node.provider(&cluster);
 
-    // 200 MB, where a copy for each mirror would take 400 MB, and one of each key as much.
+    // The limit is 200 MB. A copy for each mirror would take 400 MB, and so would one of
+    // each key.
     let outcome = provider.pull_in_script("ulimit -v 200000; \"$PROVIDER\"; exit $?", &[], NGINX);
 
     outcome.fails_with(&["larger than", "secret \"large-login\"", "1000 pull sources"]);

@@ -1,4 +1,4 @@
-//! What goes to journald: every line with its fields, and never a secret.
+//! The lines in journald: each has its fields, and none has a secret.
 
 use std::io::ErrorKind;
 use std::os::unix::net::UnixDatagram;
@@ -13,7 +13,7 @@ use crate::support::{
 };
 
 const PASSWORD: &str = "hunter2-password";
-/// With a `/run` of its own, so that neither the machine's journal nor another test has
+/// Runs with its own `/run`, so that neither the machine's journal nor another test has
 /// an effect.
 const SCRIPT: &str = r#"exec unshare --mount sh -c '
     mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/journal &&
@@ -33,7 +33,7 @@ impl Journal {
         Self(socket)
     }
 
-    /// Every line that comes in while `work` is done, in journald's wire format.
+    /// Every line that arrives during `work`, in journald's wire format.
     fn lines_while(&self, work: impl FnOnce()) -> Vec<String> {
         let done = AtomicBool::new(false);
         thread::scope(|scope| {
@@ -60,11 +60,11 @@ impl Journal {
     }
 }
 
-/// Pulls with that journal; `None` where that cannot be had.
+/// Pulls with that journal; `None` if this machine does not allow it.
 fn pull(provider: &Provider) -> Option<Outcome> {
     let outcome = provider.pull_in_script(SCRIPT, &[], NGINX);
     if outcome.stderr.contains("unshare") || outcome.code == Some(77) {
-        cannot_run(&format!("no /run of its own: {outcome}"));
+        cannot_run(&format!("cannot mount a private /run: {outcome}"));
         return None;
     }
     Some(outcome)
@@ -74,7 +74,7 @@ fn pull(provider: &Provider) -> Option<Outcome> {
 fn the_journal_gets_the_outcome_with_its_fields_and_no_secret() {
     let cluster = Cluster::with([
         login("pull", "mirror.example", &format!("user:{PASSWORD}")),
-        // Its password is where the decoder expects another type.
+        // The password is at a place where the decoder expects another type.
         Secret::docker_config_json(
             "broken",
             &format!(r#"{{"auths":{{"mirror.example/library":{{"auth":["{PASSWORD}"]}}}}}}"#),

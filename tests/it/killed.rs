@@ -1,4 +1,4 @@
-//! Runs that are ended from outside, or that meet each other: CRI-O sees no file,
+//! Runs that are ended from outside, or that run at the same time: CRI-O sees no file,
 //! the old one, or the whole new one, and never a part.
 
 #![expect(clippy::disallowed_methods, reason = "reads what a run has left")]
@@ -15,7 +15,7 @@ use test_cluster::{AnswerFault, Fault};
 
 use crate::support::{Cluster, NGINX, Node, base64, login, owned};
 
-/// How often a run is ended, spread evenly over its time.
+/// The number of runs that are ended, at moments spread evenly over a run.
 const TIMES: u32 = 500;
 
 fn cluster() -> Cluster {
@@ -26,9 +26,8 @@ fn whole_new_file() -> Value {
     json!({"auths": {"mirror.example/library/nginx": {"auth": base64("new:password")}}})
 }
 
-/// Ends runs at every moment by one of the signals, and calls `check` each time with what
-/// was left: the auth file, and the names in its directory. Every other run begins with an
-/// old file.
+/// Ends runs at every moment by one of the signals, and calls `check` each time with the
+/// auth file and the names in its directory. Every other run begins with an old file.
 fn end_at_every_moment(
     signals: &[Signal],
     mut check: impl FnMut(&Node, ExitStatus, Option<Value>),
@@ -36,7 +35,7 @@ fn end_at_every_moment(
     let cluster = cluster();
     let node = Node::with_mirror();
     let provider = node.provider(&cluster);
-    // The slowest of three is the time over which the ends are spread.
+    // The ends are spread over the duration of the slowest of three runs.
     let whole = (0..3)
         .map(|_| {
             node.remove_auth_file(NGINX);
@@ -83,7 +82,7 @@ fn a_killed_run_leaves_the_old_file_or_the_whole_new_one() {
 
 #[test]
 fn a_terminated_run_leaves_no_temporary_file_and_no_login_without_a_response() {
-    // An odd number: each of them meets a left-over, and meets none.
+    // Their number is odd, so each signal is tried with and without an old file.
     let signals = [
         Signal::TERM,
         Signal::QUIT,

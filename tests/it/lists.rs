@@ -1,4 +1,4 @@
-//! What the API server is asked for, and how a list comes page by page.
+//! The requests to the API server, and lists in pages.
 
 use std::collections::BTreeMap;
 use std::thread;
@@ -64,11 +64,11 @@ fn both_types_are_listed_by_one_request_with_the_pods_token() {
 }
 
 #[test]
-fn neither_other_types_nor_other_namespaces_count() {
+fn other_types_and_other_namespaces_are_ignored() {
     let config = docker_config(&[("mirror.example", "user:hunter2")]);
     let cluster = Cluster::with([Secret::opaque("opaque", ".dockerconfigjson", &config)]);
     let data = BTreeMap::from([(".dockerconfigjson".to_owned(), config.clone().into_bytes())]);
-    // A type that the selector does not know.
+    // The selector does not exclude this type.
     cluster.put(Secret::raw_data("foreign", "example.com/login", data));
     let elsewhere = Secret::docker_config_json("pull", &config);
     cluster.server.put_secret("team-b", elsewhere);
@@ -80,7 +80,7 @@ fn neither_other_types_nor_other_namespaces_count() {
 }
 
 #[test]
-fn the_secrets_of_every_page_count() {
+fn the_secrets_of_every_page_are_used() {
     for sparse in [false, true] {
         let builder = ApiServer::builder().max_page(2).sparse_pages(sparse);
         let cluster = Cluster::of(builder);
@@ -143,7 +143,7 @@ fn a_list_that_expires_for_ever_is_an_error_in_the_end() {
 }
 
 #[test]
-fn a_secret_that_is_larger_than_any_is_an_error() {
+fn a_secret_beyond_the_limit_is_an_error() {
     let cluster = Cluster::with_login();
     let padding = "x".repeat(9 * 1024 * 1024);
     let huge = json!({"kind": "SecretList", "items": [{"metadata": {"name": padding}}]});
@@ -161,7 +161,7 @@ fn a_secret_that_is_larger_than_any_is_an_error() {
 }
 
 #[test]
-fn a_page_that_is_too_large_is_asked_for_in_smaller_ones() {
+fn a_page_that_is_too_large_is_requested_in_smaller_ones() {
     let cluster = Cluster::with_login();
     let item = json!({"type": "example.com/release", "data": {"x": "x".repeat(1_000_000)}});
     let huge = json!({"kind": "SecretList", "items": vec![item; 40]});
@@ -195,7 +195,7 @@ fn secrets_of_foreign_types_take_neither_memory_nor_many_requests() {
         let name = format!("release-{number:04}");
         cluster.put(Secret::raw_data(&name, "example.com/release", data));
     }
-    // The limit counts everything that is writable. A page of these is 28 MB.
+    // The limit counts all writable memory. A page of these Secrets is 28 MB.
     let script = r#"ulimit -d 4096 && exec "$PROVIDER""#;
     let node = Node::with_mirror();
 
@@ -259,7 +259,7 @@ fn a_namespace_of_a_thousand_secrets_is_read_to_the_end() {
 }
 
 #[test]
-fn a_service_account_that_may_only_get_needs_list() {
+fn a_service_account_that_may_only_get_is_refused() {
     let cluster = Cluster::with_login();
     cluster.server.revoke(NAMESPACE, ACCOUNT);
     cluster.server.grant_get(NAMESPACE, ACCOUNT, &["pull"]);

@@ -1,5 +1,5 @@
-//! Where logins come from beside the Secrets of the pod's namespace: Secrets that are
-//! shared among namespaces, and the node's own logins alone. Also images without a mirror.
+//! Login sources other than the Secrets of the pod's namespace: shared Secrets, and only
+//! the node's own logins. Also images without a mirror.
 
 use serde_json::json;
 use test_cluster::Fault;
@@ -12,8 +12,8 @@ use crate::support::{
 const SOURCE: &str = "mirror.example/library/nginx";
 const SHARED: &str = "logins";
 
-/// A cluster with Secrets in the namespace `logins`, and the pod's account may get those
-/// of these names.
+/// A cluster with Secrets in the namespace `logins`, of which the pod's account may get
+/// those in `may_get`.
 fn sharing(secrets: &[(&str, &str)], may_get: &[&str]) -> Cluster {
     let cluster = Cluster::new();
     for (name, user) in secrets {
@@ -51,7 +51,7 @@ fn a_shared_secret_serves_pods_of_every_namespace_that_may_get_it() {
 }
 
 #[test]
-fn a_shared_secret_that_the_pod_may_not_get_is_a_warning_that_says_how_to_allow_it() {
+fn a_shared_secret_that_the_pod_may_not_get_is_a_warning_with_the_remedy() {
     let cluster = sharing(&[("a", "a:p"), ("b", "b:p")], &["b"]);
     let node = Node::with_mirror();
     let outcome = node
@@ -70,7 +70,7 @@ fn a_shared_secret_that_the_pod_may_not_get_is_a_warning_that_says_how_to_allow_
 }
 
 #[test]
-fn the_namespaces_own_secrets_count_before_shared_ones_and_these_before_the_nodes() {
+fn the_namespaces_secrets_precede_shared_ones_and_these_the_nodes_logins() {
     let global = docker_config(&[("mirror.example/library/nginx", "node:p")]);
     let sharing = || sharing(&[("z", "shared:p"), ("a", "first:p")], &["a", "z"]);
     let chosen_by = |cluster: &Cluster| {
@@ -86,7 +86,7 @@ fn the_namespaces_own_secrets_count_before_shared_ones_and_these_before_the_node
     let with_own = sharing();
     with_own.put(login("a", "mirror.example", "own:p"));
     assert_eq!(chosen_by(&with_own).as_deref(), Some("own:p"));
-    // Of two as good, the one that is named first.
+    // Of two equal ones, the one that is named first is used.
     assert_eq!(chosen_by(&sharing()).as_deref(), Some("first:p"));
 }
 
@@ -126,7 +126,7 @@ fn shared_secrets_are_named_by_namespace_and_name() {
 }
 
 #[test]
-fn a_pod_that_may_not_list_secrets_fails_or_has_none_or_is_not_asked_for() {
+fn a_pod_that_may_not_list_secrets_fails_or_has_none_or_is_served_without() {
     let global = docker_config(&[("mirror.example", "node:p")]);
     for (policy, code, requests, user) in [
         ("required", Some(1), 1, None),
@@ -152,7 +152,7 @@ fn a_pod_that_may_not_list_secrets_fails_or_has_none_or_is_not_asked_for() {
 }
 
 #[test]
-fn a_token_that_is_not_accepted_is_a_failure_also_where_secrets_need_not_be_allowed() {
+fn a_token_that_is_not_accepted_is_a_failure_even_with_secrets_if_allowed() {
     let node = Node::with_mirror();
     let cluster = Cluster::new();
     let provider = node.provider(&cluster).flag("--secrets", "if-allowed");
@@ -164,7 +164,7 @@ fn a_token_that_is_not_accepted_is_a_failure_also_where_secrets_need_not_be_allo
 }
 
 #[test]
-fn an_image_without_a_mirror_gets_its_login_where_that_is_wanted() {
+fn an_image_without_a_mirror_gets_its_login_if_enabled() {
     let image = "registry.example/team/app";
     for registries in [
         "",
@@ -186,7 +186,7 @@ fn an_image_without_a_mirror_gets_its_login_where_that_is_wanted() {
 }
 
 #[test]
-fn what_is_blocked_gets_no_login_also_without_a_mirror() {
+fn blocked_images_get_no_login_even_without_a_mirror() {
     let node =
         Node::with_registries("[[registry]]\nlocation = \"registry.example\"\nblocked = true\n");
     let cluster = Cluster::with([login("own", "registry.example", "own:p")]);
@@ -221,7 +221,7 @@ fn config_adds_the_patterns_of_images_without_a_mirror() {
 }
 
 #[test]
-fn explain_takes_shared_secrets_out_of_files_too() {
+fn explain_reads_shared_secrets_from_files_too() {
     let node = Node::with_mirror();
     let secret = |namespace: &str, user: &str| {
         let config = docker_config(&[("mirror.example", user)]);

@@ -12,13 +12,13 @@ use crate::support::{Cluster, NGINX, Node, Outcome, login, owned};
 
 /// The most bytes of a run's stderr.
 const BUDGET: usize = 32 * 1024;
-/// As large as the API server takes Secrets.
+/// The size of the largest Secrets that the API server accepts.
 const LARGE: usize = 1024 * 1024;
 
 /// A Secret of that size, full of entries that are for the mirror and cannot be used.
 fn broken(name: &str, size: usize) -> Secret {
     const HOST: &str = "mirror.example";
-    // A glob for each set of places where a "*" may stand for nothing.
+    // There is one glob for each set of places at which a "*" matches nothing.
     let glob = |places: usize| {
         let mut glob = String::new();
         for (place, c) in HOST.chars().enumerate() {
@@ -87,7 +87,7 @@ fn a_long_key_is_cut_and_many_mirrors_share_one_line() {
     let mirrors: Vec<_> = (0..100).map(|n| format!("m{n}.example")).collect();
     let mirrors: Vec<_> = mirrors.iter().map(String::as_str).collect();
     let node = Node::with_mirrors(&mirrors);
-    // Not a path: it matches every mirror.
+    // Trailing slashes are not a path, so the key matches every mirror.
     let key = format!("*.example{}", "/".repeat(900_000));
     let cluster = Cluster::with([login("long", &key, "u:p")]);
     for level in ["info", "debug"] {
@@ -137,7 +137,7 @@ fn a_long_message_of_the_server_is_cut() {
 }
 
 #[test]
-fn a_stderr_that_takes_nothing_fails_no_pull() {
+fn a_stderr_that_cannot_be_written_fails_no_pull() {
     let node = Node::with_mirror();
     let cluster = Cluster::with([
         broken("broken", LARGE),

@@ -1,7 +1,6 @@
-//! Tests of the real executable on a node of its own, against a TLS server that answers
-//! as an API server does. Given that node and those Secrets, when kubelet asks for an
-//! image, then the auth file, the response, the exit code and the requests are exactly
-//! these.
+//! Tests of the real executable on a temporary node, with a TLS server that answers as an
+//! API server does. Given a node and Secrets, when kubelet asks for an image, then the
+//! auth file, the response, the exit code and the requests are exactly as expected.
 //!
 //! All modules are under `cfg(test)`: clippy does not count other functions of an
 //! integration test as test code.

@@ -1,4 +1,4 @@
-//! What a request gets for each content of registries.conf.
+//! The result of a request for different contents of registries.conf.
 
 use serde_json::json;
 use test_cluster::Secret;
@@ -17,7 +17,7 @@ fn cluster() -> Cluster {
 }
 
 #[test]
-fn without_anything_but_the_image_to_pull_from_no_request_leaves_the_node() {
+fn without_another_pull_source_no_request_leaves_the_node() {
     for (name, registries) in [
         ("nothing in it", ""),
         ("comments", "# nothing\n"),
@@ -68,7 +68,7 @@ fn without_anything_but_the_image_to_pull_from_no_request_leaves_the_node() {
 }
 
 #[test]
-fn the_file_of_an_earlier_run_for_another_image_stays() {
+fn the_file_of_an_earlier_run_for_another_image_is_kept() {
     let node = Node::with_registries("");
     node.leave_auth_file("docker.io/library/redis");
 
@@ -78,7 +78,7 @@ fn the_file_of_an_earlier_run_for_another_image_stays() {
 }
 
 #[test]
-fn drop_ins_count() {
+fn drop_ins_are_read() {
     let node = Node::new();
     node.write(DROP_IN, MIRROR);
 
@@ -105,10 +105,10 @@ fn a_location_other_than_the_prefix_is_a_pull_source_too() {
     assert_eq!(node.auth_file(NGINX), Some(expected));
 }
 
-/// `blocked` is of the names that are contacted, not of the image: OpenShift's
+/// `blocked` applies to the names that are contacted, not to the image: OpenShift's
 /// `mirrorSourcePolicy: NeverContactSource` is a blocked registry with mirrors.
 #[test]
-fn what_is_blocked_gets_no_login_and_what_is_not_gets_its_own() {
+fn blocked_sources_get_no_login_and_the_others_get_their_own() {
     const NEVER: &str = "[[registry]]\nlocation = \"docker.io\"\nblocked = true\n\
         [[registry.mirror]]\nlocation = \"mirror.example\"\n";
     let other = "[[registry]]\nlocation = \"other.example\"\nblocked = true\n";
@@ -162,7 +162,7 @@ fn what_is_blocked_gets_no_login_and_what_is_not_gets_its_own() {
 }
 
 #[test]
-fn mirrors_for_tags_and_for_digests_all_count() {
+fn mirrors_for_tags_and_for_digests_get_logins() {
     let node = Node::with_registries(
         "[[registry]]\nlocation = \"docker.io\"\n\
          [[registry.mirror]]\nlocation = \"digests.example\"\npull-from-mirror = \"digest-only\"\n\
@@ -275,7 +275,7 @@ fn files_that_cri_o_refuses_are_errors_that_name_file_line_and_reason() {
 #[test]
 fn without_a_mirror_an_unusable_auth_directory_is_a_warning() {
     let node = Node::with_registries("[[registry]]\nlocation = \"docker.io\"\n");
-    node.write("etc/crio/auth", "a file, and no directory");
+    node.write("etc/crio/auth", "a file, not a directory");
     let outcome = node.provider(&cluster()).pull(NGINX);
     outcome.answers(EMPTY);
     outcome.warns_with(&["earlier auth file", "etc/crio/auth"]);

@@ -1,6 +1,6 @@
-//! A node that was set up for the Go provider needs no change: the same name in
-//! kubelet's configuration, the same files, Secrets and rights lead to the same
-//! login in a file of the same name.
+//! A node that was set up for the Go provider needs no change: with the same name in
+//! kubelet's configuration, and the same files, Secrets and rights, the same login is
+//! written to a file of the same name.
 
 #![expect(
     clippy::disallowed_methods,
@@ -105,7 +105,7 @@ fn a_file_that_the_go_provider_left_is_replaced() {
 }
 
 #[test]
-fn its_flags_for_the_version_are_here_too() {
+fn the_go_providers_version_flags_work() {
     let (_node, _cluster, provider) = moved_over();
 
     let version = provider.run_with(&["--version"]);

@@ -15,7 +15,7 @@ use crate::support::{
 const ANNOTATION: &str = "credential-provider.crio.io/secrets";
 const SOURCE: &str = "mirror.example/library/nginx";
 
-/// A cluster whose pod may get Secrets of these names, and list none.
+/// A cluster whose pod may get the Secrets in `may_get`, and may not list Secrets.
 fn cluster(secrets: impl IntoIterator<Item = Secret>, may_get: &[&str]) -> Cluster {
     let cluster = Cluster::with(secrets);
     cluster.server.revoke(NAMESPACE, ACCOUNT);
@@ -43,7 +43,7 @@ fn annotated(node: &Node, cluster: &Cluster, value: &str) -> Outcome {
     pull_with(&provider, cluster, &json!({ANNOTATION: value}))
 }
 
-/// The names of the Secrets that were asked for; `list` stands for a list.
+/// The names of the requested Secrets; `list` stands for a list.
 fn asked(cluster: &Cluster) -> Vec<String> {
     let requests = cluster.server.requests();
     let folder = format!("/api/v1/namespaces/{NAMESPACE}/secrets");
@@ -72,14 +72,14 @@ fn only_the_secrets_that_the_annotation_names_are_read_over_one_connection() {
 }
 
 #[test]
-fn of_two_that_serve_as_well_the_first_named_counts() {
+fn of_two_equal_secrets_the_first_named_is_used() {
     for (value, expected) in [("a,b", "a:p"), ("b,a", "b:p")] {
         let node = Node::with_mirror();
         let cluster = cluster(two(), &["a", "b"]);
         annotated(&node, &cluster, value).answers(&owned(NGINX));
         assert_eq!(chosen(&node, SOURCE).as_deref(), Some(expected), "{value}");
     }
-    // A more specific key counts more than the order.
+    // A more specific key takes precedence over the order.
     let node = Node::with_mirror();
     let cluster = cluster(
         [
@@ -104,7 +104,7 @@ fn both_types_of_secrets_are_read_by_name() {
 }
 
 #[test]
-fn an_empty_annotation_names_none_and_the_nodes_own_logins_count() {
+fn with_an_empty_annotation_only_the_nodes_own_logins_are_used() {
     for value in ["", " , "] {
         let global = docker_config(&[("mirror.example", "node:p")]);
         let node = Node::with_mirror().and_global_auth(&global);
@@ -181,7 +181,7 @@ fn without_annotation_and_flag_all_are_listed_as_before() {
 }
 
 #[test]
-fn a_name_that_cannot_be_used_is_skipped_with_a_warning_and_the_others_count() {
+fn an_invalid_name_is_skipped_with_a_warning_and_the_others_are_used() {
     let long = "x".repeat(254);
     for (name, said) in [
         ("../configmaps/x", "not the name of a Secret"),
@@ -224,7 +224,7 @@ fn a_name_that_cannot_be_used_is_skipped_with_a_warning_and_the_others_count() {
 }
 
 #[test]
-fn what_may_not_be_read_is_an_error_with_the_role_to_create() {
+fn secrets_that_may_not_be_read_are_an_error_with_the_role_to_create() {
     let node = Node::with_mirror();
     node.leave_auth_file(NGINX);
     let cluster = cluster(two(), &["b"]);
@@ -282,7 +282,7 @@ fn an_answer_that_is_not_an_api_servers_is_an_error() {
 }
 
 #[test]
-fn more_than_32_names_are_an_error_before_anything_is_asked() {
+fn more_than_32_names_are_an_error_before_any_request() {
     let node = Node::with_mirror();
     let cluster = Cluster::with(two());
     let names: Vec<_> = (0..33).map(|number| format!("s{number}")).collect();
@@ -296,7 +296,7 @@ fn more_than_32_names_are_an_error_before_anything_is_asked() {
         .pull(NGINX)
         .fails_with(&["--secret-name", "more than 32"]);
     assert_eq!(cluster.server.connections(), 0);
-    // Nobody asks for these, where the image has no mirror.
+    // These are not requested if the image has no mirror.
     let request = Request::new("quay.io/org/app")
         .token(&cluster.token)
         .field("serviceAccountAnnotations", json!({ANNOTATION: names}));

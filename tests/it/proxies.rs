@@ -1,4 +1,4 @@
-//! Proxies between the node and the API server, as client-go has them.
+//! Proxies between the node and the API server, used as by client-go.
 
 use test_cluster::ApiServer;
 
@@ -7,7 +7,7 @@ use crate::support::{Cluster, NGINX, Node, Provider, RecordingProxy, all_at_once
 const SERVER: &str = "https://api.example.test:6443";
 const TARGET: &str = "api.example.test:6443";
 
-/// A provider whose API server has a name that only the proxy can lead to.
+/// A provider whose API server has a name that only the proxy can reach.
 fn provider(node: &Node, cluster: &Cluster) -> Provider {
     node.provider(cluster)
         .flag("--api-server", SERVER)
@@ -31,7 +31,7 @@ fn pull_with_kubeconfig(node: &Node, cluster: &Cluster, text: &str) -> Provider 
 }
 
 #[test]
-fn a_proxy_of_the_environment_leads_to_the_server() {
+fn a_proxy_of_the_environment_is_used() {
     for variable in ["HTTPS_PROXY", "https_proxy"] {
         let (node, cluster) = (Node::with_mirror(), Cluster::with_login());
         let proxy = RecordingProxy::to(cluster.server.address());
@@ -48,7 +48,7 @@ fn a_proxy_of_the_environment_leads_to_the_server() {
 }
 
 #[test]
-fn the_upper_case_variable_counts_more() {
+fn the_upper_case_variable_takes_precedence() {
     let (node, cluster) = (Node::with_mirror(), Cluster::with_login());
     let proxy = RecordingProxy::to(cluster.server.address());
     let other = RecordingProxy::to(cluster.server.address());
@@ -63,7 +63,7 @@ fn the_upper_case_variable_counts_more() {
 }
 
 #[test]
-fn proxies_for_other_schemes_are_not_for_us() {
+fn proxies_for_other_schemes_are_ignored() {
     let (node, cluster) = (Node::with_mirror(), Cluster::with_login());
     let proxy = RecordingProxy::to(cluster.server.address());
     let mut provider = provider(&node, &cluster).flag("--timeout", "600ms");
@@ -124,7 +124,7 @@ fn no_proxy_is_read_as_go_reads_it() {
 
             let outcome = provider.pull(NGINX);
 
-            // Without the proxy the name leads nowhere.
+            // Without the proxy the name does not resolve.
             let code = i32::from(!proxied);
             assert_eq!(outcome.code, Some(code), "{no_proxy}: {outcome}");
             let seen = proxy.targets().len();
@@ -150,7 +150,7 @@ fn this_machine_is_never_reached_through_a_proxy_of_the_environment() {
 }
 
 #[test]
-fn the_kubeconfigs_proxy_counts_more_than_the_environment() {
+fn the_kubeconfigs_proxy_overrides_the_environment() {
     let (node, cluster) = (Node::with_mirror(), Cluster::with_login());
     let proxy = RecordingProxy::to(cluster.server.address());
     let other = RecordingProxy::to(cluster.server.address());
@@ -201,7 +201,7 @@ fn a_proxy_does_not_weaken_the_verification() {
 }
 
 #[test]
-fn a_dead_proxy_is_not_gone_around() {
+fn a_dead_proxy_is_not_bypassed() {
     let (node, cluster) = (Node::with_mirror(), Cluster::with_login());
     let text = kubeconfig(&cluster, "http://127.0.0.1:9");
 
@@ -215,7 +215,7 @@ fn a_dead_proxy_is_not_gone_around() {
 }
 
 #[test]
-fn what_fails_through_a_proxy_names_it_and_its_origin() {
+fn failures_through_a_proxy_name_it_and_its_origin() {
     let (node, cluster) = (Node::with_mirror(), Cluster::with_login());
     let provider = provider(&node, &cluster)
         .flag("--api-server", "https://10.96.0.1:443")

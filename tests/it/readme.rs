@@ -19,8 +19,8 @@ const PAGES: [&str; 2] = [README, include_str!("../../docs/commands.md")];
 /// The program under test.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_crio-credential-provider");
 const NAME: &str = "crio-credential-provider";
-/// Stand in for programs of the cluster: what kubectl would print, and an oc that
-/// takes what it is given.
+/// Stand-ins for programs of the cluster: a kubectl that prints Secrets, and an oc that
+/// accepts any input.
 const KUBECTL: &str = "#!/bin/sh\ncat \"$DATA/secrets.yaml\"\n";
 const OC: &str = "#!/bin/sh\ncat >/dev/null\n";
 
@@ -86,7 +86,7 @@ fn shown() -> Vec<Shown> {
     all
 }
 
-/// A node as the README has it, with its paths below a directory.
+/// The node of the README, with its paths below a directory.
 fn node() -> TempDir {
     let root = tempfile::tempdir().unwrap();
     for directory in ["etc/containers", "etc/kubernetes", "etc/crio/auth", "bin"] {
@@ -110,7 +110,7 @@ fn node() -> TempDir {
 fn run(root: &Path, command: &str) -> (bool, String, String) {
     let at = |path: &str| root.join(path);
     let below = |subcommand| format!("{NAME} {subcommand} --root {} ", root.display());
-    // What must be given on the command line where the API server cannot be asked for it.
+    // The API server cannot be asked here, so the audience is given on the command line.
     let command = command
         .replace(" /etc/", &format!(" {}/etc/", root.display()))
         .replace(&format!("{NAME} resolve "), &below("resolve"))
@@ -145,7 +145,7 @@ fn run(root: &Path, command: &str) -> (bool, String, String) {
 }
 
 #[test]
-fn the_commands_of_the_readme_work_and_print_what_it_shows() {
+fn the_commands_of_the_readme_print_the_output_that_it_shows() {
     let root = node();
     let commands = shown();
     let needs_a_cluster = format!("{NAME} check");
@@ -169,7 +169,7 @@ fn the_commands_of_the_readme_work_and_print_what_it_shows() {
 }
 
 #[test]
-fn check_prints_what_the_readme_shows() {
+fn check_prints_the_output_that_the_documents_show() {
     let ready = ReadyNode::new();
     let mirrors = "[[registry]]\nlocation = \"quay.io\"\n[[registry.mirror]]\nlocation = \"mirror.example.com/quay\"\n";
     let registries = format!(

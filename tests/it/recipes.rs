@@ -14,7 +14,7 @@ use test_cluster::Secret;
 
 use crate::support::{CONFIG, Cluster, EMPTY, NAMESPACE, Node, StandIn, owned, print, yaml};
 
-/// A section of the page, in its blocks.
+/// A section of the page, by its code blocks.
 #[derive(Debug, Default)]
 struct Recipe {
     title: String,
@@ -22,9 +22,9 @@ struct Recipe {
     secret: Value,
     /// kubelet's own provider, if the recipe has one instead of a Secret.
     providers: Value,
-    /// What the provider answers.
+    /// The response of the provider.
     answer: String,
-    /// Images, and the auth file that each leads to.
+    /// Images, and the auth file for each.
     files: Vec<(String, Value)>,
 }
 
@@ -60,7 +60,8 @@ fn recipe(section: &str) -> Recipe {
             },
             "json" if is_answer => text.clone_into(&mut recipe.answer),
             "json" => {
-                let (image, _) = image.unwrap_or_else(|| panic!("{title}: a file for no image"));
+                let (image, _) =
+                    image.unwrap_or_else(|| panic!("{title}: a file without an image"));
                 let file = serde_json::from_str(text).unwrap();
                 recipe.files.push((image.to_owned(), file));
             }
@@ -108,8 +109,8 @@ fn every_recipe_leads_to_the_auth_file_that_it_shows() {
     }
 }
 
-/// Runs the recipe with a script in the place of kubelet's provider, which answers what the
-/// recipe shows.
+/// Runs the recipe with a script in place of kubelet's provider, which prints the
+/// response that the recipe shows.
 fn leads_to_its_files_without_a_secret(recipe: &Recipe) {
     let title = &recipe.title;
     assert!(!recipe.files.is_empty(), "{title}");

@@ -56,7 +56,8 @@ impl Scene {
         secrets
     }
 
-    /// Asserts that no secret was printed, and none written but into the auth file.
+    /// Asserts that no secret was printed, and that none was written except into the auth
+    /// file.
     #[track_caller]
     fn keeps_its_secrets(&self, name: &str, outcome: &Outcome) {
         for secret in self.secrets() {
@@ -80,14 +81,14 @@ impl Scene {
     }
 }
 
-/// Asserts that the run failed, in the way that these words of its log describe.
+/// Asserts that the run failed, and logged these words.
 #[track_caller]
 fn failed(outcome: &Outcome, words: &str) {
     assert_eq!(outcome.code, Some(1), "{outcome}");
     logged(outcome, words);
 }
 
-/// Asserts that the run succeeded, and came across what these words of its log describe.
+/// Asserts that the run succeeded, and logged these words.
 #[track_caller]
 fn succeeded(outcome: &Outcome, words: &str) {
     assert_eq!(outcome.code, Some(0), "{outcome}");
@@ -333,7 +334,7 @@ fn when_the_api_server_fails_once() {
 }
 
 #[test]
-fn when_the_api_server_repeats_what_it_was_sent() {
+fn when_the_api_server_repeats_the_request() {
     for (code, words) in [
         (200, "not a SecretList"),
         (400, "the answer is 400"),

@@ -1,5 +1,6 @@
-//! Which registries.conf files count (containers-registries.conf(5), and CRI-O's flags
-//! of the same names). The rules themselves are tested in the crate `registries-conf`.
+//! The registries.conf files that are read (containers-registries.conf(5), and CRI-O's
+//! flags of the same names). The rules themselves are tested in the crate
+//! `registries-conf`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -96,16 +97,16 @@ fn the_v1_format_is_refused_where_cri_o_refuses_it() {
     resolve("5.41").fails_with(&words);
 }
 
-/// By hand, people need not be root; the plugin is, and CRI-O fails as it does.
+/// Subcommands need not run as root; the plugin does, and fails like CRI-O.
 #[test]
-fn by_hand_a_home_that_may_not_be_seen_is_a_warning() {
+fn for_a_subcommand_an_unreadable_home_is_a_warning() {
     const NOBODY: u32 = 65534;
     let node = Node::new();
     node.write("home/.config/containers/registries.conf", "");
     node.set_mode("home", 0o000);
     node.set_mode("", 0o755);
     let is_root = fs::read_dir(node.path("home")).is_ok();
-    // Other users may not look into the directory where the program was built.
+    // Other users may have no access to the directory where the program was built.
     let program = node.copy_program(env!("CARGO_BIN_EXE_crio-credential-provider"), "program");
     for layout in ["5.38", "5.41"] {
         let mut command = Command::new(&program);
@@ -126,7 +127,7 @@ fn by_hand_a_home_that_may_not_be_seen_is_a_warning() {
     node.set_mode("home", 0o755);
 }
 
-/// Where containers/image of each generation finds its files, and what it makes of them.
+/// The files that containers/image of each generation reads, and the result.
 #[derive(Deserialize)]
 struct Case {
     name: String,
@@ -188,8 +189,8 @@ impl Case {
 fn below_another_root_the_files_are_those_of_the_node() {
     let cases = include_str!("../../crates/registries-conf/tests/data/search_paths.json");
     let mut cases: Vec<Case> = serde_json::from_str(cases).unwrap();
-    // Links and directories are for the tests of the crate. Go ran in the working
-    // directory `/`, which matters for an empty variable alone.
+    // Links and directories are tested in the crate. Go ran in the working directory `/`,
+    // which matters only for an empty variable.
     cases.retain(|case| {
         let is_empty = |name| {
             case.env

@@ -33,7 +33,7 @@ fn a_request_may_be_indented_and_end_with_a_new_line() {
     let (_node, cluster, provider) = ready();
     let request = Request::new(NGINX).token(&cluster.token).to_string();
     let indented = request.replace(',', ",\n\t").replace(':', ": ");
-    // A colon inside the image or the token would have changed them.
+    // The image and the token contain no such text, so they do not change.
     let indented = indented.replace("io: ", "io:") + "\n\n";
     provider.run(indented.as_bytes()).answers(&owned(NGINX));
 }
@@ -84,7 +84,7 @@ fn a_malformed_request_is_refused_with_its_reason_and_without_the_token() {
         ("broken JSON", half, ["JSON", "line 1 column"]),
         (
             "text",
-            format!("{SECRET} is no JSON"),
+            format!("{SECRET} is not JSON"),
             ["JSON", "line 1 column"],
         ),
         ("a string", format!("\"{SECRET}\""), ["JSON", ""]),
@@ -287,7 +287,7 @@ fn a_namespace_may_have_63_characters_and_digits_and_dashes() {
 }
 
 #[test]
-fn the_signature_of_a_token_is_the_servers_business() {
+fn the_signature_of_a_token_is_not_checked() {
     let (node, cluster, provider) = ready();
     let token = token_with_claims(&json!({"kubernetes.io": {"namespace": NAMESPACE}}));
     let outcome = provider.token(&token).pull(NGINX);

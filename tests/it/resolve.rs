@@ -1,5 +1,5 @@
-//! `resolve`: what it prints of registries.conf. That it agrees with CRI-O's own
-//! library is shown by the tests of `registries-conf`.
+//! The output of `resolve`. The tests of `registries-conf` show that it agrees with
+//! CRI-O's own library.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ fn resolve(node: &Node, format: &str, images: &[&str]) -> Outcome {
 }
 
 #[test]
-fn drop_ins_count_where_the_main_file_is_missing() {
+fn drop_ins_are_read_without_a_main_file() {
     let node = Node::new();
     node.write(
         "etc/containers/registries.conf.d/10-a.conf",
@@ -112,7 +112,7 @@ fn the_text_has_every_image_registry_and_source() {
     assert_eq!(default.stdout, outcome.stdout);
 }
 
-/// A node whose registries.conf has a bit of everything.
+/// A node whose registries.conf has rules of every kind.
 fn node_with_rules() -> Node {
     let node = Node::with_registries(
         "[[registry]]\nlocation = \"docker.io\"\n\
@@ -205,8 +205,8 @@ fn the_text_shows_which_sources_are_blocked_and_by_what() {
     assert_eq!(outcome.stdout.matches("blocked").count(), 1, "{outcome}");
 }
 
-/// CRI-O refuses a pull before it contacts anything where one rewritten name does not
-/// parse: it does not fall back to the other sources.
+/// If one rewritten name does not parse, CRI-O refuses the pull before it contacts
+/// anything: it does not fall back to the other sources.
 #[test]
 fn a_location_that_gives_no_name_fails_every_pull_and_is_reported_with_its_line() {
     for (location, pull, failing, words) in [
@@ -316,7 +316,7 @@ fn keys_that_cri_o_ignores_are_named_with_file_and_line() {
 }
 
 #[test]
-fn colours_are_for_terminals_that_have_them_and_people_who_want_them() {
+fn colours_are_used_on_terminals_that_support_them_unless_turned_off() {
     let node = node_with_rules();
     let plain = resolve(&node, "text", &["nginx"]).stdout;
     assert!(!plain.contains('\u{1b}'), "{plain}");
@@ -345,7 +345,7 @@ fn a_closed_pipe_is_ignored_and_a_full_disk_is_a_failure() {
     let run = |script: &str| provider.pull_in_script(script, &[], NGINX);
     for format in ["text", "json"] {
         let command = format!("\"$PROVIDER\" resolve -o {format} nginx");
-        // When it writes, the other end is closed.
+        // The other end is closed when it writes.
         let closed = run(&format!(
             "{{ sleep 0.3; {command} || echo failed >&2; }} | :"
         ));

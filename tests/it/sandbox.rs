@@ -1,4 +1,5 @@
-//! What the process gives up, tried in this process: Landlock holds for a thread.
+//! The access that the process gives up, tried in this process: Landlock applies to a
+//! thread.
 
 #![expect(clippy::disallowed_methods, reason = "tries what is forbidden")]
 
@@ -28,7 +29,7 @@ fn denied<T>(result: std::io::Result<T>) -> bool {
     result.is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
 }
 
-/// Whether the kernel here enforces anything; without that nothing can be seen.
+/// Whether this kernel enforces Landlock; without it there is nothing to test.
 fn supported() -> bool {
     let probe = || {
         let created = Ruleset::default()
@@ -45,7 +46,7 @@ fn supported() -> bool {
 }
 
 #[test]
-fn nothing_is_written_but_below_the_auth_directory() {
+fn files_are_written_only_below_the_auth_directory() {
     let root = tempfile::tempdir().unwrap();
     let auth_dir = root.path().join("auth");
     fs::create_dir(&auth_dir).unwrap();
@@ -66,7 +67,7 @@ fn nothing_is_written_but_below_the_auth_directory() {
 }
 
 #[test]
-fn nothing_at_all_is_written_by_what_only_looks() {
+fn commands_that_only_read_can_write_nothing() {
     let root = tempfile::tempdir().unwrap();
     let file = root.path().join("file");
     fs::write(&file, "kept").unwrap();
@@ -100,7 +101,7 @@ fn a_missing_auth_directory_can_still_be_created() {
 }
 
 #[test]
-fn nothing_is_read_but_what_is_needed() {
+fn only_needed_files_are_read() {
     let root = tempfile::tempdir().unwrap();
     let auth_dir = root.path().join("auth");
     fs::create_dir(&auth_dir).unwrap();
@@ -121,7 +122,7 @@ fn nothing_is_read_but_what_is_needed() {
     });
 }
 
-/// A run whose API server is busy at first, so that something can be done in between.
+/// A run whose API server is busy at first, so that `work` can be done during the run.
 fn meanwhile(provider: &Provider, cluster: &Cluster, work: impl FnOnce()) -> Outcome {
     let busy = Fault::too_many_requests(RetryAfter::Seconds(1));
     cluster.server.fault(busy);
@@ -167,7 +168,7 @@ fn the_roots_for_an_https_proxy_are_read_before_the_sandbox_closes() {
 
     let outcome = provider.pull(NGINX);
 
-    // The API server is not a proxy; what matters is that it was trusted, and asked.
+    // The API server is not a proxy, so the run fails; but it was trusted, and asked.
     assert_eq!(outcome.code, Some(1), "{outcome}");
     let requests = cluster.server.requests();
     assert!(
@@ -177,7 +178,7 @@ fn the_roots_for_an_https_proxy_are_read_before_the_sandbox_closes() {
 }
 
 #[test]
-fn nothing_is_connected_to_but_the_api_server() {
+fn only_the_api_server_is_connected_to() {
     let [api, other] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     let [api, other] = [&api, &other].map(|listener| listener.local_addr().unwrap());
     if !supported() {
@@ -189,7 +190,7 @@ fn nothing_is_connected_to_but_the_api_server() {
         if knows_ports() {
             assert!(denied(TcpStream::connect(other)));
         } else {
-            cannot_run("before kernel 6.7 Landlock knew no ports");
+            cannot_run("before kernel 6.7 Landlock does not support ports");
         }
     });
 }

@@ -1,4 +1,4 @@
-//! Which credential for which pull source.
+//! The choice of a credential for each pull source.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -15,7 +15,7 @@ pub(crate) fn chosen(node: &Node, source: &str) -> Option<String> {
     Some(String::from_utf8(decoded).unwrap())
 }
 
-/// What nginx's mirror gets, pulled with these Secrets.
+/// The login for nginx's mirror, pulled with these Secrets.
 pub(crate) fn chosen_for_mirror(
     secrets: impl IntoIterator<Item = Secret>,
 ) -> (Option<String>, Outcome) {
@@ -33,7 +33,7 @@ pub(crate) fn entry(name: &str, entry: &Value) -> Secret {
 }
 
 #[test]
-fn the_namespaces_credentials_come_before_the_nodes() {
+fn the_namespaces_credentials_precede_the_nodes() {
     let global = docker_config(&[("mirror.example/library/nginx", "global:p")]);
     let node = Node::with_mirror().and_global_auth(&global);
     let cluster = Cluster::with([login("pull", "*.example", "namespaced:p")]);
@@ -46,7 +46,7 @@ fn the_namespaces_credentials_come_before_the_nodes() {
 
 #[test]
 fn the_more_specific_key_wins_whatever_its_secret_is_called() {
-    // From the least to the most specific.
+    // The keys, from the least to the most specific.
     let keys = [
         "*.*",
         "*.example",
@@ -66,7 +66,7 @@ fn the_more_specific_key_wins_whatever_its_secret_is_called() {
 }
 
 #[test]
-fn a_deeper_path_counts_more_than_an_exact_host() {
+fn a_deeper_path_takes_precedence_over_an_exact_host() {
     let deep = login("a", "*.example/library", "deep:p");
     let exact = login("z", "mirror.example", "exact:p");
     let (chosen, _) = chosen_for_mirror([deep, exact]);
@@ -84,7 +84,7 @@ fn of_equal_keys_the_secret_whose_name_sorts_last_wins() {
 }
 
 #[test]
-fn every_comparison_is_logged_at_debug_level_alone() {
+fn comparisons_are_logged_only_at_debug_level() {
     let node = Node::with_mirror();
     let cluster = Cluster::with([
         login("winner", "mirror.example", "a:hunter2"),

@@ -30,7 +30,7 @@ fn entry(source: &str, user: &str) -> (String, Value) {
 }
 
 #[test]
-fn the_mirrors_of_what_a_short_name_may_stand_for_get_their_logins() {
+fn the_mirrors_of_every_meaning_of_a_short_name_get_their_logins() {
     let alias = "[aliases]\nubi9 = \"registry.example/ubi9/ubi\"";
     let search = "unqualified-search-registries = [\"other.example\", \"registry.example\"]";
     for (head, expected) in [
@@ -44,7 +44,7 @@ fn the_mirrors_of_what_a_short_name_may_stand_for_get_their_logins() {
             ],
         ),
         (alias, vec![entry("mirror.example/r/ubi9/ubi", "user:p")]),
-        // CRI-O does not read this setting: it has one of its own.
+        // CRI-O does not read this setting: it has its own.
         (
             "short-name-mode = \"enforcing\"\nunqualified-search-registries = [\"registry.example\"]",
             vec![
@@ -53,7 +53,7 @@ fn the_mirrors_of_what_a_short_name_may_stand_for_get_their_logins() {
             ],
         ),
     ] {
-        // A table of TOML ends where the next one starts.
+        // A TOML table ends where the next one starts.
         let node = if head == alias {
             node(MIRROR, head)
         } else {
@@ -66,7 +66,7 @@ fn the_mirrors_of_what_a_short_name_may_stand_for_get_their_logins() {
 
         node.provider(&cluster).pull(UBI9).answers(&owned(UBI9));
 
-        // Under the name that CRI-O hashes: that of the image as kubelet has it.
+        // The file has the name that CRI-O hashes: kubelet's name of the image.
         assert_eq!(
             entries(&node, UBI9),
             BTreeMap::from_iter(expected),
@@ -100,7 +100,7 @@ fn the_images_own_pull_sources_and_those_of_its_short_name_get_their_logins() {
 }
 
 #[test]
-fn no_server_is_asked_where_no_meaning_of_the_name_has_a_mirror() {
+fn no_server_is_asked_if_no_meaning_of_the_name_has_a_mirror() {
     let aliases = "[aliases]\nnginx = \"docker.io/library/nginx\"\nubi9 = \"registry.access.redhat.com/ubi9\"";
     let blocked = "[[registry]]\nlocation = \"registry.example\"\nblocked = true\n";
     for (head, registries) in [
@@ -128,7 +128,7 @@ fn no_server_is_asked_where_no_meaning_of_the_name_has_a_mirror() {
 }
 
 #[test]
-fn an_image_with_another_registry_was_given_by_no_short_name() {
+fn an_image_with_another_registry_was_not_given_by_a_short_name() {
     let node = node(
         "unqualified-search-registries = [\"registry.example\"]",
         MIRROR,

@@ -181,7 +181,7 @@ pub fn explain(
     let registries = here.registries.load_by_hand()?;
     let sources = asked.images.iter();
     let sources =
-        sources.map(|image| Sources::of(image, &registries).unmirrored(config.unmirrored));
+        sources.map(|image| Sources::of(image, &registries).unmirrored(settings.unmirrored));
     let sources: Vec<Sources<'_>> = sources.collect();
     let wanted = sources
         .iter()

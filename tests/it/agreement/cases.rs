@@ -1,5 +1,4 @@
-//! Random nodes and namespaces: little that is plain, and something that is broken
-//! in most of them.
+//! Random nodes and namespaces, most of which have something unusual or broken.
 
 use std::fmt::Write;
 
@@ -9,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::support::{NGINX, base64};
 
-/// What one node and one namespace have.
+/// The content of one node and one namespace.
 #[derive(Debug, Clone)]
 pub(super) struct Case {
     pub(super) image: &'static str,
@@ -18,14 +17,14 @@ pub(super) struct Case {
     /// Secrets that are in the file with the others, but not in the namespace.
     foreign: Vec<Value>,
     pub(super) globals: Vec<String>,
-    /// What the service account's annotation says.
+    /// The annotation of the service account.
     pub(super) annotation: Option<String>,
-    /// What the node's flag says.
+    /// The value of the node's flag.
     pub(super) flag: Option<String>,
     layout: Layout,
 }
 
-/// How the file with the Secrets looks.
+/// The format of the file with the Secrets.
 #[derive(Debug, Clone, Copy)]
 enum Layout {
     JsonList,
@@ -111,7 +110,7 @@ fn auths() -> impl Strategy<Value = Map<String, Value>> {
     })
 }
 
-/// A Secret as the API server has it. Names are unique by their number.
+/// A Secret as the API server stores it. Names are unique by their number.
 fn secret() -> impl Strategy<Value = Value> {
     let json = auths().prop_map(|auths| (".dockerconfigjson", json!({"auths": auths}).to_string()));
     let old = auths().prop_map(|auths| (".dockercfg", Value::Object(auths).to_string()));
@@ -192,7 +191,7 @@ fn named(secrets: &[Value], naming: Option<Vec<(usize, &'static str)>>) -> Optio
     Some(names.join(", "))
 }
 
-/// What short names stand for: an alias, or the name in these registries.
+/// The meaning of short names: an alias, or the name in these registries.
 fn short_names() -> impl Strategy<Value = (&'static str, &'static str)> {
     select(vec![
         ("", ""),
@@ -205,7 +204,7 @@ fn short_names() -> impl Strategy<Value = (&'static str, &'static str)> {
             "unqualified-search-registries = [\"quay.io\", \"m.x:5000\"]\n",
             "",
         ),
-        // A file that CRI-O refuses.
+        // This is a file that CRI-O refuses.
         ("unqualified-search-registries = [\"n.x/y\"]\n", ""),
         ("", "[aliases]\nnginx = \"quay.io/org/nginx\"\n"),
         ("", "[aliases]\nnginx = \"docker.io/library/nginx\"\n"),
@@ -270,7 +269,7 @@ impl Case {
         let documents = |list: &[Value], print: &dyn Fn(&Value) -> String| -> String {
             list.iter().map(print).collect()
         };
-        // Each file has one document at least.
+        // Each file has at least one document.
         let empty = json!({"kind": "SecretList", "items": null});
         let several = [&[empty], &items[..]].concat();
         match self.layout {

@@ -21,7 +21,7 @@ use crate::support::{ACCOUNT, Node, Outcome, Provider, Request};
 
 const CASES: usize = 220;
 const THREADS: usize = 4;
-/// All that is in a file and not in the namespace has this name.
+/// The name of all Secrets that are in the file and not in the namespace.
 const FOREIGN: &str = "secret \"zz\"";
 const ANNOTATION: &str = "credential-provider.crio.io/secrets";
 
@@ -31,15 +31,15 @@ fn log(outcome: &Outcome) -> Vec<Value> {
     outcome.stderr.lines().map(line).collect()
 }
 
-/// Origin and reason without positions: those in a file that was printed with line
-/// breaks are others.
+/// Origin and reason without positions, which differ in a file that was printed with line
+/// breaks.
 fn without_positions(origin: &str, reason: &str) -> (String, String) {
     let reason = reason.split(" at line ").next().unwrap();
     (origin.to_owned(), reason.to_owned())
 }
 
-/// What a run of `explain -o json` reports as skipped, except for what is in the file
-/// alone, and not in the namespace.
+/// What a run of `explain -o json` reports as skipped, except for Secrets that are only
+/// in the file and not in the namespace.
 fn skipped(explained: &Value) -> BTreeSet<(String, String)> {
     let skipped = explained["skipped"].as_array().unwrap().iter();
     let skipped = skipped.map(|one| without_positions(&origin(&one["origin"]), &reason(one)));
@@ -64,7 +64,8 @@ fn skipped_by(outcome: &Outcome) -> BTreeSet<(String, String)> {
     skips.collect()
 }
 
-/// How many entries of each origin the provider counts as skipped without listing them.
+/// The number of entries of each origin that the provider counts as skipped without
+/// listing them.
 fn unlisted_by(outcome: &Outcome) -> Vec<(String, usize)> {
     let lines = log(outcome).into_iter();
     let counts = lines.filter_map(|line| {
@@ -117,7 +118,7 @@ fn written_by(outcome: &Outcome, file: &Value) -> Vec<Value> {
     written.flat_map(of_line).collect()
 }
 
-/// The same as `explain` has it. A source that is named twice counts once.
+/// The same in the output of `explain`. A source that is listed twice counts once.
 fn written_as_explained(explained: &Value) -> Vec<Value> {
     let mut written: Vec<Value> = Vec::new();
     let image = &explained["images"][0];
@@ -152,7 +153,7 @@ fn shown_file(text: &str) -> Option<Value> {
     Some(serde_json::from_str(&format!("{{{body}}}")).unwrap())
 }
 
-/// The names of all fields, at every depth, and of which kind their values are.
+/// The names of all fields, at every depth, and the kinds of their values.
 fn names(file: &Value) -> Value {
     let keys_of = |value: &Value| {
         value
@@ -168,7 +169,7 @@ fn names(file: &Value) -> Value {
     json!({"fields": keys_of(file), "auths": entries(&file["auths"]), "credHelpers": file["credHelpers"]})
 }
 
-/// How many cases had something to compare.
+/// The numbers of cases that had something to compare.
 #[derive(Default)]
 struct Seen {
     refused: AtomicUsize,
@@ -321,7 +322,8 @@ fn check(number: usize, case: &Case, server: &ApiServer, seen: &Seen) {
     if asked {
         let mut skipped = skipped(by_files);
         if is_named(case) {
-            // The Secret is not among those named, but its name breaks the file.
+            // The Secret is not one of the named ones, but its name makes the file
+            // invalid.
             skipped.retain(|(origin, _)| origin != "secret \"\"");
         }
         assert_same_skips(&skipped, &pulled, &context);

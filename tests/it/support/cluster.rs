@@ -23,7 +23,7 @@ impl Cluster {
         Self::of(ApiServer::builder())
     }
 
-    /// A cluster whose server differs in some way.
+    /// A cluster with a server from this builder.
     pub(crate) fn of(builder: Builder) -> Self {
         let server = builder.start();
         server.grant(NAMESPACE, ACCOUNT);

@@ -1,5 +1,5 @@
-//! An executable with Go's build information, as the linker leaves it there
-//! (Go: `debug/buildinfo`), and nothing else.
+//! An executable that has only Go's build information, as the linker writes it (Go:
+//! `debug/buildinfo`).
 
 /// A 64-bit ELF file whose section `.go.buildinfo` names one module.
 pub(crate) fn go_program(module: &str, version: &str) -> Vec<u8> {
@@ -23,7 +23,8 @@ pub(crate) fn go_program(module: &str, version: &str) -> Vec<u8> {
         file.resize(end, 0);
     }
     file.extend(NAMES);
-    // The size of pointers, and that strings follow inline, each behind its length.
+    // The size of pointers, and the flag that strings follow inline, each after its
+    // length.
     file.extend(b"\xff Go buildinf:\x08\x02");
     file.extend([0; 16]);
     file.push(0);

@@ -1,6 +1,6 @@
-//! kubelet and CRI-O, as far as the auth file is concerned: each pod start runs the
-//! provider, then announces its pull, waits in the queue of pulls, and pulls with the
-//! file that is there then.
+//! kubelet and CRI-O, as far as the auth file is concerned. Each pod start runs the
+//! provider, announces its pull, waits in the queue of pulls, and pulls with the file
+//! that exists then.
 
 #![expect(clippy::disallowed_methods, reason = "lays out the node")]
 
@@ -19,7 +19,7 @@ use super::{NGINX, Node, Outcome, Provider, Request};
 
 /// The image as a pod has it.
 const IMAGE: &str = "nginx:1";
-/// Its name in kubelet's records.
+/// The name of its record.
 const RECORD: &str = "sha256-ea996a051ac10cd365fd9c754b6fd92220b8a7976eb415e47f2a26560aef5434";
 
 /// One kubelet and its CRI-O.
@@ -36,7 +36,8 @@ pub(crate) struct Kubelet<'a> {
 }
 
 impl<'a> Kubelet<'a> {
-    /// It pulls one image after the other, as by default, in a moment each.
+    /// A kubelet that pulls one image after the other, as by default; each pull takes a
+    /// moment.
     pub(crate) fn new(node: &'a Node, provider: Provider) -> Self {
         fs::create_dir_all(node.path(PULL_INTENTS)).unwrap();
         Self {
@@ -58,7 +59,7 @@ impl<'a> Kubelet<'a> {
         self
     }
 
-    /// How long every pull takes.
+    /// Sets the duration of every pull.
     pub(crate) fn pulls_for(mut self, pull: Duration) -> Self {
         self.pull = pull;
         self

@@ -1,5 +1,5 @@
-//! What the tests are written with: a node in a temporary directory, a cluster with one
-//! pod's token, the provider as kubelet runs it, and the outcome of a run.
+//! The support code of the tests: a node in a temporary directory, a cluster with the
+//! token of one pod, the provider as kubelet runs it, and the outcome of a run.
 
 mod cluster;
 mod needs;
@@ -51,12 +51,12 @@ pub(crate) fn yaml(text: &str) -> Vec<Value> {
     json.collect::<Result<_, _>>().unwrap()
 }
 
-/// What `auth` holds for `user:password`.
+/// The value of `auth` for `user:password`.
 pub(crate) fn base64(login: &str) -> String {
     STANDARD.encode(login)
 }
 
-/// Checks the cases side by side: nearly all they do is wait.
+/// Checks the cases in parallel, since they mostly wait.
 pub(crate) fn all_at_once<T: Sync>(cases: &[T], check: impl Fn(&T) + Sync) {
     thread::scope(|scope| {
         for case in cases {

@@ -1,4 +1,4 @@
-//! What a test needs of the machine, and not every machine has.
+//! Requirements of a test that not every machine meets.
 
 #![expect(
     clippy::disallowed_methods,
@@ -9,8 +9,8 @@ use std::env;
 use std::io::{Write, stderr};
 use std::thread;
 
-/// Notes by name that this test cannot run here. Where `REQUIRE_ALL_TESTS` is set, as
-/// in CI, that is a failure: a proof that does not run proves nothing.
+/// Reports that this test cannot run here. With `REQUIRE_ALL_TESTS`, as in CI, that is a
+/// failure.
 pub(crate) fn cannot_run(reason: &str) {
     let thread = thread::current();
     let test = thread.name().unwrap_or_default();

@@ -2,7 +2,7 @@
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "the test owns its temporary directory: nothing in it must be private or atomic"
+    reason = "the test owns its temporary directory: nothing in it needs to be private or atomic"
 )]
 
 use std::fmt::Write;
@@ -68,8 +68,8 @@ impl Node {
         self
     }
 
-    /// The provider as kubelet runs it on this node, with everything it needs to
-    /// know of the cluster, and nothing of the machine the test runs on.
+    /// The provider as kubelet runs it on this node, with the settings for the cluster,
+    /// and nothing of the machine on which the test runs.
     pub(crate) fn provider(&self, cluster: &Cluster) -> Provider {
         self.write(CA, cluster.server.ca_pem());
         self.provider_without_cluster()
@@ -78,8 +78,8 @@ impl Node {
             .flag("--certificate-authority", self.path(CA))
     }
 
-    /// The provider without any word of where the API server is. The main file that it
-    /// is given must exist, and is empty where the test wrote none.
+    /// The provider without settings for the API server. The main file in its flags must
+    /// exist, and is empty if the test wrote none.
     pub(crate) fn provider_without_cluster(&self) -> Provider {
         if !self.path(REGISTRIES).exists() {
             self.write(REGISTRIES, "");
@@ -129,7 +129,7 @@ impl Node {
         self.path(name + ".json")
     }
 
-    /// What CRI-O would find for an image and the pod's namespace.
+    /// The auth file that CRI-O would find for an image and the pod's namespace.
     pub(crate) fn auth_file(&self, image: &str) -> Option<Value> {
         match fs::read(self.auth_path(image)) {
             Ok(text) => Some(serde_json::from_slice(&text).unwrap()),
@@ -147,12 +147,12 @@ impl Node {
         self.age(path, Duration::from_secs(10));
     }
 
-    /// What [`leave_auth_file`](Self::leave_auth_file) leaves.
+    /// The content of [`leave_auth_file`](Self::leave_auth_file).
     pub(crate) fn earlier_auth_file() -> Value {
         serde_json::from_str(EARLIER).unwrap()
     }
 
-    /// Takes the auth file away, as CRI-O does.
+    /// Removes the auth file, as CRI-O does.
     pub(crate) fn remove_auth_file(&self, image: &str) {
         fs::remove_file(self.auth_path(image)).unwrap_or_default();
     }

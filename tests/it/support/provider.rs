@@ -1,4 +1,4 @@
-//! The provider's command line, and kubelet that runs it.
+//! The provider's command line, and running it as kubelet does.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -17,7 +17,7 @@ use super::{Node, Outcome, Request, Run};
 /// The executable under test.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_crio-credential-provider");
 
-/// One run to come, with an environment of its own.
+/// A run that is prepared, with its own environment.
 #[derive(Clone)]
 pub(crate) struct Provider {
     directory: PathBuf,
@@ -57,7 +57,7 @@ impl Provider {
         self
     }
 
-    /// Leaves a flag away.
+    /// Removes a flag.
     pub(crate) fn without(mut self, name: &str) -> Self {
         self.flags.retain(|(given, _)| given != name);
         self
@@ -145,7 +145,7 @@ impl Provider {
         outcome
     }
 
-    /// The pull, to which `signal` is sent as soon as `ready` is true.
+    /// The pull, which gets `signal` as soon as `ready` returns true.
     pub(crate) fn pull_until(
         &self,
         image: &str,
@@ -174,7 +174,7 @@ impl Provider {
     }
 
     /// As [`pull_in_script`](Self::pull_in_script), but not as root. It runs a copy of
-    /// the program: other users may not look into the directory where it was built.
+    /// the program: other users may have no access to the directory where it was built.
     pub(crate) fn pull_by_nobody(&self, node: &Node, script: &str, image: &str) -> Outcome {
         const NOBODY: u32 = 65534;
         let program = node.copy_program(PROGRAM, "program");
@@ -198,7 +198,7 @@ impl Provider {
         (child, stdin)
     }
 
-    /// kubelet has sent its request, and waits.
+    /// Starts a pull, with the request already written.
     pub(crate) fn begin(&self, image: &str) -> Run {
         let started = Instant::now();
         let (child, stdin) = self.start(image);
@@ -206,7 +206,7 @@ impl Provider {
         Run::new(child, started)
     }
 
-    /// The same, with the response going there.
+    /// The same, with this stdout.
     pub(crate) fn begin_into(&self, image: &str, stdout: impl Into<Stdio>) -> Run {
         let started = Instant::now();
         let mut command = self.command();
@@ -238,8 +238,8 @@ impl Provider {
         command
     }
 
-    /// Nothing of the environment of the tests is left, but where a coverage
-    /// tool wants its profile.
+    /// The environment of the tests is not inherited, except for the path of a coverage
+    /// profile.
     #[expect(
         clippy::disallowed_methods,
         reason = "the variable is for the tool that runs the tests, not for the program"

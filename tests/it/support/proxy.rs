@@ -1,5 +1,5 @@
-//! An HTTP proxy that supports `CONNECT`, connects to one server whatever the client asks
-//! for, and records the requests.
+//! An HTTP proxy that supports `CONNECT`, connects to one server for every target, and
+//! records the requests.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -22,7 +22,7 @@ impl RecordingProxy {
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let record = Arc::clone(&record);
-                // A client that goes away ends its own connection only.
+                // A client that disconnects ends only its own connection.
                 thread::spawn(move || tunnel(client, server, &record).unwrap_or_default());
             }
         });
@@ -39,7 +39,7 @@ impl RecordingProxy {
         format!("http://{login}@{}", self.address)
     }
 
-    /// What it was asked to connect to, `host:port`, in order.
+    /// The requested targets, `host:port`, in order.
     pub(crate) fn targets(&self) -> Vec<String> {
         let target = |head: &String| head.split(' ').nth(1).unwrap().to_owned();
         self.heads().iter().map(target).collect()

@@ -1,5 +1,4 @@
-//! Nodes without any problem that `check` could find, laid out as each distribution has
-//! them.
+//! Nodes without any problem that `check` could find, laid out as by each distribution.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -15,13 +14,13 @@ use super::{Cluster, Node, Outcome, Provider};
 const BIN_DIR: &str = "/usr/libexec/kubelet-image-credential-provider-plugins";
 const CONFIG: &str = "/etc/kubernetes/credential-providers.yaml";
 
-/// Where a distribution has what matters.
+/// The relevant paths and flags of a distribution.
 pub(crate) struct Distribution {
     pub(crate) name: &'static str,
     /// kubelet's command line, without the two flags for providers.
     kubelet: &'static str,
     kubeconfig: &'static str,
-    /// The API server's CA, where the kubeconfig does not hold it.
+    /// The API server's CA, if it is not in the kubeconfig.
     ca: Option<&'static str>,
     bin_dir: &'static str,
     config: &'static str,
@@ -32,11 +31,11 @@ pub(crate) struct Distribution {
 enum Flags {
     /// On its command line.
     Given,
-    /// By their places.
+    /// By their default paths.
     Usual,
     /// In this file.
     File(&'static str),
-    /// Nobody but the administrator knows.
+    /// They cannot be found: the administrator has to give them.
     Hidden,
 }
 
@@ -51,7 +50,7 @@ impl Distribution {
         flags: Flags::Given,
     };
 
-    /// All of them.
+    /// All distributions.
     pub(crate) fn all() -> Vec<Self> {
         vec![
             Self::KUBEADM,
@@ -120,7 +119,7 @@ impl Distribution {
     }
 }
 
-/// A node of a distribution, and where its files are.
+/// A node of a distribution, and the paths of its files.
 pub(crate) struct ReadyNode {
     pub(crate) node: Node,
     pub(crate) cluster: Cluster,
@@ -128,7 +127,7 @@ pub(crate) struct ReadyNode {
 }
 
 impl ReadyNode {
-    /// kubeadm's, which most tests change in one place.
+    /// A node of kubeadm, which most tests change in one place.
     pub(crate) fn new() -> Self {
         Self::of(&Distribution::KUBEADM)
     }
@@ -152,7 +151,7 @@ impl ReadyNode {
         Self { arguments, ..ready }
     }
 
-    /// Links as nodes have them: absolute ones, which must not lead out.
+    /// Adds absolute links, as on real nodes, which must not lead out of the root.
     fn put_links(&self) {
         let link = |target: &str, path: &str| {
             let path = self.node.path(path);
