@@ -17,7 +17,7 @@ use super::reviewer::{REMEDY, Reviewer};
 use crate::cli::{Check, CheckName};
 
 const NAME: CheckName = CheckName::TokenRequests;
-/// The name of the ClusterRole and of its binding, as in deploy/cluster/node-rbac.yaml.
+/// The name of the cluster role and of its binding, as in deploy/cluster/node-rbac.yaml.
 const ROLE: &str = "crio-credential-provider";
 
 /// Checks whether this `node` may request tokens of the service account for the audience
