@@ -12,6 +12,8 @@ mod well_known;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use containers_auth::SchemelessUrl;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use rustls_pki_types::ServerName;
 use tracing::{debug, warn};
 use ureq::http::Uri;
@@ -25,6 +27,18 @@ pub use env_file::EnvFileError;
 
 const FALLBACK_SERVER: &str = "https://localhost:6443";
 const FALLBACK_SERVER_NAME: &str = "kubernetes.default.svc";
+/// What Go escapes in a path that it has parsed; percent signs belong to escapes there.
+const ESCAPED: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
 /// The port of a URL without one.
 const HTTPS: u16 = 443;
 
@@ -286,15 +300,20 @@ fn parse_server(found: &Found) -> Result<Uri, DiscoverError> {
     let kubeconfig = found.kubeconfig.as_ref();
     let is_of_kubeconfig = kubeconfig.is_some_and(|named| named.server == found.server);
     let has_more = address.user.is_some() || found.server.contains(['?', '#']);
-    let is_bare_with_path = !found.server.contains("://") && !path.is_empty();
-    if !scheme.eq_ignore_ascii_case("https") || is_bare_with_path || has_more && !is_of_kubeconfig {
+    let is_bare_with_path = !found.server.contains("://") && !["", "/"].contains(&path);
+    let is_url = SchemelessUrl::parse(rest).is_ok();
+    if !scheme.eq_ignore_ascii_case("https")
+        || is_bare_with_path
+        || !is_url
+        || has_more && !is_of_kubeconfig
+    {
         return Err(invalid());
     }
     let host = bracketed(&address.host);
     let port = address
         .port
         .map_or_else(String::new, |port| format!(":{port}"));
-    let path = path.trim_end_matches('/');
+    let path = utf8_percent_encode(path.trim_end_matches('/'), ESCAPED);
     let uri = format!("https://{host}{port}{path}");
     uri.parse().map_err(|_invalid| invalid())
 }

@@ -206,6 +206,9 @@ fn only_https_servers_are_asked() {
         "ftp://api",
         "https://a b",
         "https://[fd00::5",
+        "https://a/%zz",
+        "https://a/\t",
+        "api/path",
         "",
     ] {
         settings.api_server = Some(server.to_owned());
@@ -217,6 +220,11 @@ fn only_https_servers_are_asked() {
         ("api.example:6443", "https://api.example:6443"),
         ("HTTPS://api", "https://api"),
         ("https://api:", "https://api"),
+        ("api/", "https://api"),
+        (
+            "https://api/b c/<x>%2F\u{fc}",
+            "https://api/b%20c/%3Cx%3E%2F%C3%BC",
+        ),
     ] {
         settings.api_server = Some(server.to_owned());
         assert_eq!(found(&settings).0, expected, "{server}");
@@ -265,6 +273,7 @@ struct Go {
     ca_file: String,
     ca_data: String,
     tls_server_name: String,
+    proxy: Option<String>,
 }
 
 /// What client-go refuses although it is not used here: users, preferences, other
@@ -283,11 +292,12 @@ const PASSED_OVER: [&str; 10] = [
     "random 15",
 ];
 /// What client-go accepts, and fails with when it connects.
-const REFUSED: [&str; 5] = [
+const REFUSED: [&str; 6] = [
     "server https://api.node.example:0",
     "server https://api.node.example:65536",
     "server https://api.node.example:99999",
     "server http://api.node.example:8080",
+    "proxy-url http://",
     // An invalid address.
     "random 23",
 ];
@@ -296,7 +306,7 @@ const REFUSED: [&str; 5] = [
 fn a_kubeconfig_gives_the_server_that_client_go_uses() {
     let text = include_str!("../../../tests/data/vectors/kubeconfig.json");
     let cases: Vec<Case> = serde_json::from_str(text).unwrap();
-    for case in cases.iter().filter(|case| !case.text.contains("proxy-url")) {
+    for case in &cases {
         let name = case.name.as_str();
         let mut files = vec![("k.yaml", case.text.as_str())];
         files.extend(case.beside.iter().map(|path| (path.as_str(), "PEM")));
@@ -321,6 +331,9 @@ fn a_kubeconfig_gives_the_server_that_client_go_uses() {
         if !go.tls_server_name.is_empty() {
             assert_eq!(endpoint.server_name.to_str(), go.tls_server_name, "{name}");
         }
+        let none = ProxySettings::default();
+        let through = proxy::choose(go.proxy.as_deref(), &none, "api", "443");
+        assert_eq!(endpoint.proxy, through.unwrap(), "{name}");
         let expected = match (go.ca_data.as_str(), go.ca_file.as_str()) {
             ("", "") => Trust::System,
             ("", file) => {

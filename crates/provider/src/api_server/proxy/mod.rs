@@ -108,7 +108,11 @@ pub(crate) fn choose(
         let is_known = url.split_once("://").is_some_and(|(scheme, _)| {
             ["http", "https", "socks5"].contains(&scheme.to_ascii_lowercase().as_str())
         });
-        let proxy = if is_known { parse(url) } else { Err("") };
+        let proxy = if is_known && !is_no_url(url) {
+            parse(url)
+        } else {
+            Err("")
+        };
         let proxy = proxy.map_err(|remedy| ProxyError { origin, remedy })?;
         let origin = origin.to_owned();
         return Ok(Some(Through { proxy, origin }));
@@ -348,6 +352,8 @@ mod tests {
             "proxy:3128",
             "socks5h://proxy:1080",
             "http://proxy:x",
+            "http://u%zz@proxy",
+            "http://proxy\t",
             "",
             "//proxy",
         ] {
