@@ -177,7 +177,7 @@ fn check_reports_problems_of_the_file_and_continues() {
             Some("\ntimeout = 30\n"),
             0o644,
             "FAIL",
-            "line 2: timeout is a string",
+            "line 2: timeout must be a string",
         ),
         (Some("\ntimeout = \"soon\"\n"), 0o644, "FAIL", "line 2"),
         (Some("timeout = [\n"), 0o644, "FAIL", "line"),

@@ -176,8 +176,8 @@ fn string(value: &Spanned<DeValue<'_>>) -> Option<OsString> {
 
 fn expected(setting: &Setting) -> &'static str {
     match setting.kind {
-        Kind::Switch => "is true or false",
-        Kind::List(_) => "is a list of strings, such as [\"a\", \"b\"]",
-        Kind::One(_) | Kind::Choice(..) => "is a string in quotes",
+        Kind::Switch => "must be true or false",
+        Kind::List(_) => "must be a list of strings, such as [\"a\", \"b\"]",
+        Kind::One(_) | Kind::Choice(..) => "must be a string in quotes",
     }
 }
