@@ -299,6 +299,21 @@ fn an_unknown_audience_is_an_error_with_a_remedy() {
 }
 
 #[test]
+fn a_server_that_does_not_answer_is_asked_once_with_a_line_about_it() {
+    let node = Node::with_mirror();
+    let cluster = Cluster::new();
+    cluster
+        .server
+        .fault(Fault::from(ConnectionFault::Refuse).forever());
+    let outcome = run(&node.provider(&cluster), &[]);
+    assert_eq!(outcome.code, Some(1), "{outcome}");
+    let (waits, error) = outcome.stderr.split_once('\n').unwrap();
+    assert!(waits.contains("ask the API server at"), "{outcome}");
+    assert!(waits.contains("at most 5 s for an answer"), "{outcome}");
+    assert!(error.contains("no answer in 1 attempt"), "{outcome}");
+}
+
+#[test]
 fn a_merged_file_keeps_every_byte_of_others() {
     let node = node_with(ECR);
     let outcome = merge(&node);

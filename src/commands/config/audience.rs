@@ -17,6 +17,8 @@ use provider::deadline::Deadline;
 use provider::service_account::ServiceAccount;
 use provider::settings::Settings;
 
+use crate::commands::patience::announce;
+
 const PATH: &str = "/.well-known/openid-configuration";
 /// The largest response that is read: 64 KiB.
 const MAX_BYTES: usize = 64 * 1024;
@@ -50,7 +52,11 @@ pub(super) fn find(
     }
     let asked = api_server::discover(&settings.cluster)
         .map_err(anyhow::Error::new)
-        .and_then(|endpoint| issuer(&endpoint, Deadline::new(settings.timeout)));
+        .and_then(|endpoint| {
+            let deadline = Deadline::new(LIMIT.min(settings.timeout));
+            announce(&endpoint.to_string(), deadline);
+            issuer(&endpoint, deadline)
+        });
     match asked {
         Ok(audience) => Ok(audience),
         Err(error) => {
@@ -89,7 +95,7 @@ fn of_projected_tokens(pods: &Path) -> Option<String> {
 }
 
 /// The issuer of an API server, which is also its audience unless it was started with
-/// others. Requested without a login, and with a short limit.
+/// others. Requested once, without a login, and with a short limit.
 ///
 /// # Errors
 /// The API server does not return one.
@@ -103,7 +109,9 @@ pub(in crate::commands) fn issuer(
     }
     let deadline = Deadline::new(LIMIT.min(deadline.remaining()));
     let asked = || format!("ask {endpoint}");
-    let client = Client::anonymous(endpoint, deadline).with_context(asked)?;
+    let client = Client::anonymous(endpoint, deadline)
+        .with_context(asked)?
+        .once();
     let answer = client.get(PATH, MAX_BYTES).with_context(asked)?;
     let Object(wire): Object<Wire> = serde_json::from_slice(&answer)
         .map_err(DecodeError::from)
