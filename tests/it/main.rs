@@ -90,6 +90,8 @@ mod faults;
 #[cfg(test)]
 mod killed;
 #[cfg(test)]
+mod unlistable;
+#[cfg(test)]
 mod redaction;
 #[cfg(test)]
 mod journal;

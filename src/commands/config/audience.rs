@@ -72,7 +72,8 @@ pub(super) fn find(
 }
 
 /// The audience of the first token for the API server below kubelet's directory of pods.
-/// The audience is not a secret; the token is only decoded.
+/// The audience is not a secret; the token is only decoded. What cannot be read is passed
+/// over, since any one token will do; without one, the caller's error is returned.
 fn of_projected_tokens(pods: &Path) -> Option<String> {
     let entries = |path: &Path| fs::read_dir(path).into_iter().flatten().flatten();
     let pods = entries(pods).take(MAX_PODS);

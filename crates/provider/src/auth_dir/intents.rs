@@ -3,6 +3,7 @@
 //! kubelet writes one before it queues a pull, and removes it after the pull
 //! (`pkg/kubelet/images/pullmanager`, feature `KubeletEnsureSecretPulledImages`).
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::Seek;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use rustix::process::getppid;
 use rustix::time::{ClockId, clock_gettime};
 use secret::read_bounded;
 use serde::Deserialize;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::times::modified;
 
@@ -36,6 +37,8 @@ const IMPRECISION: Duration = Duration::from_secs(1);
 pub struct Intents {
     directory: Option<PathBuf>,
     kubelet: Option<File>,
+    /// The records could not be read, and that was reported.
+    has_failed: Cell<bool>,
 }
 
 impl Intents {
@@ -46,6 +49,7 @@ impl Intents {
         Self {
             directory: directory.map(Path::to_owned),
             kubelet: parent.and_then(|path| File::open(path).ok()),
+            has_failed: Cell::new(false),
         }
     }
 
@@ -54,8 +58,19 @@ impl Intents {
         let directory = self.directory.as_deref()?;
         match self.find(directory, image) {
             Ok(found) => Some(found),
+            Err(Errno::NOENT) => {
+                debug!(?directory, "kubelet keeps no pull intents");
+                None
+            }
+            // The login does not depend on the records, only the time to wait: CRI-O's
+            // `in-use` shows that too.
             Err(errno) => {
-                debug!(?directory, "no pull intents of kubelet: {errno}");
+                if !self.has_failed.replace(true) {
+                    warn!(
+                        ?directory,
+                        "read kubelet's pull intents (--pull-intents-dir): {errno}: pods that start together may share one auth file"
+                    );
+                }
                 None
             }
         }
@@ -65,13 +80,17 @@ impl Intents {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = fs::open(directory, flags, Mode::empty())?;
         let started = self.kubelet.as_ref().and_then(process_started);
-        let mut entries = Dir::read_from(&directory)?.flatten().take(MAX_RECORDS);
-        Ok(entries.any(|entry| {
+        for entry in Dir::read_from(&directory)?.take(MAX_RECORDS) {
+            let entry = entry?;
             let name = entry.file_name().to_str().ok();
-            name.filter(|name| name.starts_with("sha256-") && !name.contains(".tmp"))
-                .and_then(|name| Intent::read(&directory, name, started))
-                .is_some_and(|intent| intent.is_for(image))
-        }))
+            let intent = name
+                .filter(|name| name.starts_with("sha256-") && !name.contains(".tmp"))
+                .and_then(|name| Intent::read(&directory, name, started));
+            if intent.is_some_and(|intent| intent.is_for(image)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 

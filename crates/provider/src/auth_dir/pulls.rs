@@ -3,11 +3,13 @@
 
 use std::collections::BTreeSet;
 use std::ffi::CString;
+use std::mem::replace;
 use std::time::{Duration, Instant};
 
 use registries_conf::ImageName;
 use rustix::fs::{self, AtFlags, Dir, Mode, OFlags};
 use rustix::io::Errno;
+use tracing::warn;
 
 use super::intents::Intents;
 use super::name::FileName;
@@ -35,6 +37,8 @@ pub(super) struct Pulls<'a> {
     announced: Option<Instant>,
     in_use: Option<InUse>,
     ended: Option<Instant>,
+    /// `in-use` could not be read, and that was reported.
+    has_failed: bool,
 }
 
 impl<'a> Pulls<'a> {
@@ -52,6 +56,7 @@ impl<'a> Pulls<'a> {
             announced: None,
             in_use: None,
             ended: None,
+            has_failed: false,
         }
     }
 
@@ -69,8 +74,17 @@ impl<'a> Pulls<'a> {
     /// Whether CRI-O pulls with a file of that name, or has just done so: the next pull
     /// may be queued behind that one.
     fn under_way(&mut self) -> bool {
-        let Ok(now) = InUse::read(self.directory, self.name) else {
-            return false;
+        let now = match InUse::read(self.directory, self.name) {
+            Ok(now) => now,
+            Err(Errno::NOENT) => return false,
+            Err(errno) => {
+                if !replace(&mut self.has_failed, true) {
+                    warn!(
+                        "read CRI-O's {IN_USE:?} in the auth directory: {errno}: pods that start together may share one auth file"
+                    );
+                }
+                return false;
+            }
         };
         let ended = match &self.in_use {
             Some(before) => !before.names.is_subset(&now.names),

@@ -296,6 +296,10 @@ impl AuthDir {
         }
     }
 
+    pub(super) fn directory_error(&self, operation: &'static str, errno: Errno) -> StoreError {
+        directory_error(operation, &self.path, errno)
+    }
+
     pub(super) fn file_error(
         &self,
         operation: &'static str,

@@ -22,30 +22,36 @@ pub const TEMPORARY_AGE: Duration = Duration::from_secs(2 * 60);
 impl AuthDir {
     /// Removes auth files that were placed longer than `stale_after` ago, and temporary
     /// files that a killed run has left, for some milliseconds. Files with other names
-    /// are left alone. A file that cannot be removed is a warning.
+    /// are left alone.
+    ///
+    /// A directory that cannot be listed and a file that cannot be removed are warnings:
+    /// kubelet has the response already, and the next run sweeps again.
     pub fn sweep(&self, stale_after: Duration, locks: &Locks) {
+        if let Err(error) = self.try_sweep(stale_after, locks) {
+            let error = anyhow::Error::new(error);
+            warn!("old files may be left in the auth directory: {error:#}");
+        }
+    }
+
+    /// Returns the first error, after the files that it does not affect.
+    fn try_sweep(&self, stale_after: Duration, locks: &Locks) -> Result<(), StoreError> {
         let started = Instant::now();
-        let entries = match Dir::read_from(self) {
-            Ok(entries) => entries,
-            Err(errno) => {
-                warn!("list the auth directory to sweep it: {errno}");
-                return;
+        let failed = |errno| self.directory_error("list", errno);
+        let mut all = Ok(());
+        for entry in Dir::read_from(self).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            if started.elapsed() >= BUDGET {
+                break;
             }
-        };
-        let in_time = |_: &_| started.elapsed() < BUDGET;
-        let mut failed = None;
-        for entry in entries.flatten().take_while(in_time) {
             let name = entry.file_name().to_str().unwrap_or_default();
             let swept = match Kind::of(name) {
                 Some(Kind::AuthFile(file)) => self.remove_older_than(&file, stale_after, locks),
                 Some(Kind::Temporary) => self.remove_if_older(name, TEMPORARY_AGE),
                 None => Ok(()),
             };
-            failed = failed.or(swept.err());
+            all = all.and(swept);
         }
-        if let Some(error) = failed {
-            warn!("left in the auth directory: {error:?}");
-        }
+        all
     }
 
     /// Removes the auth file if it was placed longer than `limit` ago, unless another run

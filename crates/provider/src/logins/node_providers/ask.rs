@@ -21,7 +21,7 @@ use rustix::fd::OwnedFd;
 use secret::Secret;
 use tracing::{Level, debug, enabled, warn};
 
-use super::cache::Cache;
+use super::cache::{Cache, CacheError};
 use super::group::Group;
 use super::key::Fingerprint;
 use super::redact::redacted;
@@ -174,10 +174,7 @@ impl Queries {
                 self.cache = Some(cache);
                 self.cache_dir = Some(settings.cache_dir.clone());
             }
-            Err(error) => {
-                let error = anyhow::Error::new(error);
-                warn!("responses of node providers are not cached: {error:#}");
-            }
+            Err(error) => error.warn(),
         }
     }
 
@@ -310,7 +307,7 @@ impl<'a> Start<'a> {
                         return;
                     }
                     if let Some(cache) = to.cache.as_mut().filter(|_| !self.is_tidy) {
-                        cache.tidy();
+                        cache.tidy().unwrap_or_else(CacheError::warn);
                         self.is_tidy = true;
                     }
                     if let Some((byte, lock)) = &lock {

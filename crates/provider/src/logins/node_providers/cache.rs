@@ -24,6 +24,7 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{self, AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{geteuid, getpid};
+use tracing::warn;
 
 use super::key::{Fingerprint, Habit, file_name, habit_name, place};
 use super::loophole_of;
@@ -86,6 +87,14 @@ pub(super) enum CacheError {
         #[source]
         source: io::Error,
     },
+}
+
+impl CacheError {
+    /// Logs that responses are not cached: a pull does not depend on that.
+    pub(super) fn warn(self) {
+        let error = anyhow::Error::new(self);
+        warn!("responses of node providers are not cached: {error:#}");
+    }
 }
 
 impl Cache {
@@ -193,10 +202,21 @@ impl Cache {
     }
 
     /// Removes files that have expired or are from an earlier boot.
-    pub(super) fn tidy(&mut self) {
+    ///
+    /// # Errors
+    /// [`CacheError::Directory`]; nothing more is cached then, since the number of files
+    /// is not known.
+    pub(super) fn tidy(&mut self) -> Result<(), CacheError> {
+        let path = self.path.clone();
+        let failed = |errno: Errno| CacheError::Directory {
+            operation: "list",
+            path: path.clone(),
+            source: errno.into(),
+        };
+        self.is_full = true;
         let mut files = 0_usize;
-        let entries = Dir::read_from(&self.directory).into_iter().flatten();
-        for entry in entries.filter_map(Result::ok) {
+        for entry in Dir::read_from(&self.directory).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
             let name = entry.file_name().to_bytes();
             if !name.starts_with(PREFIX) {
                 continue;
@@ -209,6 +229,7 @@ impl Cache {
             }
         }
         self.is_full = files >= MAX_FILES;
+        Ok(())
     }
 
     /// Removes a temporary file, unless its run may still be about to rename it.
