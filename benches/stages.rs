@@ -1,15 +1,11 @@
-//! The pure stages, one by one: what they take of a run's time, without the process,
-//! the network and the disk.
+//! The time of single stages without I/O: no process, network or disk.
 //!
 //! ```text
 //! make bench
 //! cargo bench --bench stages -- registries
 //! ```
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a benchmark of what is known to be good"
-)]
+#![expect(clippy::unwrap_used, reason = "a benchmark of valid input")]
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -41,7 +37,7 @@ fn registries_conf_parse(bencher: Bencher<'_, '_>, registries: usize) {
 #[divan::bench(args = REGISTRIES)]
 fn registries_conf_lookup(bencher: Bencher<'_, '_>, registries: usize) {
     let config = Config::parse(Some(&registries_conf(registries)), &[]).unwrap();
-    // The last one of the file.
+    // This is the last registry of the file.
     let image = format!("registry-{}.example.com/team/app", registries - 1);
     let image = ImageName::parse(&image).unwrap();
     bencher.bench(|| Sources::of(black_box(&image), &config).names().count());

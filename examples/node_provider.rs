@@ -1,6 +1,6 @@
-//! A credential provider for the tests: it checks that kubelet's protocol is kept on its
-//! stdin, records how it was run, and answers as its arguments say. It is not part of the
-//! packages.
+//! A credential provider for the tests. It checks that its stdin follows kubelet's
+//! protocol, records how it was run, and writes the response that its arguments describe.
+//! It is not part of the packages.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -54,7 +54,10 @@ fn main() -> Result<()> {
     let request = Request::parse(&stdin).context("parse stdin")?;
     let mut written = request.to_json(ApiVersion::V1);
     written.push(b'\n');
-    ensure!(*written == stdin, "stdin is not what kubelet writes");
+    ensure!(
+        *written == stdin,
+        "stdin is not a request as kubelet writes it"
+    );
 
     let left = arguments.leave.then(leave).transpose()?;
     if let Some(record) = &arguments.record {

@@ -1,4 +1,4 @@
-//! What runs cost the API server: many at once, and the bytes of one.
+//! The cost of runs for the API server: many at once, and the traffic of one.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -16,7 +16,7 @@ use crate::table::{Table, grouped, milliseconds};
 
 const AT_ONCE: usize = 100;
 
-/// So many providers at once, as after a restart of nodes.
+/// Measures many providers at once, as after a restart of nodes.
 pub(crate) fn at_once(provider: &Path) -> Result<Table> {
     let mut table = Table::new(&[
         "100 at once, each finds",
@@ -64,7 +64,7 @@ pub(crate) fn at_once(provider: &Path) -> Result<Table> {
     Ok(table)
 }
 
-/// What one run sends and gets, handshake and TLS records included.
+/// The bytes that one run sends and receives, handshake and TLS records included.
 pub(crate) fn traffic(provider: &Path) -> Result<Table> {
     let mut table = Table::new(&[
         "one pull, in the namespace",
@@ -98,7 +98,7 @@ pub(crate) fn traffic(provider: &Path) -> Result<Table> {
     Ok(table)
 }
 
-/// One run through a relay that counts.
+/// Runs one provider through a relay that counts bytes.
 fn relayed(stage: &Stage, provider: &Path) -> Result<(u64, u64)> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let url = format!("https://{}", listener.local_addr()?);
@@ -143,7 +143,7 @@ impl Relay {
     }
 }
 
-/// Counts before it passes on, so that who has the answer finds it counted.
+/// Counts before it passes bytes on, so that a received response is already counted.
 fn pass(mut from: &TcpStream, mut to: &TcpStream, count: &AtomicU64) -> io::Result<()> {
     let mut buffer = [0; 16 * 1024];
     loop {

@@ -1,15 +1,15 @@
 //! Compares the scenes, one by one: our program, an empty program with the same linking,
-//! and another one (the peer) where `PEER` names one.
+//! and another provider (the peer) if `PEER` names one.
 //!
 //! A peer is run as kubelet runs a provider: with the same request on stdin. Its only
 //! flags are those in `PEER_ARGS`, where `{root}` is the directory of the scene, `{url}`
 //! the API server and `{ours}` our own flags (for another build of ours).
 //!
-//! A peer without `PEER_ARGS` reads fixed paths only, so the scene is put there:
+//! A peer without `PEER_ARGS` reads fixed paths only, so the scene is laid out there:
 //! `/etc/containers/registries.conf` and its drop-ins, the API server on localhost:6443,
 //! and `KUBERNETES_SERVICE_HOST`, `KUBERNETES_SERVICE_PORT` and `SSL_CERT_FILE` for it.
-//! All of this program then runs in a mount namespace of its own, with an overlay on
-//! `/etc`: nothing outside changes, and it must run as root.
+//! This program then runs in its own mount namespace with an overlay on `/etc`, so
+//! nothing outside changes. It must run as root.
 
 use std::env;
 use std::fs;
@@ -24,10 +24,10 @@ use crate::measure::{Figures, Subject, in_turn};
 use crate::scene::{AUTH_DIR, SCENES, Stage};
 use crate::table::{Table, grouped, mebibytes, milliseconds, ratio};
 
-/// Set in the mount namespace.
+/// The variable that is set in the mount namespace.
 const NAMESPACE: &str = "BENCH_NAMESPACE";
 
-/// Puts the scene's files into /etc.
+/// The script that puts the scene's files into /etc.
 const IN_PLACE: &str = r#"
 set -e
 mkdir "$1/upper" "$1/work"
@@ -50,10 +50,10 @@ const HEAD: [&str; 11] = [
     "wall ÷ ours",
     "CPU ÷ ours",
 ];
-/// The number of columns that are for a peer only.
+/// The number of columns for the peer.
 const OF_PEER: usize = 2;
 
-/// Compares in a mount namespace of its own where a peer needs one.
+/// Prints the comparison; uses a mount namespace if the peer needs one.
 pub(crate) fn print(provider: &Path, runs: usize) -> Result<()> {
     let fixed_places = env::var_os("PEER").is_some() && env::var_os("PEER_ARGS").is_none();
     if fixed_places && env::var_os(NAMESPACE).is_none() {
@@ -100,7 +100,7 @@ pub(crate) fn table(provider: &Path, runs: usize) -> Result<Table> {
             let name = format!("{}: {}", scene.name, subject.name);
             table.row(match figures {
                 Ok(figures) => row(name, &figures, &empty, &ours),
-                // A peer that fails is reported, not left out.
+                // Report a peer that fails instead of leaving it out.
                 Err(error) => vec![format!("{name} FAILS: {error:#}")],
             });
         }
@@ -185,13 +185,13 @@ impl InPlace {
 impl Drop for InPlace {
     fn drop(&mut self) {
         if self.0 {
-            // The namespace goes away with this program anyway.
+            // The namespace ends with this program anyway.
             Command::new("umount").arg("/etc").status().ok();
         }
     }
 }
 
-/// A program that does nothing, linked as the provider is.
+/// A program that does nothing, linked like the provider.
 pub(crate) struct Empty {
     directory: tempfile::TempDir,
 }

@@ -1,5 +1,5 @@
-//! Instructions, as callgrind counts them: no time is in them, so they are the same
-//! on a busy machine. What they cannot see is the kernel's part.
+//! Instructions as counted by callgrind. They do not depend on the load of the machine,
+//! and do not include the kernel's work.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -17,8 +17,8 @@ use crate::scene::{
 };
 use crate::table::{Table, float, grouped};
 
-/// How much a scene may exceed its committed number. A change of compiler or of a
-/// dependency moves some percent; a CPU without AVX2 moves the handshake more.
+/// How much a scene may exceed its committed number. A new compiler or dependency changes
+/// it by some percent; a CPU without AVX2 changes the handshake more.
 const MARGIN_PERCENT: u64 = 25;
 
 /// The largest release binary: 3.5 MiB.
@@ -52,8 +52,8 @@ pub(crate) fn table(provider: &Path, runs: usize) -> Result<Table> {
     Ok(table)
 }
 
-/// Fails if the binary is too large, or a scene takes many more instructions than was
-/// committed. With `ACCEPT=yes` the numbers of now are written instead.
+/// Fails if the binary is too large, or a scene takes many more instructions than its
+/// committed number. With `ACCEPT=yes` the current numbers are written instead.
 pub(crate) fn guard(provider: &Path) -> Result<()> {
     let size = fs::metadata(provider)?.len();
     println!(
@@ -73,7 +73,7 @@ pub(crate) fn guard(provider: &Path) -> Result<()> {
     let mut now = Vec::new();
     let mut worse = Vec::new();
     for scene in &SCENES {
-        // The least of two: what differs between runs only adds.
+        // Use the smaller of two counts, since variations only add instructions.
         let count = *counts(scene, provider, 2)?.iter().min().context("no run")?;
         now.push((scene.name, count));
         let Some(&before) = committed.of(&target, scene.name) else {
@@ -103,7 +103,7 @@ pub(crate) fn guard(provider: &Path) -> Result<()> {
         return Ok(());
     }
     bail!(
-        "more instructions than before: {}; if that has to be, run \"make guard ACCEPT=yes\" and say why in the commit",
+        "more instructions than before: {}; if that is intended, run \"make guard ACCEPT=yes\" and give the reason in the commit",
         worse.join(", ")
     );
 }
@@ -117,7 +117,8 @@ fn counts(scene: &Scene, provider: &Path, runs: usize) -> Result<Vec<u64>> {
     };
     let profile = stage.root().join("callgrind");
     if scene.node_provider {
-        // Valgrind cannot follow musl where it starts a program; later runs start none.
+        // Valgrind cannot follow musl when it starts a program, so the first run is
+        // without valgrind; later runs start no program.
         let mut command = stage.command(provider);
         feed(&mut command, &stage.request())?;
         command.status()?;
@@ -137,11 +138,11 @@ pub(crate) fn target(provider: &Path) -> Result<String> {
     let facts: BTreeMap<String, serde_json::Value> = serde_json::from_slice(&output.stdout)?;
     let target = facts.get("target").and_then(serde_json::Value::as_str);
     Ok(target
-        .context("the provider does not say its target")?
+        .context("the provider does not print its target")?
         .to_owned())
 }
 
-/// `benches/instructions.txt`: target, number and scene, a line each.
+/// `benches/instructions.txt`: lines of target, number and scene.
 struct Committed {
     path: PathBuf,
     numbers: BTreeMap<(String, String), u64>,

@@ -1,4 +1,4 @@
-//! How time and memory grow with what is on the node and in the namespace.
+//! The growth of time and memory with the content of the node and of the namespace.
 
 use std::path::Path;
 use std::slice;
@@ -10,7 +10,7 @@ use crate::scene::{ONE_SECRET, Scene};
 use crate::svg::{Line, Panel, chart};
 use crate::table::{Table, float, grouped, mebibytes, milliseconds};
 
-/// One curve: a name, and the scene of a size.
+/// One curve: a name, and the scene for each size.
 struct Curve {
     name: &'static str,
     scene: fn(usize) -> Scene,
@@ -94,7 +94,7 @@ pub(crate) const GROWTHS: [Growth; 3] = [
     },
 ];
 
-/// All at once.
+/// Everything large at once.
 const WORST: Scene = Scene {
     name: "1,000 registries with mirrors, 1,000 Secrets match",
     matching: 1_000,

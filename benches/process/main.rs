@@ -9,9 +9,9 @@
 //! make guard                     # instructions alone, against committed numbers
 //! ```
 //!
-//! Figures depend on the machine: compare ratios, and the same machine before and
-//! after. `PROVIDER` is the binary that is measured; what this program is built with
-//! does not matter to it.
+//! Figures depend on the machine: compare ratios, or the same machine before and after a
+//! change. `PROVIDER` is the binary that is measured; how this program is built does not
+//! matter.
 
 #![expect(
     clippy::disallowed_methods,
@@ -55,7 +55,7 @@ fn main() -> ExitCode {
 
 fn run() -> Result<()> {
     let provider = env::var_os("PROVIDER").map(PathBuf::from);
-    let provider = provider.context("PROVIDER names no binary: use make")?;
+    let provider = provider.context("PROVIDER does not name a binary: use make")?;
     let provider = provider
         .canonicalize()
         .with_context(|| provider.display().to_string())?;
@@ -116,7 +116,7 @@ fn performance(provider: &Path) -> Result<()> {
     page.write()
 }
 
-/// `RUNS`, or the usual number.
+/// `RUNS`, or the default number.
 fn runs(usual: usize) -> Result<usize> {
     match env::var("RUNS") {
         Ok(runs) => runs.parse().with_context(|| format!("RUNS={runs}")),

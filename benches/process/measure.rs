@@ -1,4 +1,4 @@
-//! What a run of a program takes: time, CPU, page faults, peak memory, instructions.
+//! Measures runs of a program: time, CPU, page faults, peak memory and instructions.
 
 use std::fs::{self, File};
 use std::io;
@@ -15,10 +15,10 @@ use nix::unistd::Pid;
 
 use crate::scene::{feed, take_auth_files};
 
-/// How often a program that ends too soon is started again to see its memory.
+/// How many times a program that ends too soon is started again to measure its memory.
 const ATTEMPTS: usize = 20;
 
-/// One program, and what it is given.
+/// A program with its arguments and environment.
 pub(crate) struct Subject {
     pub(crate) name: String,
     pub(crate) command: Command,
@@ -49,7 +49,7 @@ struct Sample {
 }
 
 /// Runs the subjects in turn, `runs` times each and every other time in reverse, so that
-/// other work of the machine affects all of them alike. A subject that fails has its
+/// other work of the machine affects all of them equally. A subject that fails has its
 /// error instead of figures.
 pub(crate) fn in_turn(runs: usize, subjects: &mut [Subject]) -> Vec<Result<Figures>> {
     let mut outcomes: Vec<Result<(u64, Vec<Sample>)>> = subjects
@@ -76,7 +76,7 @@ pub(crate) fn in_turn(runs: usize, subjects: &mut [Subject]) -> Vec<Result<Figur
     summaries.collect()
 }
 
-/// Tells why a program fails, and how much memory it takes.
+/// Runs a program once: returns its peak memory, or the reason for its failure.
 fn first_run(subject: &mut Subject) -> Result<u64> {
     feed(&mut subject.command, &subject.request)?;
     let output = subject.command.stderr(Stdio::piped()).output()?;
@@ -96,8 +96,8 @@ fn first_run(subject: &mut Subject) -> Result<u64> {
     bail!("its peak memory cannot be seen")
 }
 
-/// `VmHWM` just before the program ends: getrusage(2) would give that of the parent
-/// if it is larger. `None`: it ended before it could be watched.
+/// `VmHWM` just before the program ends: getrusage(2) would return that of the parent if
+/// it is larger. `None` if it ended before it could be observed.
 fn peak(subject: &mut Subject) -> Result<Option<u64>> {
     feed(&mut subject.command, &subject.request)?;
     let mut child = subject.command.spawn()?;
@@ -130,8 +130,8 @@ fn high_water_mark(pid: Pid) -> Result<Option<u64>> {
         .map(|kibibytes| kibibytes * 1024))
 }
 
-/// One run. A command with nothing to do before the exec is started with `posix_spawn`,
-/// which copies no page tables, so that the size of this program is not in the figures.
+/// Makes one run. The command is started with `posix_spawn`, which copies no page tables,
+/// so the size of this program does not affect the figures.
 fn once(subject: &mut Subject) -> Result<Sample> {
     feed(&mut subject.command, &subject.request)?;
     let before = children()?;
@@ -171,9 +171,9 @@ pub(crate) fn spread(times: impl Iterator<Item = Duration>) -> Result<Spread> {
 }
 
 /// The instructions that a run takes in user space, as callgrind counts them. Its
-/// CPU is the same everywhere, and no clock is involved. The functions go to
-/// `profile`, for `callgrind_annotate`. Without our sandbox, whose work is the
-/// kernel's, and whose system calls older versions of valgrind do not know.
+/// simulated CPU is the same everywhere. The counts by function are written to `profile`,
+/// for `callgrind_annotate`. The sandbox is off: its work is done by the kernel, and
+/// older versions of valgrind do not support its system calls.
 pub(crate) fn instructions(subject: &Subject, profile: &Path) -> Result<u64> {
     take_auth_files(&subject.request)?;
     let log = profile.with_extension("log");
@@ -204,7 +204,7 @@ pub(crate) fn instructions(subject: &Subject, profile: &Path) -> Result<u64> {
     let collected = log
         .lines()
         .find_map(|line| line.split("Collected : ").nth(1));
-    let count = collected.context("callgrind says no number")?;
+    let count = collected.context("callgrind printed no number")?;
     Ok(count.trim().parse()?)
 }
 

@@ -1,5 +1,4 @@
-//! The page of figures, `docs/performance.md`: the text between two markers is replaced,
-//! and the rest is left as it is.
+//! The page of figures, `docs/performance.md`: only the text between markers is replaced.
 
 use std::env::consts::ARCH;
 use std::fs;
@@ -27,7 +26,7 @@ impl Page {
             format!("<!-- begin {name} -->\n"),
             format!("<!-- end {name} -->"),
         );
-        let missing = || format!("the page has no place for {name:?}");
+        let missing = || format!("the page has no markers for {name:?}");
         let (before, rest) = self.text.split_once(&begin).with_context(missing)?;
         let (_, after) = rest.split_once(&end).with_context(missing)?;
         let content = content.trim_end();

@@ -1,8 +1,8 @@
 //! The instructions of a run, by function.
 //!
 //! The release binary has no symbols, so this profiles the one that cargo builds for
-//! benchmarks: the same code, linked dynamically and less inlined. The shares are about
-//! the same.
+//! benchmarks: the same code, linked dynamically and with less inlining. The shares are
+//! about the same.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::table::{Table, float, grouped};
 
 const PROVIDER: &str = env!("CARGO_BIN_EXE_crio-credential-provider");
 
-/// The parts of a run, each with a part of the name of the function that does it.
+/// The parts of a run, each with a part of the name of its function.
 const PARTS: [(&str, &str); 10] = [
     (
         "everything after the dynamic linker",
@@ -92,7 +92,8 @@ pub(crate) fn table() -> Result<Table> {
     Ok(table)
 }
 
-/// The count of a function and all it calls; recursion gives several.
+/// The count of a function with everything that it calls; a recursive function has
+/// several.
 fn inclusive(annotated: &str, function: &str) -> Option<u64> {
     let lines = annotated.lines().filter(|line| line.contains(function));
     let count = |line: &str| {

@@ -12,10 +12,10 @@ use anyhow::{Context, Result};
 use tempfile::TempDir;
 use test_cluster::{ApiServer, Secret};
 
-/// Where a provider without flags expects the API server.
+/// The port at which a provider without flags expects the API server.
 const WELL_KNOWN_PORT: u16 = 6443;
 
-/// What a scene holds. The image is `docker.io/library/nginx`.
+/// The content of a scene. The image is `docker.io/library/nginx`.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Scene {
     pub(crate) name: &'static str,
@@ -31,12 +31,12 @@ pub(crate) struct Scene {
     pub(crate) mirrored: bool,
     /// Short names in a drop-in, as distributions ship them.
     pub(crate) short_names: usize,
-    /// Whether a credential provider of the node has a login for the first mirror, which
-    /// is kept.
+    /// Whether a credential provider of the node has a login for the first mirror, in a
+    /// response that is cached.
     pub(crate) node_provider: bool,
 }
 
-/// As many as the shortnames.conf of current distributions has.
+/// The number of short names in the shortnames.conf of current distributions.
 const SHORT_NAMES: usize = 130;
 
 /// [`NO_MIRROR`], with the short names of a distribution.
@@ -46,7 +46,7 @@ pub(crate) const NO_MIRROR_BUT_SHORT_NAMES: Scene = Scene {
     ..NO_MIRROR
 };
 
-/// The same with as many as distributions with support contracts ship.
+/// The same with the number of short names that enterprise distributions ship.
 pub(crate) const NO_MIRROR_BUT_MANY_SHORT_NAMES: Scene = Scene {
     name: "no mirror, 500 short names",
     short_names: 500,
@@ -74,7 +74,7 @@ pub(crate) const MANY_MIRRORS: Scene = Scene {
     ..NO_MIRROR
 };
 
-/// What an administrator may find on a node, from nothing to do to a lot.
+/// Typical nodes, from nothing to do to a large namespace.
 pub(crate) const SCENES: [Scene; 6] = [
     NO_MIRROR,
     NO_MIRROR_BUT_SHORT_NAMES,
@@ -111,7 +111,7 @@ pub(crate) const ONE_SECRET: Scene = Scene {
     ..NO_MIRROR
 };
 
-/// [`ONE_SECRET`], whose login is that of a provider of the node in place of the Secret.
+/// [`ONE_SECRET`], with the login of a provider of the node in place of the Secret.
 pub(crate) const NODE_PROVIDER: Scene = Scene {
     name: "1 node provider",
     matching: 0,
@@ -127,7 +127,7 @@ const PROVIDER: &str = "provider";
 /// Below a scene's root: where its runs leave their auth files.
 pub(crate) const AUTH_DIR: &str = "auth";
 
-/// A scene that is there: files below `root`, and a server that listens.
+/// A scene that is laid out: files below `root`, and a server that listens.
 pub(crate) struct Stage {
     pub(crate) server: ApiServer,
     directory: TempDir,
@@ -221,7 +221,7 @@ impl Stage {
         self.root().join("request.json")
     }
 
-    /// Our flags, for what is in this scene.
+    /// Our flags for this scene.
     pub(crate) fn flags(&self, url: &str, auth_dir: &str) -> Vec<String> {
         let at = |name: &str| self.root().join(name).display().to_string();
         let flags = [
@@ -243,7 +243,7 @@ impl Stage {
         self.command_at(provider, &self.server.url())
     }
 
-    /// The same, with another way to the API server.
+    /// The same, with another URL of the API server.
     pub(crate) fn command_at(&self, provider: &Path, url: &str) -> Command {
         self.command_with(provider, self.flags(url, AUTH_DIR))
     }
@@ -256,7 +256,7 @@ impl Stage {
 
     fn command_with(&self, provider: &Path, flags: Vec<String>) -> Command {
         let mut command = Command::new(provider);
-        // Not as flags, which an older version that is compared with does not know.
+        // Use variables: an older version that is compared does not support the flags.
         command.env_clear().envs([
             (
                 "CRIO_CREDENTIAL_PROVIDER_LOCK_FILE",
@@ -284,7 +284,7 @@ impl Stage {
     }
 }
 
-/// A provider that answers at once, with an answer that is kept for an hour.
+/// Adds a provider that answers at once, with a response that is cached for an hour.
 fn put_node_provider(root: &Path) -> Result<()> {
     let config = format!(
         "apiVersion: kubelet.config.k8s.io/v1\nkind: CredentialProviderConfig\nproviders:\n\
@@ -301,8 +301,8 @@ fn put_node_provider(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The request as kubelet writes it, and nothing kept of the answer. CRI-O has taken
-/// the auth file of the run before.
+/// Passes the request as kubelet writes it, and ignores the response. Removes the auth
+/// file of the run before, as CRI-O does.
 pub(crate) fn feed(command: &mut Command, request: &Path) -> Result<()> {
     take_auth_files(request)?;
     let file = File::open(request).with_context(|| request.display().to_string())?;

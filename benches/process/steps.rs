@@ -1,5 +1,5 @@
-//! Where a run's time goes, seen from outside: each line does a little more than the
-//! one above it.
+//! The time of the steps of a run, measured from outside: each line does a little more
+//! than the one above it.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! Curves as SVG, readable on light and dark pages: no background, and grey that
-//! both show.
+//! Curves as SVG, readable on light and dark pages: without a background, and with a grey
+//! that is visible on both.
 
 use std::fmt::Write as _;
 
@@ -14,7 +14,7 @@ const BOTTOM: f64 = 62.0;
 /// Blue and orange, which colour-blind people can distinguish.
 const COLORS: [&str; 2] = ["#3b82c4", "#d9822b"];
 const GREY: &str = "#808890";
-/// Lines across, without the axis.
+/// The number of horizontal lines, without the axis.
 const STEPS: u32 = 4;
 
 /// One curve.
@@ -25,7 +25,7 @@ pub(crate) struct Line {
 
 /// One pair of axes.
 pub(crate) struct Panel {
-    /// What goes up, with its unit.
+    /// The title of the vertical axis, with its unit.
     pub(crate) title: &'static str,
     pub(crate) lines: Vec<Line>,
 }

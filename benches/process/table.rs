@@ -1,4 +1,5 @@
-//! Tables in Markdown, which is readable on a terminal too, and numbers in them.
+//! Tables in Markdown, which is readable on a terminal too, and the format of their
+//! numbers.
 
 use std::fmt;
 use std::iter;
@@ -65,7 +66,7 @@ pub(crate) fn ratio(of: Duration, to: Duration) -> String {
     format!("{:.2}", of.as_secs_f64() / to.as_secs_f64().max(1e-9))
 }
 
-/// A number with commas, for people.
+/// A number with commas between groups of digits.
 pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();

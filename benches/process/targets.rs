@@ -1,4 +1,4 @@
-//! The figures that a change must not exceed, and what they are now.
+//! The figures that a change must not exceed, and their current values.
 
 use std::fs;
 use std::path::Path;
@@ -48,7 +48,7 @@ pub(crate) fn table(provider: &Path, runs: usize) -> Result<Table> {
     Ok(table)
 }
 
-/// Our provider, and the empty program in turn with it.
+/// Our provider and the empty program, measured in turn.
 struct Measured {
     ours: Figures,
     empty: Figures,

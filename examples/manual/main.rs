@@ -1,6 +1,6 @@
 //! Writes the man pages and the shell completions, from the same declaration as `--help`:
 //! `cargo run --example manual -- DIRECTORY` gives `DIRECTORY/man` and
-//! `DIRECTORY/completions`. `make manual` calls it; packages take them along.
+//! `DIRECTORY/completions`. `make manual` calls it; packages contain them.
 
 mod page;
 #[cfg(test)]
@@ -41,7 +41,7 @@ fn main() -> Result<()> {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "a build product, in no login's way"
+    reason = "it writes build products, not auth files"
 )]
 fn write(directory: &Path, file: &str, text: &[u8]) -> Result<()> {
     fs::create_dir_all(directory).with_context(|| format!("create {}", directory.display()))?;

@@ -1,5 +1,5 @@
-//! One man page: what clap's generator makes of the flags, and sections of our own in
-//! place of its section EXTRA.
+//! One man page: the sections that clap's generator makes, with our own sections in place
+//! of its section EXTRA.
 
 use std::fmt::Write as _;
 
@@ -8,10 +8,10 @@ use clap::{Arg, Command};
 use clap_mangen::Man;
 use provider::settings::ALL;
 
-/// A default that is longer would make the line of its flag wider than a terminal.
+/// The longest default that fits on the line of its flag.
 const LONGEST_DEFAULT: usize = 34;
 
-/// Variables that are not the provider's own.
+/// Environment variables that other programs use too.
 const VARIABLES: [(&str, &str); 3] = [
     (
         "HTTPS_PROXY, NO_PROXY",
@@ -19,12 +19,12 @@ const VARIABLES: [(&str, &str); 3] = [
     ),
     (
         "SSL_CERT_FILE, SSL_CERT_DIR",
-        "Where the system's CA certificates are.",
+        "The system's CA certificates.",
     ),
-    ("NO_COLOR", "Set: subcommands print no colours."),
+    ("NO_COLOR", "If it is set, subcommands print no colours."),
 ];
 
-/// Where the program keeps and finds things.
+/// The files that the program reads and writes.
 const FILES: [(&str, &str); 4] = [
     (
         "/etc/crio/credential-provider.toml",
@@ -87,19 +87,19 @@ pub(crate) fn of_subcommand(program: &Command, command: &Command, title: &str) -
         .map(|setting| format!("--{}", setting.name))
         .collect();
     page.paragraph(&format!(
-        "Taken too, and described in {name}(8): {}.",
+        "Also accepted, and described in {name}(8): {}.",
         flags.join(", ")
     ));
     page.section("ENVIRONMENT");
     page.paragraph(&format!(
-        "A variable for each option of the plugin, and those of proxies and certificates: {name}(8)."
+        "One variable for each option of the plugin, and those for proxies and certificates: see {name}(8)."
     ));
     page.section("SEE ALSO");
     page.paragraph(&format!("{name}(8)"));
     Ok(page.text)
 }
 
-/// How a command is called, as `--help` has it. Hidden flags would not count.
+/// The usage of a command, as in `--help`. It must be made before flags are hidden.
 fn usage(command: &Command) -> String {
     let usage = command.clone().render_usage().to_string();
     usage.replacen("Usage: ", "", 1)
@@ -133,7 +133,7 @@ fn with_short_default(argument: Arg) -> Arg {
 #[derive(Debug, Default)]
 struct Help {
     prose: Vec<String>,
-    /// As they are typed, line by line.
+    /// The examples as typed, line by line.
     examples: String,
     /// Each exit code, and what it means.
     codes: Vec<(String, String)>,
@@ -170,7 +170,7 @@ struct Page {
 }
 
 impl Page {
-    /// All that comes from the declaration of a command.
+    /// Writes the parts that come from the declaration of a command.
     fn of(command: Command, usage: &str, title: &str, help: &Help) -> Result<Self> {
         let version = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
         let subcommands = subcommands(&command).map(|subcommand| {
@@ -180,8 +180,8 @@ impl Page {
         let subcommands: Vec<_> = subcommands.collect();
         let man = Man::new(command);
         // The title of a subcommand takes the whole width of the header. Lines are broken
-        // only between words, and not justified: groff 1.23 asks the string AD anew in each
-        // paragraph, others have the request alone.
+        // only between words, and not justified: groff 1.23 reads the string AD in each
+        // paragraph; other formatters only have the request.
         let head = format!(".TH \"{title}\" 8 \"\" \"{version}\" \"\\&\"\n.nh\n.ds AD l\n.ad l\n");
         let mut bytes = head.into_bytes();
         man.render_name_section(&mut bytes)?;
@@ -236,7 +236,7 @@ impl Page {
         }
     }
 
-    /// Keeps lines as they are.
+    /// Writes lines without filling.
     fn unfilled(&mut self, text: &str) {
         self.line(".nf");
         self.paragraph(text.trim_start());
@@ -248,7 +248,7 @@ impl Page {
     }
 }
 
-/// A line of text, none of which roff takes for a request or an escape.
+/// A line of text, escaped so that roff reads no request or escape in it.
 fn escaped(line: &str) -> String {
     let text = line
         .replace('\\', r"\e")

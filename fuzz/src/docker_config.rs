@@ -17,7 +17,7 @@ use crate::presentable::{
 
 /// A docker config, in either of its layouts.
 ///
-/// - Every key is there once, and is one that a plain JSON reader finds.
+/// - Every key occurs once, and is one that a plain JSON reader finds.
 /// - A login has a user name without a colon; its `auth()` is the base64 of
 ///   `user:password`, and gives the same login when it is read again.
 /// - Each source gets the best of the entries that match it and can be used, by a second,
@@ -27,7 +27,7 @@ pub fn docker_config(data: &[u8]) {
     let text = Text::of_json(data);
     if let Ok(file) = AuthFile::parse(&text) {
         let names: BTreeSet<_> = file.other.iter().map(|(name, _)| name).collect();
-        assert_eq!(names.len(), file.other.len(), "a field is there twice");
+        assert_eq!(names.len(), file.other.len(), "a repeated field");
         file.auths.iter().for_each(|(_, entry)| one_entry(*entry));
     }
     for format in [Format::DockerConfigJson, Format::DockerCfg] {
@@ -50,7 +50,7 @@ fn one_config(data: &[u8], format: Format) {
     };
     let auths = config.auths.unwrap_or_default();
     let keys: BTreeSet<&str> = auths.iter().map(|(key, _)| key.as_ref()).collect();
-    assert_eq!(keys.len(), auths.len(), "a key is there twice: {keys:?}");
+    assert_eq!(keys.len(), auths.len(), "a repeated key: {keys:?}");
     if let Some(expected) = restated_keys(&text, format) {
         assert_eq!(keys, expected.iter().map(String::as_str).collect());
     }
@@ -64,8 +64,8 @@ fn one_config(data: &[u8], format: Format) {
     selection(&entries);
 }
 
-/// The keys as another reader sees them; `None` where the rule about the case of
-/// field names would have to be stated too.
+/// The keys as another reader finds them; `None` if the rule about the case of field
+/// names would be needed too.
 fn restated_keys(text: &str, format: Format) -> Option<BTreeSet<String>> {
     let Ok(Value::Object(mut fields)) = serde_json::from_str(text) else {
         return None;
@@ -123,7 +123,7 @@ fn one_login(credential: &Credential) {
         .unwrap_or_default();
     let again = read[0].1.credential().expect("it can be used");
     assert_eq!(again.username, username);
-    // NULs at the end are dropped from `auth`, as containers/image does.
+    // NULs at the end are removed from `auth`, as by containers/image.
     let kept = password.iter().rposition(|byte| *byte != 0);
     let kept = kept.map_or(0, |last| last + 1);
     assert_eq!(again.password.expose(), &password[..kept]);
@@ -141,7 +141,7 @@ pub(crate) fn selection(entries: &[(&str, RawEntry<'_>)]) {
         .chain(["nginx".to_owned()])
         .filter_map(|name| ImageName::parse(&name).ok())
         .collect();
-    // Four places that entries come from, and how late each of them sorts.
+    // Four origins of entries, and their order.
     let places = [
         (Origin::Secret("one".to_owned()), 0),
         (Origin::Secret("two".to_owned()), 1),
@@ -192,9 +192,9 @@ pub(crate) fn selection(entries: &[(&str, RawEntry<'_>)]) {
     }
 }
 
-/// How well a key is spelt for a source, the greater the better: letter by letter a
-/// parent of it; then what containers/image takes for its registry; then without a
-/// scheme, then with https; then the shorter; then what sorts first.
+/// The rank of a key's spelling for a source, greater is better: literally a parent of
+/// it; then the key that containers/image uses for its registry; then without a scheme,
+/// then with https; then the shorter; then the one that sorts first.
 fn spelling<'a>(key: &'a str, source: &ImageName) -> impl Ord + 'a {
     let mut parents = source.as_str().to_owned();
     parents.push('/');

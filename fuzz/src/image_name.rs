@@ -7,8 +7,8 @@ use registries_conf::ImageName;
 
 use crate::presentable::{assert_readable, line};
 
-/// `ReferenceRegexp` of containers/image's `docker/reference`, anchored; without
-/// IPv6 hosts, which that version does not have.
+/// `ReferenceRegexp` of containers/image's `docker/reference`, anchored, and without IPv6
+/// hosts, which that version does not have.
 static REFERENCE: LazyLock<Regex> = LazyLock::new(|| {
     let label = "(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])";
     let domain = format!(r"{label}(?:\.{label})*(?::[0-9]+)?");
@@ -23,8 +23,8 @@ static REFERENCE: LazyLock<Regex> = LazyLock::new(|| {
 ///
 /// - It parses exactly where containers/image's regular expression and its
 ///   `splitDockerDomain` accept it, to the same name.
-/// - A name parses to itself, also as one that must be in full, and is host and
-///   path with a slash between them.
+/// - A name parses to itself, also as a canonical name, and consists of host and path
+///   with a slash between them.
 /// - A refusal is one readable line.
 pub fn image_name(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else {

@@ -3,10 +3,10 @@
 use containers_auth::Key;
 use registries_conf::ImageName;
 
-/// What `Key::specificity` compares, in its order.
+/// The parts that `Key::specificity` compares, in order.
 type Rank = (usize, bool, usize);
 
-/// The keys of a docker config against names of images.
+/// Matches keys of a docker config with image names.
 ///
 /// The first line of the input is a key, the second another key, every other
 /// line an image.
@@ -33,7 +33,7 @@ pub fn key_matcher(data: &[u8]) {
         }
     }
     for raw in [one, other] {
-        // Images made of the key itself, or the fuzzer would hardly ever hit.
+        // Add images made from the key itself: the fuzzer would hardly ever find a match.
         let (host, port, path) = restated(raw);
         let host = host.replace('*', "a");
         for path in [path, "a"] {
@@ -64,7 +64,8 @@ pub fn key_matcher(data: &[u8]) {
     }
 }
 
-/// A key whose rule is restated here: one without escapes, which kubelet can parse.
+/// Parses a key to which the simpler rule applies: one without escapes, which kubelet can
+/// parse.
 fn parse(raw: &str) -> Option<Key<'_>> {
     let key = Key::parse(raw);
     let (host, port, _) = restated(raw);
@@ -138,7 +139,7 @@ fn fits(glob: &str, host: &str) -> bool {
     glob.contains('*')
         && globs.len() == labels.len()
         && globs.iter().zip(&labels).all(|(glob, label)| {
-            // Which beginnings of the label the glob has eaten so far.
+            // The beginnings of the label that the glob has matched so far.
             let label: Vec<char> = label.chars().collect();
             let mut eaten = vec![false; label.len() + 1];
             eaten[0] = true;

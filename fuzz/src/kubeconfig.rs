@@ -10,7 +10,7 @@ use crate::presentable::{
 
 const PATH: &str = "/etc/kubernetes/kubelet.conf";
 
-/// A kubeconfig.
+/// Reads a kubeconfig.
 ///
 /// - One that is accepted has a server; its CA is inside it, or a file whose path does not
 ///   depend on the working directory.

@@ -73,8 +73,8 @@ pub const TARGETS: [Target; 7] = [
     },
 ];
 
-/// The body of a file in `fuzz_targets/`: under `cargo fuzz` libFuzzer's entry
-/// point, otherwise a `main` that replays the files it is given.
+/// The body of a file in `fuzz_targets/`: under `cargo fuzz` libFuzzer's entry point,
+/// otherwise a `main` that replays the files in its arguments.
 #[macro_export]
 macro_rules! fuzz_target {
     ($target:ident) => {

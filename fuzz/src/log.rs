@@ -1,4 +1,4 @@
-//! Catches what a stage logs, at every level.
+//! Captures the log of a stage, at every level.
 
 use std::{
     cell::RefCell,
@@ -18,10 +18,10 @@ thread_local! {
     static LINES: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-/// Runs a stage; gives its result and its log, a line per event.
+/// Runs a stage; returns its result and its log, one line per event.
 pub(crate) fn captured<T>(stage: impl FnOnce() -> T) -> (T, String) {
     static START: Once = Once::new();
-    START.call_once(|| set_global_default(Capture).expect("nobody else logs here"));
+    START.call_once(|| set_global_default(Capture).expect("no other subscriber is set"));
     LINES.take();
     let result = stage();
     (result, LINES.take())
@@ -60,6 +60,6 @@ impl Subscriber for Capture {
 
 impl Visit for Line<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        write!(self.0, "{field}={value:?} ").expect("a string takes everything");
+        write!(self.0, "{field}={value:?} ").expect("writing to a string cannot fail");
     }
 }

@@ -1,5 +1,4 @@
-//! What may reach a log or a pod's event: one line, of readable length, without
-//! the marker.
+//! Rules for text in logs: one line, of readable length, without the marker.
 
 use std::error::Error;
 
@@ -7,7 +6,7 @@ use std::error::Error;
 /// puts it into inputs without one.
 pub(crate) const MARKER: &str = "hunter2";
 
-/// The longest line that still is one for a person.
+/// The longest line that is still readable.
 const READABLE: usize = 8 * 1024;
 
 /// An error with its causes, as the program prints it.
@@ -40,11 +39,11 @@ pub(crate) fn has_marker(text: &str) -> bool {
 }
 
 pub(crate) fn assert_no_marker(text: &str) {
-    assert!(!has_marker(text), "gives the marker away: {text:?}");
+    assert!(!has_marker(text), "contains the marker: {text:?}");
 }
 
-/// The input with the marker inside one of its strings, that is behind one of
-/// its bytes `quote`; which one depends on the input alone.
+/// The input with the marker inside one of its strings, that is, after one of its bytes
+/// `quote`; the choice depends only on the input.
 pub(crate) fn planted(data: &[u8], quote: u8) -> Option<Vec<u8>> {
     let quotes: Vec<_> = data
         .iter()

@@ -4,10 +4,10 @@ use registries_conf::{Config, ImageName, PullFromMirror, Registry, Source, Sourc
 
 use crate::presentable::{assert_one_line, line};
 
-/// What is between two files of an input. TOML takes it for a comment.
+/// The separator of two files of an input. In TOML it is a comment.
 const NEXT_FILE: &str = "### next file";
 
-/// The names that are asked for, at most.
+/// The most names that are looked up.
 const NAMES: usize = 24;
 
 /// `registries.conf` and its drop-ins, with `### next file` between them.

@@ -70,7 +70,7 @@ fn one_request(data: &[u8]) {
                 let given = field(name).unwrap_or_default();
                 assert!(
                     given.starts_with(quoted.as_str()),
-                    "{quoted:?} is no {name}"
+                    "{quoted:?} is not a {name}"
                 );
             }
             if quoted.is_none_or(|(quoted, _)| !has_marker(quoted)) {

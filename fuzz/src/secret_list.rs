@@ -36,7 +36,7 @@ pub fn secret_list(data: &[u8]) {
     one_secret(data);
 }
 
-/// The same text in the place of a single Secret that was asked for by name.
+/// Reads the same text as a single Secret that was requested by name.
 fn one_secret(data: &[u8]) {
     let (read, log) = captured(|| read_named(data, "asked"));
     log.lines().for_each(assert_one_line);

@@ -1,6 +1,6 @@
-//! Every target over its corpus, over mutations of it, and over inputs that are
-//! large where a corpus must be small. The same inputs in every run, with no
-//! fuzzer and no other compiler than that of the program.
+//! Runs every target over its corpus, over mutations of it, and over large inputs. The
+//! inputs are the same in every run. Needs no fuzzer, and no other compiler than the
+//! program.
 
 #![expect(
     clippy::disallowed_methods,
@@ -21,11 +21,11 @@ const MUTATIONS: usize = 4_000;
 /// The longest input that is mutated: a larger one is slow, and finds nothing that a
 /// smaller one does not.
 const MUTABLE: usize = 8 * 1024;
-/// The bytes of an input that is made of one piece over and over.
+/// The size of an input that repeats one piece, in bytes.
 const LARGE: usize = 64 * 1024;
-/// No input may take longer, far above what any does.
+/// The time limit of an input, far above the real times.
 const TOO_LONG: Duration = Duration::from_secs(10);
-/// A machine that is busy can stall any run, but not all of these.
+/// The number of tries: a busy machine can stall one run, but not all of them.
 const TRIES: usize = 3;
 
 /// Pieces that nest, or grow, when they are repeated.
@@ -177,7 +177,7 @@ fn mutated(input: &[u8], other: &[u8], random: &mut Random) -> Vec<u8> {
     input
 }
 
-/// A byte that means something to one of the formats.
+/// A byte with a meaning in one of the formats.
 fn interesting(random: &mut Random) -> u8 {
     let bytes = b"\"'{}[]:,.*/@?#&!|>-=\\\n\r\t \0\x1b\x7f\xc3\xff0eA";
     bytes[random.below(bytes.len())]

@@ -30,7 +30,7 @@ fn utf_16_and_every_line_break_of_yaml_1_1_are_read() {
 #[test]
 fn an_ipv6_address_may_have_a_zone() {
     let Ok(server) = ApiServer::builder().ipv6().try_start() else {
-        // This machine has no IPv6.
+        // The test needs IPv6.
         return;
     };
     server.grant(NAMESPACE, ACCOUNT);
@@ -43,7 +43,7 @@ fn an_ipv6_address_may_have_a_zone() {
 }
 
 #[test]
-fn a_host_that_has_no_form_in_dns_here_is_an_error_with_the_remedy() {
+fn a_host_that_cannot_be_converted_to_ascii_is_an_error_with_the_remedy() {
     let cluster = cluster(ApiServer::builder());
     let text = kubeconfig(&["server: 'https://bu\u{308}cher.example'".to_owned()]);
     pull(&cluster, text.as_bytes()).fails_with(&["API server", "ASCII", "xn--"]);

@@ -1,4 +1,5 @@
-//! Responses of the node's own credential providers: which are used, and for what.
+//! Responses of the node's own credential providers: which of their logins are used, and
+//! for which sources.
 
 use serde_json::json;
 

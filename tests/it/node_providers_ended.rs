@@ -17,7 +17,7 @@ use crate::support::{Cluster, EMPTY, NGINX, Node, StandIn, answer, login, owned,
 
 const LONG: Duration = Duration::from_secs(10);
 
-/// Waits until there is no process with an ID that was written to one of these files.
+/// Waits until no process has an ID that was written to one of these files.
 fn wait_for_end(node: &Node, files: &[&str]) {
     let started = Instant::now();
     let is_running = |file: &&str| {
@@ -82,7 +82,8 @@ fn a_run_that_is_ended_by_a_signal_leaves_no_provider_behind() {
         cluster
     };
     for signal in [Signal::TERM, Signal::HUP, Signal::ALARM, Signal::KILL] {
-        // While the run waits for the provider, and while it waits for the API server.
+        // The run waits for the provider in the first case, and for the API server in the
+        // second.
         for cluster in [Cluster::new(), hanging()] {
             let node = Node::with_mirror();
             node.configure_providers(&[StandIn::new("ecr", &[HOST], script)]);

@@ -1,5 +1,5 @@
-//! How the node's own credential providers are run, as seen by `examples/node_provider.rs`,
-//! which reads its stdin and writes its stdout with the types of the protocol.
+//! Runs of the node's own credential providers as seen by one of them,
+//! `examples/node_provider.rs`, which uses the types of the protocol.
 
 #![expect(clippy::disallowed_methods, reason = "looks at a process")]
 
@@ -16,7 +16,7 @@ use crate::support::{BIN_DIR, Cluster, EMPTY, NGINX, Node, StandIn};
 const GOOD: &str = "--login=mirror.example=node:hunter2";
 
 #[test]
-fn a_provider_gets_nothing_but_what_kubelet_gives_it() {
+fn a_provider_gets_exactly_what_kubelet_gives_it() {
     let node = Node::with_mirror();
     let entry = "  env: [{name: REGION, value: eu}, {name: HOME, value: /provider}]\n";
     node.configure_providers(&[
@@ -44,7 +44,7 @@ fn a_provider_gets_nothing_but_what_kubelet_gives_it() {
         "left": null,
     });
     let mut runs = node.runs();
-    // That of a coverage tool.
+    // Remove the variable of a coverage tool.
     let environment = runs[0]["environment"].as_object_mut().unwrap();
     environment.remove("LLVM_PROFILE_FILE");
     assert_eq!(runs, [expected]);
@@ -81,7 +81,7 @@ fn durations_are_those_of_go() {
 fn a_response_of_one_mebibyte_is_used_and_a_longer_one_is_not() {
     const LARGEST: usize = 1024 * 1024;
     for (length, is_used) in [(LARGEST, true), (LARGEST + 1, false)] {
-        // Larger than a pipe, which is emptied while the provider writes.
+        // The response is larger than a pipe, which is read while the provider writes.
         let length = format!("--length={length}");
         let arguments = [GOOD, &length, "--part=65000"];
         let (_, outcome, file) = pulled(HOST, &[StandIn::program("ecr", &[HOST], &arguments)]);

@@ -3,7 +3,7 @@
 use secret::Wiped;
 
 /// The text of a file: UTF-8, or UTF-16 after a byte order mark, which is decoded into
-/// `decoded`. `None` where it is neither.
+/// `decoded`. `None` if it is neither.
 pub fn decode<'t>(bytes: &'t [u8], decoded: &'t mut Wiped<String>) -> Option<&'t str> {
     let (units, of_bytes): (_, fn([u8; 2]) -> u16) = match bytes {
         [0xff, 0xfe, units @ ..] => (units, u16::from_le_bytes),
@@ -14,8 +14,8 @@ pub fn decode<'t>(bytes: &'t [u8], decoded: &'t mut Wiped<String>) -> Option<&'t
         return None;
     };
     decoded.clear();
-    // A unit has at most three bytes in UTF-8. A text that grew would leave copies behind,
-    // which nothing wipes.
+    // A unit has at most three bytes in UTF-8. A growing buffer would leave unwiped
+    // copies behind.
     decoded.reserve(units.len().saturating_mul(3));
     for character in char::decode_utf16(units.iter().copied().map(of_bytes)) {
         decoded.push(character.ok()?);
@@ -46,7 +46,7 @@ mod tests {
                 Some(&*marked),
             ),
             (vec![], Some("")),
-            // Half a unit, halves of a pair, and what is not UTF-8.
+            // Half a unit, halves of a pair, and bytes that are not UTF-8.
             (b"\xff\xfea".to_vec(), None),
             (b"\xff\xfe\x00\xd8a\x00".to_vec(), None),
             (b"\xff\xfea\x00\x00\xdc".to_vec(), None),

@@ -1,4 +1,4 @@
-//! How a server differs from the ordinary one.
+//! The options of a server.
 
 use std::{
     fs::File,
@@ -24,9 +24,9 @@ pub enum TlsVersion {
     /// 1.2 and 1.3.
     #[default]
     Both,
-    /// 1.2 alone.
+    /// Only 1.2.
     Only12,
-    /// 1.3 alone.
+    /// Only 1.3.
     Only13,
 }
 
@@ -43,10 +43,10 @@ pub struct Builder {
 /// Why a server does not start.
 #[derive(Debug, Error)]
 pub enum Error {
-    /// The address is taken, or not one of this machine.
+    /// The address is in use, or not one of this machine.
     #[error("listen on {address}")]
     Listen {
-        /// The address that was asked for.
+        /// The requested address.
         address: SocketAddr,
         /// The operating system's error.
         source: io::Error,
@@ -54,13 +54,13 @@ pub enum Error {
     /// The certificates could not be made.
     #[error("issue the server's certificate")]
     Certificate(#[source] rcgen::Error),
-    /// The TLS library does not take the certificate or the versions.
+    /// The TLS library refuses the certificate or the versions.
     #[error("configure TLS")]
     Tls(#[source] rustls::Error),
 }
 
 impl ApiServer {
-    /// Starts a server on a free port of `127.0.0.1`, with nothing in it.
+    /// Starts an empty server on a free port of `127.0.0.1`.
     ///
     /// # Panics
     /// If it does not start: a test without its server has no result.
@@ -68,7 +68,7 @@ impl ApiServer {
         Self::builder().start()
     }
 
-    /// A server that differs in some way.
+    /// The options for a server that is not the default one.
     pub fn builder() -> Builder {
         Builder::default()
     }
@@ -88,14 +88,14 @@ impl Builder {
         self.listen(SocketAddr::from((Ipv6Addr::LOCALHOST, 0)))
     }
 
-    /// Shows a certificate of that kind.
+    /// Presents a certificate of that kind.
     #[must_use]
     pub fn certificate(mut self, kind: CertificateKind) -> Self {
         self.certificate = kind;
         self
     }
 
-    /// Speaks these versions of TLS.
+    /// Supports these versions of TLS.
     #[must_use]
     pub fn tls(mut self, version: TlsVersion) -> Self {
         self.tls = version;
@@ -119,9 +119,9 @@ impl Builder {
         self
     }
 
-    /// Counts objects towards a page that the field selector drops, so that
-    /// a page may be short, or empty, and have a `continue` all the same. The
-    /// API allows it; the recorded server fills its pages.
+    /// Counts objects that the field selector drops towards a page, so that a page may be
+    /// short or empty and still have a `continue`. The API allows it; the recorded server
+    /// fills its pages.
     #[must_use]
     pub fn sparse_pages(mut self, sparse: bool) -> Self {
         self.behaviour.sparse_pages = sparse;
@@ -139,10 +139,7 @@ impl Builder {
     ///
     /// # Panics
     /// If it does not start: a test without its server has no result.
-    #[expect(
-        clippy::panic,
-        reason = "what a test cannot go on without ends it with a clear message"
-    )]
+    #[expect(clippy::panic, reason = "a test cannot continue without its server")]
     pub fn start(self) -> ApiServer {
         match self.try_start() {
             Ok(server) => server,

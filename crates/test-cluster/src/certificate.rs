@@ -1,5 +1,5 @@
-//! The certificates a server shows: its own authority, and a serving
-//! certificate that is right, or wrong in one chosen way.
+//! The certificates of a server: its own CA, and a serving certificate that is valid, or
+//! invalid in one chosen way.
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -7,8 +7,7 @@ use rcgen::{
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
-// The names of a real API server's certificate that make sense on a loopback
-// address.
+// The names of a real API server's certificate that apply to a loopback address.
 const NAMES: [&str; 6] = [
     "127.0.0.1",
     "::1",
@@ -21,24 +20,24 @@ const NAMES: [&str; 6] = [
 /// What is wrong with the serving certificate, if anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CertificateKind {
-    /// Signed by the server's authority, for `127.0.0.1`, `::1`, `localhost`,
-    /// `kubernetes`, `kubernetes.default` and `kubernetes.default.svc`.
+    /// Signed by the server's CA, for `127.0.0.1`, `::1`, `localhost`, `kubernetes`,
+    /// `kubernetes.default` and `kubernetes.default.svc`.
     #[default]
     Valid,
-    /// Signed by an authority of the same name that
+    /// Signed by a CA of the same name that
     /// [`ApiServer::ca_pem`](crate::ApiServer::ca_pem) does not return.
     OtherCa,
-    /// Ended in 2021.
+    /// Expired in 2021.
     Expired,
-    /// For `some-other.example` alone.
+    /// Only for `some-other.example`.
     WrongName,
     /// Its own CA, as `openssl req -x509` makes it; [`ApiServer::ca_pem`] returns it.
     ///
     /// [`ApiServer::ca_pem`]: crate::ApiServer::ca_pem
     OwnCa,
-    /// Signed by an authority that ended in 2021.
+    /// Signed by a CA that expired in 2021.
     ExpiredCa,
-    /// Signed by the server's authority, with `CA:TRUE`.
+    /// Signed by the server's CA, with `CA:TRUE`.
     CaOfCa,
     /// For any purpose instead of serving.
     AnyPurpose,
@@ -48,7 +47,7 @@ pub enum CertificateKind {
     Before1970,
 }
 
-/// A serving certificate with its key, and the authority that clients trust.
+/// A serving certificate with its key, and the CA that clients trust.
 #[derive(Debug)]
 pub(crate) struct Identity {
     pub(crate) ca_pem: String,
@@ -57,7 +56,7 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// Makes an authority and a certificate of that kind.
+    /// Makes a CA and a certificate of that kind.
     pub(crate) fn issue(kind: CertificateKind) -> Result<Self, rcgen::Error> {
         let key = KeyPair::generate()?;
         let (ca_pem, certificate) = match kind {

@@ -125,8 +125,8 @@ fn hang_in_handshake(shared: &Shared, mut socket: TcpStream) -> io::Result<()> {
     drain(&mut socket)
 }
 
-/// Hears the client's first words, answers them, and lets it hang up: a
-/// socket that is closed with unread bytes would take the answer with it.
+/// Reads the client's first bytes, answers, and waits until the client hangs up: closing
+/// a socket with unread bytes would discard the answer.
 fn say(socket: &mut TcpStream, answer: &[u8]) -> io::Result<()> {
     let mut heard = [0; 16 * 1024];
     if socket.read(&mut heard)? == 0 {

@@ -27,8 +27,8 @@ pub use self::{
     state::TokenOptions,
 };
 
-/// Locks, even after a thread panicked with the lock in hand: the test that
-/// made it panic fails anyway, and others should show their own result.
+/// Locks a mutex, even if a thread has panicked while it held the lock: the test that
+/// caused the panic fails anyway, and others should have their own result.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

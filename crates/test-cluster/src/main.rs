@@ -1,6 +1,5 @@
-//! The stand-in as a program, for shell scripts and the demo: it reads
-//! Secrets from files, writes what a client needs to know into a directory,
-//! and serves.
+//! The stand-in as a program, for shell scripts and the demo: it reads Secrets from
+//! files, writes the files for clients into a directory, and serves.
 
 use std::{
     error::Error as _,
@@ -85,7 +84,7 @@ fn main() -> ExitCode {
         message = format!("{message}: {error}");
         cause = error.source();
     }
-    // Without a stderr the message is lost.
+    // Ignore a closed stderr.
     let _told = writeln!(io::stderr(), "test-cluster: {message}");
     ExitCode::FAILURE
 }
@@ -106,7 +105,7 @@ fn run(cli: &Cli) -> Result<(), Error> {
     wait().map_err(Error::Stdio)
 }
 
-/// Makes the directory, without what an earlier run left as a sign.
+/// Creates the directory, and removes the file `ready` of an earlier run.
 fn prepare(out: &Path, ready: &Path) -> io::Result<()> {
     fs::create_dir_all(out)?;
     remove(ready)
@@ -149,7 +148,7 @@ fn read(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-/// Writes a new file, and replaces one that is there.
+/// Writes a new file; replaces an existing one.
 fn write(path: PathBuf, mode: u32, content: &str) -> Result<(), Error> {
     let written = remove(&path)
         .and_then(|()| {

@@ -14,7 +14,7 @@ pub enum Error {
     /// It is not JSON, or not the JSON of an object.
     #[error("parse the object")]
     Json(#[source] serde_json::Error),
-    /// It holds something else.
+    /// It is another kind of object.
     #[error("read an object of kind {0:?}, which is neither Secret nor List")]
     Kind(String),
     /// A value under `data` is not base64.
@@ -54,7 +54,7 @@ struct Metadata {
 /// of them.
 ///
 /// # Errors
-/// If it is something else, or the data of a Secret is not base64.
+/// The document is another object, or the data of a Secret is not base64.
 pub fn read(json: &str) -> Result<Vec<(String, Secret)>, Error> {
     let object: Object = serde_json::from_str(json).map_err(Error::Json)?;
     match object.kind.as_str() {
@@ -63,7 +63,7 @@ pub fn read(json: &str) -> Result<Vec<(String, Secret)>, Error> {
     }
 }
 
-/// The elements of a `SecretList` have no kind of their own.
+/// The items of a `SecretList` have no kind.
 fn secret(object: Object) -> Result<(String, Secret), Error> {
     if !matches!(object.kind.as_str(), "Secret" | "") {
         return Err(Error::Kind(object.kind));
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_no_secret_is_named() {
+    fn text_without_secrets_is_an_error_with_the_reason() {
         let cases = [
             (
                 r#"{"kind":"Pod"}"#,

@@ -1,5 +1,5 @@
-//! Random bytes and identifiers. The source is the TLS provider's, so that no
-//! other crate is needed for it.
+//! Random bytes and identifiers. The source is that of the TLS provider, so no other
+//! crate is needed.
 
 use rustls::crypto::ring;
 

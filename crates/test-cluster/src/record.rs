@@ -1,4 +1,4 @@
-//! What the server saw: every request, and how many connections.
+//! The record of the server: every request, and the number of connections.
 
 use std::{
     fs::File,
@@ -8,7 +8,7 @@ use std::{
 
 use crate::{http::Request, locked};
 
-/// A request as the server saw it.
+/// A request as the server received it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedRequest {
     /// `GET`, `POST`, ...
@@ -25,7 +25,7 @@ pub struct RecordedRequest {
     pub body: Vec<u8>,
     /// The server name the client asked for in TLS; none for an IP address.
     pub sni: Option<String>,
-    /// The status it got, if it got one.
+    /// The status of its response, if it got one.
     pub status: Option<u16>,
 }
 
@@ -47,7 +47,7 @@ impl RecordedRequest {
     }
 }
 
-/// The record itself, and the file it may go to as well.
+/// The record, and the file to which requests are also written, if there is one.
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
     entries: Mutex<Entries>,
@@ -74,8 +74,8 @@ impl Journal {
         locked(&self.entries).connections += 1;
     }
 
-    /// Records a request before it is answered: a client that has its answer finds the
-    /// record.
+    /// Records a request before it is answered, so that a client that has its response
+    /// finds the record.
     ///
     /// # Errors
     /// The log cannot be written.
@@ -109,7 +109,7 @@ impl Journal {
         locked(&self.entries).connections
     }
 
-    /// Forgets what was recorded.
+    /// Clears the record.
     pub(crate) fn clear(&self) {
         *locked(&self.entries) = Entries::default();
     }

@@ -1,4 +1,4 @@
-//! The Secrets a test puts into the cluster.
+//! The Secrets that a test puts into the cluster.
 //!
 //! Nothing is validated: a test of hostile content must be able to store what
 //! a real API server would refuse.
@@ -7,15 +7,15 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// A Secret as its author wrote it. The cluster adds `uid`,
-/// `resourceVersion`, `creationTimestamp` and `managedFields`.
+/// A Secret as its author writes it. The cluster adds `uid`, `resourceVersion`,
+/// `creationTimestamp` and `managedFields`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Secret {
     name: String,
     content: Content,
 }
 
-/// What is in a [`Secret`].
+/// The content of a [`Secret`].
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Content {
     /// An ordinary object.
@@ -24,7 +24,7 @@ pub(crate) enum Content {
         data: BTreeMap<String, Vec<u8>>,
         annotations: BTreeMap<String, String>,
     },
-    /// Any JSON, answered as it is.
+    /// Any JSON, returned unchanged.
     Raw(Value),
 }
 
@@ -63,9 +63,9 @@ impl Secret {
         }
     }
 
-    /// Any JSON, put into lists and answers verbatim. `name` is its place in lists and
-    /// the name to get it by, whatever the JSON contains. A field selector compares its
-    /// `type`, and selects it if that is missing or not a string.
+    /// Any JSON, returned verbatim in lists and single responses. `name` is its name for
+    /// sorting and for requests, whatever the JSON contains. A field selector compares
+    /// its `type`, and selects it if that is missing or not a string.
     pub fn raw_json(name: &str, json: Value) -> Self {
         Self {
             name: name.to_owned(),

@@ -1,4 +1,4 @@
-//! The running server, as tests hold it.
+//! The handle of a running server.
 
 use std::{
     fmt, io,
@@ -56,17 +56,17 @@ impl ApiServer {
         )
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The certificate of the authority that clients should trust.
+    /// The CA certificate that clients should trust.
     pub fn ca_pem(&self) -> String {
         self.ca_pem.clone()
     }
 
-    /// A kubeconfig with the cluster alone: URL and authority, no user.
+    /// A kubeconfig with only the cluster: URL and CA, no user.
     pub fn kubeconfig(&self) -> String {
         let authority = STANDARD.encode(&self.ca_pem);
         let server = self.url();
@@ -132,7 +132,7 @@ impl ApiServer {
         locked(&self.shared.state).grants.grant_audience(audience);
     }
 
-    /// Takes back all that was granted to a service account.
+    /// Revokes everything that was granted to a service account.
     pub fn revoke(&self, namespace: &str, service_account: &str) {
         let account = ServiceAccount::new(namespace, service_account);
         locked(&self.shared.state).grants.revoke(&account);
@@ -148,13 +148,13 @@ impl ApiServer {
         locked(&self.shared.state).store.delete(namespace, name)
     }
 
-    /// Lets something go wrong with the next connection or request that it
-    /// is for. Faults wait in a queue; the first that applies happens.
+    /// Adds a fault for the next connection or request to which it applies. Faults wait
+    /// in a queue; the first that applies happens.
     pub fn fault(&self, fault: impl Into<Fault>) {
         locked(&self.shared.faults).add(fault.into());
     }
 
-    /// Forgets the faults that have not happened yet.
+    /// Removes the faults that have not happened yet.
     pub fn clear_faults(&self) {
         locked(&self.shared.faults).clear();
     }
@@ -170,7 +170,7 @@ impl ApiServer {
         self.shared.journal.connections()
     }
 
-    /// Forgets the requests and connections recorded so far.
+    /// Clears the record of requests and connections.
     pub fn clear_requests(&self) {
         self.shared.journal.clear();
     }
@@ -187,12 +187,12 @@ impl fmt::Debug for ApiServer {
 impl Drop for ApiServer {
     fn drop(&mut self) {
         self.shared.stop();
-        // The listener waits for a connection; it gets one.
+        // Wake the listener with a connection.
         let woken = TcpStream::connect(self.address);
         let Some(listening) = self.listening.take().filter(|_| woken.is_ok()) else {
             return;
         };
-        // The message of a thread that panicked is on stderr already.
+        // Ignore a panic: its message is already on stderr.
         let connections = listening.join().unwrap_or_default();
         self.shared.hang_up();
         for connection in connections {
@@ -210,7 +210,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) -> Vec<JoinHandle<()>> {
             break;
         }
         threads.retain(|thread| !thread.is_finished());
-        // Ignore a client that is gone before it is accepted.
+        // Ignore a client that disconnects before it is accepted.
         if let Ok(thread) = socket.and_then(|socket| spawn(shared, socket)) {
             threads.push(thread);
         }
@@ -227,7 +227,7 @@ fn spawn(shared: &Arc<Shared>, socket: TcpStream) -> io::Result<JoinHandle<()>> 
     thread::Builder::new()
         .name(format!("client-{}", peer.port()))
         .spawn(move || {
-            // What ends a connection early, its client sees as well.
+            // Ignore an error: the client notices it too.
             let _ended = connection::serve(&shared, socket);
             shared.closed(peer);
         })

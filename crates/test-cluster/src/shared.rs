@@ -1,4 +1,5 @@
-//! What the threads of a server share: one accepts connections, one serves each of them.
+//! The state that the threads of a server share: one accepts connections, and one serves
+//! each connection.
 
 use std::{
     collections::HashMap,
@@ -15,10 +16,10 @@ use rustls::ServerConfig;
 
 use crate::{api::Behaviour, fault::Faults, locked, record::Journal, state::State};
 
-/// How soon a thread that sleeps notices that the server stops.
+/// The interval at which a sleeping thread checks whether the server stops.
 const NAP: Duration = Duration::from_millis(10);
 
-/// What all connections share.
+/// The state that all connections share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) behaviour: Behaviour,
@@ -55,7 +56,7 @@ impl Shared {
         }
     }
 
-    /// Tells all threads to end.
+    /// Makes all threads end.
     pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
     }
@@ -65,7 +66,7 @@ impl Shared {
         locked(&self.open).insert(peer, socket);
     }
 
-    /// Forgets a connection that has ended.
+    /// Removes a connection that has ended.
     pub(crate) fn closed(&self, peer: SocketAddr) {
         locked(&self.open).remove(&peer);
     }
@@ -73,7 +74,7 @@ impl Shared {
     /// Ends all connections at once.
     pub(crate) fn hang_up(&self) {
         for socket in locked(&self.open).values() {
-            // It may be closed already.
+            // Ignore an error: it may be closed already.
             let _closed = socket.shutdown(Shutdown::Both);
         }
     }

@@ -1,13 +1,13 @@
-//! International host names in ASCII, as DNS has them: `idnaASCII` of Go's `net/http`.
+//! International host names in ASCII for DNS, as by `idnaASCII` of Go's `net/http`.
 //!
-//! The tables of IDNA for all scripts would be a twentieth of the binary. Here are the
-//! letters of common scripts that it maps to their lower case and to nothing else. A name
-//! with others has to be given in ASCII.
+//! The tables of IDNA for all scripts would be a twentieth of the binary. This module has
+//! only the letters of common scripts that IDNA maps to their lower case and nothing
+//! else. A name with other letters has to be given in ASCII.
 
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
-/// What ends a label besides the full stop: those of Chinese and Japanese.
+/// The characters that end a label: the full stop, and those of Chinese and Japanese.
 const FULL_STOPS: [char; 4] = ['.', '\u{3002}', '\u{ff0e}', '\u{ff61}'];
 /// Lower-case letters, and those of scripts without case, that IDNA keeps as they are:
 /// Latin, Greek, Cyrillic, kana, Chinese and Hangul.
@@ -25,15 +25,16 @@ const LETTERS: [RangeInclusive<char>; 12] = [
     '\u{4e00}'..='\u{9fff}',
     '\u{ac00}'..='\u{d7a3}',
 ];
-/// Its lower case is one letter, and IDNA made two of it before Unicode 15.1.
+/// A letter with a single lower-case letter, which IDNA mapped to two letters before
+/// Unicode 15.1.
 const CAPITAL_SHARP_S: char = '\u{1e9e}';
-/// What a label in Punycode begins with.
+/// The prefix of a label in Punycode.
 const PREFIX: &str = "xn--";
 /// The longest label of DNS.
 const MAX_LABEL: usize = 63;
 
-/// A host name in ASCII; unchanged if it is that already. `None` where it has to be given in
-/// ASCII, or is not a name.
+/// A host name in ASCII; unchanged if it is ASCII already. `None` if it has to be given
+/// in ASCII, or is not a host name.
 pub(super) fn to_ascii(name: &str) -> Option<Cow<'_, str>> {
     if name.is_ascii() {
         return Some(Cow::Borrowed(name));
@@ -161,7 +162,7 @@ mod tests {
     #[test]
     fn other_names_have_to_be_given_in_ascii() {
         for name in [
-            // Two characters that IDNA makes one of; letters that it makes others of.
+            // Two characters that IDNA maps to one; letters that it maps to others.
             "bu\u{308}cher",
             "\u{1e9e}",
             "\u{130}",

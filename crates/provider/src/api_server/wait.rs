@@ -1,8 +1,8 @@
-//! The time that one attempt may wait for an answer.
+//! The limit on the time that one attempt waits for a response.
 //!
-//! Only waiting counts. What this process does with each part of an answer, such as
-//! decoding Secrets and comparing their keys, does not: `ureq`'s own limits would end a
-//! sound attempt for it, and blame the server.
+//! Only waiting counts. The time in which this process handles a part of the response,
+//! such as decoding Secrets, does not: `ureq`'s own limits would count it, end a good
+//! attempt, and blame the server.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,7 +31,7 @@ impl WaitingTime {
         Duration::from_nanos(self.nanoseconds.load(Ordering::Relaxed))
     }
 
-    /// Calls `wait` with `timeout`, or with the rest of [`ANSWER`] where that is less.
+    /// Calls `wait` with `timeout`, or with the rest of [`ANSWER`] if that is shorter.
     pub(super) fn spend<T>(
         &self,
         mut timeout: NextTimeout,

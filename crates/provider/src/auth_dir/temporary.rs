@@ -1,5 +1,4 @@
-//! An auth file that is not complete yet: under a name of its own, which no pull looks
-//! for.
+//! An auth file that is not complete yet, under a name that no pull looks for.
 
 use std::fs::File;
 

@@ -1,6 +1,6 @@
-//! What the outputs are attached to: a subscriber without spans, which this program does
-//! not use. The library's registry has room for the spans of 4,096 threads, eight pages
-//! that every run would fill.
+//! The subscriber that the outputs are attached to. It has no spans, which this program
+//! does not use: the library's registry allocates room for the spans of 4,096 threads,
+//! eight pages that every run would touch.
 
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
@@ -10,7 +10,7 @@ use tracing_subscriber::registry::{Extensions, ExtensionsMut, LookupSpan, SpanDa
 #[derive(Debug)]
 pub(super) struct Collector;
 
-/// The data of a span, of which there is none.
+/// The data of a span; there are no spans.
 pub(super) enum Never {}
 
 impl Subscriber for Collector {

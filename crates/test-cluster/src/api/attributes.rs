@@ -1,18 +1,18 @@
-//! What a request wants, read off its method and path as the API server's
-//! `RequestInfoFactory` does.
+//! The access that a request needs, by its method and path, as in the API server's
+//! `RequestInfoFactory`.
 
 use crate::{http::Request, state::Access};
 
-/// What a request wants.
+/// The access that a request needs.
 #[derive(Debug)]
 pub(crate) enum Attributes {
-    /// Something with an object or a collection.
+    /// An access to an object or a collection.
     Resource(Access),
     /// Another path.
     Path(String),
 }
 
-/// What a request with that method and path wants.
+/// The access that a request with this method and path needs.
 pub(crate) fn attributes(method: &str, path: &str) -> Attributes {
     let segments = Request::segments(path);
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();

@@ -8,7 +8,7 @@ use base64::{
 };
 use serde::{Deserialize, Serialize};
 
-// Go takes a last character whose unused bits are not zero.
+// Go accepts a last character whose unused bits are not zero.
 const BASE64: GeneralPurpose =
     GeneralPurpose::new(&URL_SAFE, NO_PAD.with_decode_allow_trailing_bits(true));
 
@@ -32,7 +32,7 @@ pub(crate) fn fresh(token: &str) -> Option<String> {
     Some(encode(format!("{}\0", decode(token)?), -1))
 }
 
-/// The name after which the list goes on.
+/// The name after which the list continues.
 pub(crate) fn decode(token: &str) -> Option<String> {
     let json = BASE64.decode(token).ok()?;
     let Encoded { start, .. } = serde_json::from_slice(&json).ok()?;
@@ -54,7 +54,7 @@ mod tests {
     use super::{after, decode};
 
     #[test]
-    fn a_token_is_written_as_the_real_server_writes_it() {
+    fn a_token_is_encoded_as_by_the_real_server() {
         let encoded =
             "eyJ2IjoibWV0YS5rOHMuaW8vdjEiLCJydiI6MTQwNywic3RhcnQiOiIvYi1zZWNyZXRcdTAwMDAifQ";
         assert_eq!(after("b-secret", 1407), encoded);
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_handed_out_is_refused() {
+    fn other_tokens_are_refused() {
         for token in ["a!", "garbage", "e30"] {
             assert_eq!(decode(token), None, "{token}");
         }

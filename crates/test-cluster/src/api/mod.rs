@@ -1,6 +1,6 @@
-//! The API server's answer to a request: who sent it, what it asks for, whether that is
-//! allowed, and the answer. Depends on the clock, and not on the connection that the
-//! request came over.
+//! Answers a request: authenticates its sender, determines the access that it needs,
+//! authorizes it, and returns the response. Depends on the clock, but not on the
+//! connection.
 
 mod attributes;
 mod continue_token;
@@ -33,18 +33,18 @@ const VERSION: &str = r#"{
   "platform": "linux/amd64"
 }"#;
 
-/// How this server differs from an ordinary one.
+/// The options in which this server differs from an ordinary one.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Behaviour {
-    /// Before every path, as a proxy in front of the API server has it.
+    /// A prefix of every path, as with a proxy in front of the API server.
     pub(crate) path_prefix: String,
     /// The most objects of one page, even if the client asks for more.
     pub(crate) max_page: Option<usize>,
-    /// Whether objects count towards a page that the selector drops.
+    /// Whether objects that the selector drops count towards a page.
     pub(crate) sparse_pages: bool,
 }
 
-/// The answer to a request.
+/// The response to a request.
 pub(crate) fn answer(behaviour: &Behaviour, state: &Mutex<State>, request: &Request) -> Response {
     let query = request.query();
     let Some(path) = request.path().strip_prefix(&behaviour.path_prefix) else {
@@ -72,7 +72,7 @@ pub(crate) fn answer(behaviour: &Behaviour, state: &Mutex<State>, request: &Requ
     }
 }
 
-/// Who sent the request, or `None` if the token is not taken.
+/// The sender of the request, or `None` if its token is not accepted.
 fn authenticate(state: &Mutex<State>, request: &Request) -> Option<User> {
     let Some(token) = request.token() else {
         return Some(User::Anonymous);

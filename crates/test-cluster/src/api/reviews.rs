@@ -1,5 +1,5 @@
-//! `SelfSubjectAccessReview`: a user asks what it may do; `SubjectAccessReview`: what
-//! another user may do.
+//! `SelfSubjectAccessReview`, about the user that sends it, and `SubjectAccessReview`,
+//! about another user.
 
 use std::sync::Mutex;
 
@@ -28,12 +28,12 @@ struct Spec {
     groups: Vec<String>,
 }
 
-/// Answers what the user that asks may do.
+/// Reviews the access of the user that sends the request.
 pub(crate) fn create_own(state: &Mutex<State>, user: &User, body: &[u8]) -> Response {
     answer(state, "SelfSubjectAccessReview", Some(user), body)
 }
 
-/// Answers what the user that is named may do.
+/// Reviews the access of the user in the request.
 pub(crate) fn create(state: &Mutex<State>, body: &[u8]) -> Response {
     answer(state, "SubjectAccessReview", None, body)
 }
@@ -46,7 +46,8 @@ fn answer(state: &Mutex<State>, kind: &str, user: Option<&User>, body: &[u8]) ->
             return json::status(&Status::bad_request(message));
         }
     };
-    // Who asks about itself has the groups of its login, not those that it names.
+    // A user that asks about itself has the groups of its login, not those in the
+    // request.
     let (asked_about, groups) = match user {
         Some(user) => (user.clone(), &[][..]),
         None => (User::named(&spec.user), &spec.groups[..]),

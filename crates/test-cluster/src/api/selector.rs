@@ -41,9 +41,9 @@ enum Field {
 }
 
 impl Selector {
-    /// Reads a field selector.
+    /// Parses a field selector.
     pub(crate) fn parse(text: &str) -> Result<Self, Error> {
-        // In this order they are looked at, and the first bad one is named.
+        // Terms are checked in this order, and the error names the first invalid one.
         let mut terms: Vec<_> = text.split(',').filter(|term| !term.is_empty()).collect();
         terms.sort_unstable();
         let terms = terms
@@ -58,7 +58,7 @@ impl Selector {
         Ok(Self { terms })
     }
 
-    /// Whether nothing is selected by it, so that everything is.
+    /// Whether it has no conditions, and so selects everything.
     pub(crate) fn is_empty(&self) -> bool {
         self.terms.is_empty()
     }
@@ -71,8 +71,8 @@ impl Selector {
                 Field::Name => object.name(),
                 Field::Namespace => Some(namespace),
             };
-            // JSON that a test stores verbatim may lack the field: the test wants the
-            // client to see it.
+            // JSON that a test stores verbatim may lack the field; it is selected, so
+            // that the client gets it.
             actual.is_none_or(|actual| (actual == term.value) == term.equal)
         })
     }
@@ -107,7 +107,7 @@ mod tests {
     use super::Selector;
 
     #[test]
-    fn a_selector_that_cannot_be_used_is_named() {
+    fn an_invalid_selector_is_named() {
         let cases = [
             ("type=a,metadata.name!=b,metadata.namespace==c", Ok(3)),
             ("", Ok(0)),

@@ -1,4 +1,4 @@
-//! `Status`, the body of every answer that is not the object asked for.
+//! `Status`, the body of every response that is not the requested object.
 
 use serde::Serialize;
 
@@ -103,7 +103,7 @@ impl Status {
         Self::new(404, "NotFound", message).about(&access.name, &access.group, &access.resource)
     }
 
-    /// 400 for a query that makes no sense.
+    /// 400 for an invalid query.
     pub(crate) fn bad_request(message: String) -> Self {
         Self::new(400, "BadRequest", message)
     }
@@ -115,9 +115,9 @@ impl Status {
         status
     }
 
-    /// 501 for what a real API server does and this one does not.
+    /// 501 for something that a real API server supports and this one does not.
     pub(crate) fn not_implemented(what: &str) -> Self {
-        Self::new(501, "", format!("the test cluster does not do {what}"))
+        Self::new(501, "", format!("the test cluster does not support {what}"))
     }
 
     fn new(code: u16, reason: &'static str, message: String) -> Self {
@@ -149,8 +149,8 @@ impl Status {
     }
 }
 
-/// The 504 of a request that did not keep its `timeout`: JSON with the content type of
-/// text, and without a `kind`.
+/// 504 for a request that exceeded its `timeout`: JSON with the content type of text, and
+/// without a `kind`.
 pub(crate) fn timeout() -> Response {
     let message = "Timeout: request did not complete within the allotted timeout".to_owned();
     let mut status = Status::new(504, "Timeout", message).about("", "", "");
@@ -160,8 +160,7 @@ pub(crate) fn timeout() -> Response {
         .with("Cache-Control", "no-cache, private")
 }
 
-/// The answer of a server that fails with that status for no reason in the
-/// request.
+/// The response of a server that fails with that status for reasons of its own.
 pub(crate) fn fault(code: u16) -> Response {
     let (reason, message) = match code {
         401 => ("Unauthorized", "Unauthorized"),

@@ -1,5 +1,5 @@
-//! What goes over the wire instead of, or as, the right answer. Pure: the
-//! connection carries it out.
+//! The bytes and pauses that are sent as a response or in place of it. Does no I/O: the
+//! connection sends them.
 
 use std::time::{Duration, SystemTime};
 
@@ -21,17 +21,17 @@ const LIST_BEGIN: &str =
 /// What happens on the connection after a request.
 #[derive(Debug)]
 pub(crate) struct Delivery {
-    /// The status the client can read, if it comes so far.
+    /// The status that the client can read, if any.
     pub(crate) status: Option<u16>,
-    /// Silence before the first byte.
+    /// The pause before the first byte.
     pub(crate) delay: Duration,
     pub(crate) bytes: Vec<u8>,
-    /// Silence before every single byte.
+    /// The pause before every single byte.
     pub(crate) pace: Option<Duration>,
     pub(crate) then: Then,
 }
 
-/// What comes after the bytes.
+/// What follows the bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Then {
     /// The connection serves the next request.
@@ -47,7 +47,7 @@ pub(crate) enum Then {
 }
 
 impl Delivery {
-    /// The right answer, the right way.
+    /// The correct response without a fault.
     pub(crate) fn whole(answer: &Response) -> Self {
         Self::part(
             answer.status,
@@ -56,7 +56,7 @@ impl Delivery {
         )
     }
 
-    /// The answer with that fault.
+    /// The response with that fault.
     pub(crate) fn faulty(fault: AnswerFault, request: &Request, answer: Response) -> Self {
         match fault {
             AnswerFault::Status { code, retry_after } => status(code, retry_after),
@@ -90,7 +90,7 @@ impl Delivery {
                 let filler = format!("X-Filler: {}\r\n", "a".repeat(1000)).into_bytes();
                 Self::part(answer.status, start(&answer), Then::Repeat(filler))
             }
-            AnswerFault::Garbage => Self::silent(b"\x00\xffthis is no HTTP\r\n\r\n", Then::Close),
+            AnswerFault::Garbage => Self::silent(b"\x00\xffthis is not HTTP\r\n\r\n", Then::Close),
             AnswerFault::HangBeforeHeaders => Self::silent(b"", Then::Hang),
             AnswerFault::HangInHeaders => Self::part(answer.status, start(&answer), Then::Hang),
             AnswerFault::HangInBody => half(answer, Framing::BySize, Then::Hang),

@@ -1,4 +1,4 @@
-//! Faults on demand: what goes wrong, how often, and for which requests.
+//! Faults on demand: their kind, how often they happen, and for which requests.
 
 mod delivery;
 mod queue;
@@ -10,7 +10,7 @@ pub(crate) use self::{
     queue::Faults,
 };
 
-/// Something that goes wrong with the next connection or the next answer.
+/// A fault of the next connection or the next response.
 ///
 /// ```
 /// use test_cluster::{AnswerFault, Fault};
@@ -21,12 +21,12 @@ pub(crate) use self::{
 #[derive(Debug, Clone)]
 pub struct Fault {
     kind: FaultKind,
-    /// How often it still happens; `None` for ever.
+    /// How many times it still happens; `None` for ever.
     times: Option<usize>,
     path: Option<String>,
 }
 
-/// What goes wrong with a connection before it comes to HTTP.
+/// A fault of a connection before any HTTP.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConnectionFault {
     /// Closed right after it was accepted.
@@ -35,13 +35,13 @@ pub enum ConnectionFault {
     HangAtAccept,
     /// Silence after the first half of the server's side of the handshake.
     HangInHandshake,
-    /// The handshake is refused as by a server that knows TLS 1.1 at most.
+    /// The handshake is refused as by a server that supports only TLS 1.1 and older.
     TlsTooOld,
     /// The handshake is answered with something that is not TLS.
     GarbageHandshake,
 }
 
-/// What goes wrong with an answer.
+/// A fault of a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AnswerFault {
     /// That status, with the `Status` body that belongs to it. 504 is text,
@@ -152,23 +152,22 @@ impl Fault {
         })
     }
 
-    /// Happens so often, instead of once.
+    /// Lets it happen this many times, instead of once.
     #[must_use]
     pub fn times(mut self, times: usize) -> Self {
         self.times = Some(times);
         self
     }
 
-    /// Happens every time, until
-    /// [`clear_faults`](crate::ApiServer::clear_faults).
+    /// Lets it happen every time, until [`clear_faults`](crate::ApiServer::clear_faults).
     #[must_use]
     pub fn forever(mut self) -> Self {
         self.times = None;
         self
     }
 
-    /// Waits for a request with that text in its path or query, as sent. A
-    /// fault of a connection, which has no path, takes no notice.
+    /// Waits for a request with that text in its path or query, as sent. Has no effect on
+    /// faults of connections, which have no path.
     #[must_use]
     pub fn on_path_containing(mut self, part: &str) -> Self {
         self.path = Some(part.to_owned());

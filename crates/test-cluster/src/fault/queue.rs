@@ -1,5 +1,4 @@
-//! The faults that are yet to happen, in the order in which they were asked
-//! for.
+//! The faults that have not happened yet, in the order in which they were added.
 
 use super::{AnswerFault, ConnectionFault, Fault, FaultKind};
 use crate::http::Request;
@@ -16,12 +15,12 @@ impl Faults {
         self.waiting.push(fault);
     }
 
-    /// Forgets all.
+    /// Removes all faults.
     pub(crate) fn clear(&mut self) {
         self.waiting.clear();
     }
 
-    /// What goes wrong with a new connection.
+    /// The fault of a new connection, if there is one.
     pub(crate) fn for_connection(&mut self) -> Option<ConnectionFault> {
         self.first(|fault| match &fault.kind {
             FaultKind::Connection(connection) => Some(connection.clone()),
@@ -29,7 +28,7 @@ impl Faults {
         })
     }
 
-    /// What goes wrong with the answer to that request.
+    /// The fault of the response to that request, if there is one.
     pub(crate) fn for_request(&mut self, request: &Request) -> Option<AnswerFault> {
         let continues = request.query().iter().any(|(key, _)| key == "continue");
         self.first(|fault| match &fault.kind {
@@ -43,7 +42,7 @@ impl Faults {
         })
     }
 
-    /// Lets the first fault happen that `applies`.
+    /// Takes the first fault for which `applies` returns one.
     fn first<T>(&mut self, applies: impl Fn(&Fault) -> Option<T>) -> Option<T> {
         self.waiting.retain(|fault| fault.times != Some(0));
         self.waiting.iter_mut().find_map(|fault| {

@@ -1,5 +1,5 @@
-//! As much of HTTP/1.1 as a client of one API server needs: requests with
-//! their bodies, answers with a length or in chunks.
+//! The part of HTTP/1.1 that a client of one API server needs: requests with bodies, and
+//! responses with a length or in chunks.
 
 mod request;
 mod response;

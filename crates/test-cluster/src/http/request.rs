@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use thiserror::Error;
 
-// What Go's server allows for a header block; a body has the same limit here.
+// The limit of Go's server for a header block; here it is also the limit of a body.
 const MOST: usize = 1 << 20;
 
 const MOST_HEADERS: usize = 100;
@@ -81,8 +81,8 @@ impl Request {
     }
 }
 
-/// The next request, or `None` if the client is done. `buffer` holds what was
-/// read beyond the request before.
+/// The next request, or `None` if the client has closed the connection. `buffer` has the
+/// bytes that were read after the previous request.
 pub(crate) fn read(stream: &mut impl Read, buffer: &mut Vec<u8>) -> Result<Option<Request>, Error> {
     let (mut request, head) = loop {
         if let Some(parsed) = parse(buffer)? {
@@ -120,7 +120,7 @@ fn fill(stream: &mut impl Read, buffer: &mut Vec<u8>) -> Result<usize, Error> {
     Ok(count)
 }
 
-/// The request's head and its length, if all of it is there.
+/// The request's head and its length, if it is complete.
 fn parse(buffer: &[u8]) -> Result<Option<(Request, usize)>, Error> {
     let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
     let mut parsed = httparse::Request::new(&mut headers);
@@ -146,7 +146,7 @@ fn parse(buffer: &[u8]) -> Result<Option<(Request, usize)>, Error> {
     Ok(Some((request, length)))
 }
 
-/// Decodes percent signs, and in a query plus signs. An invalid escape stays as it is.
+/// Decodes percent signs, and in a query plus signs. An invalid escape is left unchanged.
 fn decode(text: &str, query: bool) -> String {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_request_is_refused() {
+    fn text_that_is_not_a_request_is_refused() {
         let read = |mut sent: &[u8]| read(&mut sent, &mut Vec::new());
         assert!(matches!(read(b"GET / HTT"), Err(Error::Incomplete)));
         assert!(matches!(read(b"\x16\x03\x01"), Err(Error::Parse(_))));
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_escape_stays_as_it_is() {
+    fn an_invalid_escape_is_left_unchanged() {
         assert_eq!(decode("a%2fb%zz%4", false), "a/b%zz%4");
         assert_eq!(decode("a+b", false), "a+b");
     }

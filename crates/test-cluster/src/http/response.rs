@@ -1,4 +1,4 @@
-//! Writes answers as Go's HTTP server does.
+//! Writes responses as Go's HTTP server does.
 
 use std::time::SystemTime;
 
@@ -9,7 +9,7 @@ const LARGEST_WITH_LENGTH: usize = 2048;
 
 const CHUNK: usize = 32 * 1024;
 
-/// An answer before it is put on the wire.
+/// A response before it is sent.
 #[derive(Debug, Clone)]
 pub(crate) struct Response {
     pub(crate) status: u16,
@@ -19,7 +19,7 @@ pub(crate) struct Response {
     pub(crate) framing: Framing,
 }
 
-/// How the end of the body is made known.
+/// How the end of the body is marked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Framing {
     /// A length for a short body, chunks for a long one.
@@ -100,7 +100,7 @@ pub(crate) fn chunk(bytes: &[u8]) -> Vec<u8> {
     chunk
 }
 
-/// The standard words for a status, as Go knows them.
+/// The standard reason phrase of a status, as in Go.
 pub(crate) fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",

@@ -1,4 +1,4 @@
-//! Who may read which Secrets: the part of RBAC that matters here.
+//! The rights of service accounts: the part of RBAC that the tests need.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ pub(crate) struct Grants {
     audiences: BTreeSet<String>,
 }
 
-/// What a request wants to do, in RBAC's words.
+/// An access in the terms of RBAC.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Access {
@@ -55,7 +55,7 @@ impl Grants {
         self.elsewhere.insert(grant);
     }
 
-    /// Lets the account ask what others may do.
+    /// Lets the account review the access of others.
     pub(crate) fn grant_review(&mut self, account: ServiceAccount) {
         self.bindings.entry(account).or_default().review_others = true;
     }
@@ -66,7 +66,7 @@ impl Grants {
         self.audiences.insert(audience.to_owned());
     }
 
-    /// Whether the groups of a user may do that: nodes have one.
+    /// Whether the groups of a user have this access; nodes are in a group.
     pub(crate) fn allow_groups(&self, groups: &[String], access: &Access) -> bool {
         groups.iter().any(|group| group == "system:nodes")
             && access.verb == "request-serviceaccounts-token-audience"
@@ -75,17 +75,17 @@ impl Grants {
             && self.audiences.contains(&access.resource)
     }
 
-    /// Takes back all that was granted to the account.
+    /// Revokes everything that was granted to the account.
     pub(crate) fn revoke(&mut self, account: &ServiceAccount) {
         self.bindings.remove(account);
     }
 
-    /// Whether the user may do that.
+    /// Whether the user has this access.
     pub(crate) fn allow(&self, user: &User, access: &Access) -> bool {
         let User::ServiceAccount(account) = user else {
             return false;
         };
-        // Every authenticated user may ask what it may do.
+        // Every authenticated user may review its own access.
         if access.resource == "selfsubjectaccessreviews" {
             return access.group == "authorization.k8s.io" && access.verb == "create";
         }

@@ -1,5 +1,4 @@
-//! What the cluster holds: Secrets, who may read them, and
-//! which tokens were issued.
+//! The state of the cluster: Secrets, grants and issued tokens.
 
 mod grants;
 mod object;

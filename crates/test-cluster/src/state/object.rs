@@ -1,4 +1,4 @@
-//! A stored Secret, and the forms in which it is answered. Fields are in the order in
+//! A stored Secret, and the forms in which it is returned. Fields are in the order in
 //! which a real API server writes them.
 
 use std::{collections::BTreeMap, time::SystemTime};
@@ -23,7 +23,7 @@ pub(crate) enum Object {
         data: BTreeMap<String, String>,
         kind: String,
     },
-    /// JSON that is answered as it is.
+    /// JSON that is returned unchanged.
     Raw(Value),
 }
 
@@ -41,7 +41,7 @@ pub(crate) struct Metadata {
     managed_fields: [ManagedFields; 1],
 }
 
-/// A stored object as it is written into an answer.
+/// A stored object as it is written into a response.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub(crate) enum Item<'a> {
@@ -73,7 +73,7 @@ struct ManagedFields {
 }
 
 impl Object {
-    /// The object that `secret` becomes at `revision`.
+    /// Makes the object of `secret` at `revision`.
     pub(crate) fn new(namespace: &str, secret: Secret, revision: u64) -> Self {
         let name = secret.name().to_owned();
         let (kind, data, annotations) = match secret.into_content() {
@@ -131,7 +131,7 @@ impl Object {
         }
     }
 
-    /// The object as an element of a list, or (`alone`) as an answer.
+    /// The object as an item of a list, or (`alone`) as a whole response.
     pub(crate) fn item(&self, alone: bool) -> Item<'_> {
         match self {
             Self::Typed {

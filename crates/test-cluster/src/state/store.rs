@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 use super::Object;
 use crate::secret::Secret;
 
-// A new cluster is at some such revision when its first user comes.
+// The revision of a new cluster, about that of a real one.
 const FIRST_REVISION: u64 = 1402;
 
 /// Secrets by namespace and name. Every change has a revision.
@@ -15,13 +15,12 @@ pub(crate) struct Store {
     namespaces: BTreeMap<String, BTreeMap<String, Arc<Object>>>,
 }
 
-/// How far one page may go.
+/// The limit of one page.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum PageLimit {
-    /// So many objects that the selector lets through, as the real server
-    /// counts.
+    /// This many objects that the selector selects, as in the real server.
     Selected(usize),
-    /// So many objects, selected or not: pages may be short or empty.
+    /// This many objects, selected or not: pages may be short or empty.
     Scanned(usize),
 }
 
@@ -30,9 +29,9 @@ pub(crate) enum PageLimit {
 pub(crate) struct Page {
     /// The objects, in the order of their names.
     pub(crate) objects: Vec<Arc<Object>>,
-    /// The last name looked at, if there is more to come after it.
+    /// The last name of the page, if more objects follow.
     pub(crate) last: Option<String>,
-    /// How many objects come after this page, selected or not.
+    /// The number of objects after this page, selected or not.
     pub(crate) remaining: usize,
 }
 
@@ -122,7 +121,7 @@ mod tests {
     use crate::secret::Secret;
 
     #[test]
-    fn a_page_counts_what_the_selector_lets_through_or_what_was_scanned() {
+    fn a_page_counts_selected_or_scanned_objects() {
         let mut store = Store::default();
         for name in ["a", "b", "c"] {
             store.put("ns", Secret::opaque(name, "k", "v"));

@@ -1,5 +1,5 @@
-//! Service-account tokens: issuing ones that look like a real API server's,
-//! and telling whose a presented one is.
+//! Service-account tokens: issues tokens like those of a real API server, and
+//! authenticates them.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -26,16 +26,16 @@ pub struct TokenOptions {
     pub namespace: String,
     /// Name of the service account.
     pub service_account: String,
-    /// The claim `aud`. The server takes a token only if
+    /// The claim `aud`. The server accepts a token only if
     /// `https://kubernetes.default.svc` is among them.
     pub audiences: Vec<String>,
     /// Whether it has expired.
     pub expired: bool,
-    /// Whether the pod it is bound to is gone.
+    /// Whether the pod that it is bound to was deleted.
     pub pod_deleted: bool,
 }
 
-/// The tokens issued so far; the server takes no other.
+/// The tokens issued so far; the server accepts no others.
 #[derive(Debug)]
 pub(crate) struct Tokens {
     key_id: String,
@@ -119,7 +119,7 @@ impl Tokens {
         token
     }
 
-    /// Whose token that is, if the server takes it.
+    /// The owner of a token, if the server accepts it.
     pub(crate) fn authenticate(&self, token: &str) -> Option<ServiceAccount> {
         let issued = self.issued.get(token)?;
         let accepted = issued.audiences.iter().any(|audience| audience == AUDIENCE)

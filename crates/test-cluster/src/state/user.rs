@@ -1,15 +1,15 @@
-//! Who sends requests.
+//! The users that send requests.
 
 use std::fmt;
 
-/// A service account. Its `Display` is the user name it has as a client.
+/// A service account. Displays as its user name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ServiceAccount {
     pub(crate) namespace: String,
     pub(crate) name: String,
 }
 
-/// Who sent a request.
+/// The sender of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum User {
     Anonymous,
@@ -26,7 +26,7 @@ impl ServiceAccount {
 }
 
 impl User {
-    /// Who has that name as a client.
+    /// The user with that name.
     pub(crate) fn named(name: &str) -> Self {
         let account = name.strip_prefix("system:serviceaccount:");
         match account.and_then(|account| account.split_once(':')) {

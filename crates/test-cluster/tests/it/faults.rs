@@ -1,4 +1,4 @@
-//! Each fault, as a client sees it.
+//! Each fault as seen by a client.
 
 use std::{
     io::ErrorKind,
@@ -211,7 +211,7 @@ fn a_server_stops_at_once_whatever_its_connections_do() {
     }
 }
 
-/// What comes over the connection with that fault, and how it ends.
+/// The bytes that a client receives with that fault, and the end of the connection.
 fn received(fault: AnswerFault) -> (Vec<u8>, Result<(), ErrorKind>) {
     let (server, mut client) = cluster();
     put_recorded_secrets(&server);

@@ -1,4 +1,4 @@
-//! What the server remembers of its clients.
+//! The record of requests and connections.
 
 use test_cluster::{AnswerFault, Fault};
 

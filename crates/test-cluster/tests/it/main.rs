@@ -1,8 +1,8 @@
-//! Holds the stand-in to the recorded answers of a real API server, and shows
-//! each of its faults from a client's side.
+//! Compares the stand-in with the recorded responses of a real API server, and tests each
+//! of its faults as a client.
 //!
-//! Everything is in modules under `cfg(test)`, since clippy takes no other
-//! function of an integration test for a part of a test.
+//! All modules are under `cfg(test)`: clippy does not count other functions of an
+//! integration test as test code.
 
 #[cfg(test)]
 mod faults;

@@ -1,4 +1,4 @@
-//! The program, as a shell script uses it.
+//! The program as shell scripts use it.
 
 use std::{
     fs::{self, File},
@@ -79,7 +79,7 @@ fn a_background_job_of_a_shell_keeps_serving() {
 }
 
 #[test]
-fn what_cannot_be_read_ends_the_program_with_a_reason() {
+fn an_unreadable_file_ends_the_program_with_the_reason() {
     let directory = TempDir::new().unwrap();
     let pod = directory.path().join("pod.json");
     store(&pod, r#"{"kind": "Pod"}"#);

@@ -8,13 +8,13 @@ use test_cluster::{AnswerFault, ApiServer, Fault, Secret, TokenOptions};
 
 use crate::support::{Answer, Client, LIST, cluster, put_my_secret, put_recorded_secrets};
 
-/// What a client could come to rely on.
+/// The headers that a client may rely on.
 const HEADERS: [&str; 2] = ["content-type", "cache-control"];
 
-/// The same, where the recorded body is compact as the stand-in's is.
+/// Further headers, compared only if the recorded body is compact like the stand-in's.
 const FRAMING: [&str; 2] = ["content-length", "transfer-encoding"];
 
-/// What is different every time.
+/// The fields that differ in every response.
 const MASKED: [&str; 4] = ["uid", "resourceVersion", "creationTimestamp", "time"];
 
 struct Recording {
@@ -80,7 +80,7 @@ fn selectors_that_exclude_types_are_answered_as_recorded() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused_as_recorded() {
+fn invalid_requests_are_refused_as_recorded() {
     for name in [
         "10-unsupported-field-400.txt",
         "10b-malformed-fieldselector-400.txt",
@@ -120,7 +120,7 @@ fn missing_permissions_are_answered_as_recorded() {
 }
 
 #[test]
-fn tokens_that_are_not_taken_are_answered_as_recorded() {
+fn refused_tokens_are_answered_as_recorded() {
     check_with("07-garbage-token-401.txt", |_| Some("garbage".to_owned()));
     check_with("07b-bad-signature-401.txt", |server| {
         let token = server.token("default", "default");
@@ -171,8 +171,8 @@ fn check(name: &str, given: impl Fn(&ApiServer) -> TokenOptions) {
     });
 }
 
-/// Compares the answer to the recorded request with the recorded one, in a
-/// cluster where `default` may list and which `given` prepares.
+/// Compares the response to the recorded request with the recorded response, in a cluster
+/// where `default` may list Secrets and which `given` prepares.
 fn check_with(name: &str, given: impl Fn(&ApiServer) -> Option<String>) {
     let recorded = Recording::read(name);
     let server = ApiServer::start();
@@ -187,7 +187,7 @@ fn check_with(name: &str, given: impl Fn(&ApiServer) -> Option<String>) {
 
     assert_eq!(answer.status_line, recorded.answer.status_line, "{name}");
     let (json, expected) = (answer.json(), recorded.answer.json());
-    // curl gets indented JSON, and most answers were recorded with curl.
+    // Most responses were recorded with curl, which gets indented JSON.
     let is_indented = recorded.answer.body.trim_ascii_end().contains(&b'\n');
     let framing = FRAMING.into_iter().filter(|_| !is_indented);
     for header in HEADERS.into_iter().chain(framing) {
@@ -231,7 +231,7 @@ fn text(name: &str) -> String {
     text
 }
 
-/// How many digits all revisions have together.
+/// The total number of digits of all revisions.
 fn revision_digits(json: &Value) -> usize {
     match json {
         Value::Object(fields) => {

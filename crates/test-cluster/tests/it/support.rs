@@ -1,5 +1,5 @@
-//! A small HTTPS client that returns the parts of an answer, and a cluster with the
-//! Secrets that it had when the answers were recorded.
+//! A small HTTPS client that returns the parts of a response, and a cluster with the
+//! Secrets of the recording.
 
 use std::{
     collections::BTreeMap,
@@ -22,7 +22,7 @@ use test_cluster::{ApiServer, Secret};
 pub(crate) const LIST: &str =
     "/api/v1/namespaces/default/secrets?fieldSelector=type%3Dkubernetes.io%2Fdockerconfigjson";
 
-// Long enough for a slow machine to answer, short enough to wait out a hang.
+// Long enough for the response of a slow machine, short enough to wait for a hang.
 const PATIENCE: Duration = Duration::from_millis(700);
 
 /// A TLS connection to a server.
@@ -31,7 +31,7 @@ pub(crate) struct Client {
     token: Option<String>,
 }
 
-/// An answer, taken apart.
+/// The parts of a response.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Answer {
     pub(crate) status_line: String,
@@ -114,7 +114,7 @@ impl Client {
         }
     }
 
-    /// Reads at most `most` bytes, until the end or until nothing comes any more.
+    /// Reads at most `most` bytes, until the end or until no more bytes arrive.
     pub(crate) fn read_raw(&mut self, most: u64) -> (Vec<u8>, io::Result<()>) {
         let mut bytes = Vec::new();
         let result = (&mut self.stream).take(most).read_to_end(&mut bytes);
@@ -177,12 +177,12 @@ impl Answer {
     }
 }
 
-/// A client's TLS configuration that trusts that authority alone.
+/// A client's TLS configuration that trusts only that CA.
 pub(crate) fn config(ca_pem: &str) -> Arc<ClientConfig> {
     config_with(ca_pem, ALL_VERSIONS)
 }
 
-/// The same for a client that speaks these versions alone.
+/// The same for a client that supports only these versions.
 pub(crate) fn config_with(
     ca_pem: &str,
     versions: &[&'static SupportedProtocolVersion],
@@ -207,7 +207,7 @@ pub(crate) fn cluster() -> (ApiServer, Client) {
     (server, client)
 }
 
-/// Puts into the cluster what was there at the end of the recording.
+/// Adds the Secrets that the cluster had at the end of the recording.
 pub(crate) fn put_recorded_secrets(server: &ApiServer) {
     put_my_secret(server);
     server.put_secret(

@@ -40,7 +40,7 @@ fn tokens_of_one_account_share_its_uid_and_nothing_else() {
 }
 
 #[test]
-fn a_token_with_several_audiences_is_taken() {
+fn a_token_with_several_audiences_is_accepted() {
     let (server, _) = cluster();
     let token = server.token_with(TokenOptions {
         audiences: vec!["a".to_owned(), "https://kubernetes.default.svc".to_owned()],

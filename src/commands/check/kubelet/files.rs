@@ -1,5 +1,5 @@
-//! kubelet's files on the node. A file that cannot be used is a finding: what it sets is
-//! not known then.
+//! kubelet's files on the node. A file that cannot be used is a finding, since its
+//! settings are then unknown.
 
 use std::fs;
 use std::io;
@@ -29,7 +29,7 @@ pub(super) fn text(root: &Root, file: &Path, name: CheckName) -> Result<String, 
     }
 }
 
-/// The document in a YAML file; `None` where the file is empty or missing.
+/// The document in a YAML file; `None` if the file is empty or missing.
 pub(super) fn yaml(root: &Root, file: &Path, name: CheckName) -> Result<Option<Node>, Finding> {
     if is_missing(root, file) {
         return Ok(None);
@@ -40,8 +40,7 @@ pub(super) fn yaml(root: &Root, file: &Path, name: CheckName) -> Result<Option<N
     })
 }
 
-/// The files of a directory that are drop-ins, in the order of their names; none where the
-/// directory is missing.
+/// The drop-ins in a directory, sorted by name; empty if the directory is missing.
 pub(super) fn drop_ins(
     root: &Root,
     directory: &Path,
