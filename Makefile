@@ -67,7 +67,7 @@ build: ## Build the release binary alone, build/crio-credential-provider
 # have no cargo: "make && sudo make install" builds nothing again.
 COMMIT := $(wildcard .git/logs/HEAD)
 PROGRAM_SOURCES := $(shell find Cargo.toml Cargo.lock build.rs src crates/*/Cargo.toml crates/*/src \
-	test/build test/target test/no-unwind.ld -type f)
+	test/build test/target test/no-unwind.ld test/start.ld -type f)
 MANUAL := $(BUILD_DIR)/man/$(NAME).8
 
 $(BINARY): $(PROGRAM_SOURCES) $(COMMIT)
@@ -199,6 +199,12 @@ performance: build ## Measure all that docs/performance.md says, and write it th
 guard: $(BINARY) ## Compare instructions and size of the release binary with what is committed
 	@test/setup rust cc valgrind
 	$(CARGO) bench --profile dev --locked --bench process -- guard
+
+.PHONY: order
+order: ## After much has changed: put the functions of a short run next to each other, test/start.ld
+	@test/setup rust cc static valgrind
+	@CARGO_PROFILE_RELEASE_STRIP=none test/build $(BUILD_DIR)/with-symbols
+	PROVIDER=$(BUILD_DIR)/with-symbols $(CARGO) bench --profile dev --locked --bench process -- order
 
 .PHONY: fuzz-smoke
 fuzz-smoke: ## Run every fuzz target over its corpus and some mutations, on stable

@@ -7,6 +7,7 @@
 //! make bench PEER=/path/to/another/provider
 //! make performance               # all of it, written into docs/performance.md
 //! make guard                     # instructions alone, against committed numbers
+//! make order                     # the order of functions in the release binary
 //! ```
 //!
 //! Figures depend on the machine: compare ratios, or the same machine before and after a
@@ -25,6 +26,7 @@ mod compare;
 mod counts;
 mod growth;
 mod measure;
+mod order;
 mod page;
 mod profile;
 mod scene;
@@ -77,6 +79,7 @@ fn run() -> Result<()> {
             println!("{}", burst::at_once(&provider)?);
             println!("{}", burst::traffic(&provider)?);
         }
+        Some("order") => order::write(&provider)?,
         Some("guard") => counts::guard(&provider)?,
         Some("performance") => performance(&provider)?,
         Some(other) => bail!("no such measurement: {other}"),

@@ -175,6 +175,11 @@ pub(crate) fn spread(times: impl Iterator<Item = Duration>) -> Result<Spread> {
 /// for `callgrind_annotate`. The sandbox is off: its work is done by the kernel, and
 /// older versions of valgrind do not support its system calls.
 pub(crate) fn instructions(subject: &Subject, profile: &Path) -> Result<u64> {
+    callgrind(subject, profile, &[])
+}
+
+/// The same with further options of callgrind.
+pub(crate) fn callgrind(subject: &Subject, profile: &Path, options: &[&str]) -> Result<u64> {
     take_auth_files(&subject.request)?;
     let log = profile.with_extension("log");
     let mut command = Command::new("valgrind");
@@ -183,6 +188,7 @@ pub(crate) fn instructions(subject: &Subject, profile: &Path) -> Result<u64> {
         .env_clear()
         .envs(environment.filter_map(|(name, value)| Some((name, value?))))
         .args(["--tool=callgrind", "--compress-strings=no"])
+        .args(options)
         .arg(format!("--callgrind-out-file={}", profile.display()))
         .arg(format!("--log-file={}", log.display()))
         .env("CRIO_CREDENTIAL_PROVIDER_NO_SANDBOX", "true")
