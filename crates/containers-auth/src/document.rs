@@ -12,10 +12,12 @@ use std::fmt;
 
 use image_name::ImageName;
 use secret::DecodeError;
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::entry::{Credential, RawEntry, Reader};
-use crate::go_json::{Fields, Text, is_field};
+use crate::go_json::{Fields, Name, Text, is_field};
 use crate::lookup;
 
 /// The layout of a Secret's docker config.
@@ -57,17 +59,14 @@ impl<'a> DockerConfig<'a> {
     /// # Errors
     /// [`DecodeError`] where nothing of the text can be used.
     pub fn parse(text: &'a Text<'_>, format: Format) -> Result<Self, DecodeError> {
-        let document: Object<'a> = serde_json::from_str(text)?;
         let auths = match format {
-            Format::DockerCfg => Some(document.map_or_else(Vec::new, |map| map.0)),
+            Format::DockerCfg => {
+                let document: Object<'a> = serde_json::from_str(text)?;
+                Some(document.map_or_else(Vec::new, |map| map.0))
+            }
             Format::DockerConfigJson => {
-                let mut auths = Map::default();
-                for (name, value) in document.into_iter().flat_map(|fields| fields.0) {
-                    if is_field(&name, "auths") {
-                        auths.merge(value)?;
-                    }
-                }
-                auths.0
+                let document: Option<Auths<'a>> = serde_json::from_str(text)?;
+                document.and_then(|Auths(auths)| auths.0)
             }
         };
         let auths = auths.map(|auths| entries(auths, Reader::Kubelet));
@@ -94,10 +93,10 @@ impl<'a> AuthFile<'a> {
         let mut other = Vec::new();
         for (name, value) in document.into_iter().flat_map(|fields| fields.0) {
             if is_field(&name, "auths") {
-                auths.merge(value)?;
+                auths.merge(serde_json::from_str(value.get())?);
             } else if is_field(&name, "credhelpers") {
                 cred_helpers = cred_helpers.and_then(|mut helpers: Map<'a>| {
-                    helpers.merge(value)?;
+                    helpers.merge(serde_json::from_str(value.get())?);
                     Ok(helpers)
                 });
             } else {
@@ -148,14 +147,43 @@ type Object<'a> = Option<Fields<'a>>;
 struct Map<'a>(Option<RawFields<'a>>);
 
 impl<'a> Map<'a> {
-    /// Adds one more value of the field: an object adds its entries, `null` removes all
-    /// entries.
-    fn merge(&mut self, value: &'a RawValue) -> Result<(), DecodeError> {
-        match serde_json::from_str::<Object<'a>>(value.get())? {
-            Some(Fields(fields)) => self.0.get_or_insert_default().extend(fields),
-            None => self.0 = None,
+    /// Takes one more value: an object adds to what is there, `null` drops it.
+    fn merge(&mut self, value: Object<'a>) {
+        match (&mut self.0, value) {
+            (Some(fields), Some(Fields(more))) => fields.extend(more),
+            (fields, value) => *fields = value.map(|fields| fields.0),
         }
-        Ok(())
+    }
+}
+
+/// The `auths` of a document whose other fields are passed over.
+struct Auths<'a>(Map<'a>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Auths<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AuthsVisitor;
+
+        impl<'de> Visitor<'de> for AuthsVisitor {
+            type Value = Auths<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut auths = Map::default();
+                while let Some(Name(name)) = map.next_key()? {
+                    if is_field(&name, "auths") {
+                        auths.merge(map.next_value()?);
+                    } else {
+                        map.next_value::<IgnoredAny>()?;
+                    }
+                }
+                Ok(Auths(auths))
+            }
+        }
+
+        deserializer.deserialize_map(AuthsVisitor)
     }
 }
 
