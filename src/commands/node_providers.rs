@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use provider::deadline::Elapsed;
 use provider::logins::GlobalFiles;
-use provider::logins::node_providers::{Configured, NotRun, Provider, Settings};
+use provider::logins::node_providers::{ConfigError, Configured, NotRun, Provider, Settings};
 use provider::sources::Sources;
 use registries_conf::ImageName;
 use serde::Serialize;
@@ -46,11 +46,16 @@ impl<'a> NodeProviders<'a> {
         let loaded = || Configured::load(settings, root.directory());
         let configured = settings.is_on().then(loaded).transpose();
         let configured = configured.unwrap_or_else(|error| {
-            let error = anyhow::Error::new(error);
-            warn!(
-                "no node provider is run: {}",
-                root.as_on_node(format!("{error:#}"))
-            );
+            if let ConfigError::Unknown(paths) = error {
+                // The parent process is a shell, not kubelet.
+                warn!(
+                    "node providers are not shown: set {}, which the plugin takes from kubelet's command line",
+                    paths.of_plugin()
+                );
+            } else {
+                let error = format!("{:#}", anyhow::Error::new(error));
+                warn!("no node provider is run: {}", root.as_on_node(error));
+            }
             None
         });
         Self {

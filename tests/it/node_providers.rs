@@ -228,8 +228,24 @@ fn kubelets_own_flags_locate_its_providers() {
     let file = node.auth_file(NGINX).unwrap();
     assert_eq!(file["auths"], json!({SOURCE: auth(LOGIN)}), "{outcome}");
 
-    let outcome = provider(&node, &Cluster::new())
-        .without("--kubelet-bin-dir")
-        .pull(NGINX);
-    outcome.warns_with(&["--kubelet-bin-dir"]);
+    // k3s, MicroK8s and MicroShift contain kubelet.
+    let cluster = Cluster::new();
+    let hidden = provider(&node, &cluster).without("--kubelet-provider-config");
+    let warnings = [
+        (
+            &hidden,
+            "has no --image-credential-provider-config on",
+            "set --kubelet-provider-config for",
+        ),
+        (
+            &hidden.clone().without("--kubelet-bin-dir"),
+            "has no --image-credential-provider-config and --image-credential-provider-bin-dir on",
+            "set --kubelet-provider-config and --kubelet-bin-dir for",
+        ),
+    ];
+    for (provider, missing, remedy) in warnings {
+        let outcome = provider.pull(NGINX);
+        outcome.answers(EMPTY);
+        outcome.warns_with(&[missing, remedy]);
+    }
 }

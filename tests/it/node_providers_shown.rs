@@ -5,8 +5,8 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::support::{
-    BIN_DIR, CONFIG, Cluster, NGINX, Node, Outcome, ReadyNode, StandIn, answer, docker_config,
-    print,
+    BIN_DIR, CONFIG, Cluster, Distribution, NGINX, Node, Outcome, ReadyNode, StandIn, answer,
+    docker_config, print,
 };
 
 const HOST: &str = "mirror.example";
@@ -113,6 +113,16 @@ fn nothing_is_printed_about_providers_unless_enabled() {
 }
 
 #[test]
+fn paths_that_only_kubelets_command_line_has_are_named() {
+    let node = node();
+    let outcome = node
+        .provider(&Cluster::new())
+        .flag("--node-providers", "auto")
+        .run_with(&["resolve", NGINX]);
+    outcome.warns_with(&["set --kubelet-provider-config and --kubelet-bin-dir"]);
+}
+
+#[test]
 fn a_configuration_that_cannot_be_used_is_a_warning() {
     let node = node();
     node.set_mode(CONFIG, 0o666);
@@ -138,6 +148,11 @@ fn checked(change: impl FnOnce(&ReadyNode), which: &str) -> Vec<(String, String)
     ready.write(ECR, "#!/bin/false\n");
     ready.node.set_mode(ECR.trim_start_matches('/'), 0o755);
     change(&ready);
+    findings(&ready, which)
+}
+
+/// The findings of `check` about the node's providers.
+fn findings(ready: &ReadyNode, which: &str) -> Vec<(String, String)> {
     let outcome = ready.check(&["--node-providers", which, "-o", "json"]);
     let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
     let checks = report["checks"].as_array().unwrap().iter();
@@ -145,6 +160,32 @@ fn checked(change: impl FnOnce(&ReadyNode), which: &str) -> Vec<(String, String)
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     own.map(|check| (text(&check["status"]), text(&check["message"])))
         .collect()
+}
+
+#[test]
+fn check_fails_where_a_run_does_not_see_kubelets_paths() {
+    for distribution in Distribution::all() {
+        let ready = ReadyNode::of(&distribution);
+        let is_unseen = || {
+            let (status, message) = &findings(&ready, "auto")[0];
+            let names_both = message.contains("--image-credential-provider-config and --image")
+                && message.contains("set --kubelet-provider-config and --kubelet-bin-dir");
+            assert_eq!(status == "FAIL", names_both, "{message}");
+            names_both
+        };
+        let contains_kubelet = ["MicroShift", "k3s", "MicroK8s"];
+        let expected = contains_kubelet.contains(&distribution.name);
+        assert_eq!(is_unseen(), expected, "{}", distribution.name);
+
+        let text = ready.node.read(distribution.config.trim_start_matches('/'));
+        let mut entry = serde_json::from_str::<Value>(&text).unwrap()["providers"][0].take();
+        entry["args"] = json!([
+            format!("--kubelet-provider-config={}", distribution.config),
+            format!("--kubelet-bin-dir={}", distribution.bin_dir),
+        ]);
+        ready.put_entry(distribution.config, &entry);
+        assert!(!is_unseen(), "{}", distribution.name);
+    }
 }
 
 #[test]

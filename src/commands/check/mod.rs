@@ -103,11 +103,21 @@ fn examine(
     report.add([pull_intents::check(root, &settings, &kubelet_dir)]);
     let logins = |found| node_logins::check(root, &settings, found, &kubelet_dir);
     report.add(found.as_ref().map(logins));
-    let providers = kubelet.node_providers(&settings.node_providers);
+    let in_run = entry.and_then(|entry| provider_settings::in_run(entry, root.directory()));
+    let in_run = in_run.as_ref().map(|settings| &settings.node_providers);
     let texts = GlobalTexts::read(&settings.global_auth_files, &mut ());
     let files = &texts.decode(&mut ());
     let globals = GlobalFiles { files, deadline };
-    let providers = |found| node_providers::check(root, &providers, found, &globals);
+    let providers = |found| {
+        node_providers::check(
+            root,
+            &kubelet,
+            &settings.node_providers,
+            in_run,
+            found,
+            &globals,
+        )
+    };
     report.add(found.as_ref().map(providers).unwrap_or_default());
     let bin_dir = kubelet.bin_dir.as_deref();
     report.add(bin_dir.map(|bin_dir| binary::check(root, bin_dir)));

@@ -2,23 +2,28 @@
 //! root.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use provider::deadline::Elapsed;
-use provider::logins::node_providers::{Configured, NotRun, Provider, Settings};
+use provider::logins::node_providers::{ConfigError, Configured, NotRun, Provider, Settings};
 use provider::logins::{GlobalFiles, Origin};
 use provider::sources::{BELOW, Sources, image_below};
 use registries_conf::Config as Registries;
 
+use super::kubelet::Kubelet;
 use super::report::{Finding, listed};
 use crate::cli::CheckName;
 use crate::commands::root::Root;
 
 const NAME: CheckName = CheckName::NodeProviders;
 
-/// Checks each provider that serves a mirror; `settings` has kubelet's paths.
+/// Checks each provider that serves a mirror. `settings` are the plugin's, and `in_run` what
+/// they are without our own command line, if that is known.
 pub(super) fn check(
     root: &Root,
+    kubelet: &Kubelet,
     settings: &Settings,
+    in_run: Option<&Settings>,
     registries: &Registries,
     globals: &GlobalFiles<'_>,
 ) -> Vec<Finding> {
@@ -26,7 +31,13 @@ pub(super) fn check(
         let message = "none is run for mirrors, by default (--node-providers)";
         return vec![Finding::pass(NAME, message)];
     }
-    let configured = match Configured::load(settings, root.directory()) {
+    let found = kubelet.node_providers(settings);
+    let unknown = in_run.and_then(|in_run| kubelet.paths_unknown_in_run(in_run));
+    if let Some(unknown) = unknown {
+        let message = format!("none is run: {}", ConfigError::Unknown(unknown));
+        return vec![Finding::fail(NAME, message, remedy(&found))];
+    }
+    let configured = match Configured::load(&found, root.directory()) {
         Ok(configured) => configured,
         Err(error) => {
             let message = format!("none is run: {:#}", anyhow::Error::new(error));
@@ -61,6 +72,22 @@ pub(super) fn check(
         findings.push(Finding::warn(NAME, message, remedy));
     }
     findings
+}
+
+/// Names the paths that were found, as far as they were.
+fn remedy(found: &Settings) -> String {
+    let Settings {
+        config, bin_dir, ..
+    } = found;
+    let shown = |path: &Option<PathBuf>, what: &str| {
+        let path = path.as_ref().map(|path| path.display().to_string());
+        path.unwrap_or_else(|| what.to_owned())
+    };
+    format!(
+        "give the plugin --kubelet-provider-config={} --kubelet-bin-dir={}",
+        shown(config, "FILE"),
+        shown(bin_dir, "DIR")
+    )
 }
 
 fn of_provider(serving: &Serving<'_>, not_run: Option<NotRun>) -> Vec<Finding> {

@@ -27,6 +27,13 @@ pub(super) fn settings(
     (findings, settings)
 }
 
+/// The settings without our own command line, as kubelet's plugin has them.
+pub(super) fn in_run(entry: &Entry, root: &Path) -> Option<Settings> {
+    let given = cli::given_in_entry(&entry.provider).ok()?;
+    let (settings, _) = cli::settings_over(given, [], root).ok()?;
+    Some(settings)
+}
+
 /// The settings in the entry's `args` and `env`.
 fn in_entry(entry: &Entry) -> (Given, Vec<Finding>) {
     const NAME: CheckName = CheckName::ProviderArgs;

@@ -22,8 +22,8 @@ pub(crate) struct Distribution {
     kubeconfig: &'static str,
     /// The API server's CA, if it is not in the kubeconfig.
     ca: Option<&'static str>,
-    bin_dir: &'static str,
-    config: &'static str,
+    pub(crate) bin_dir: &'static str,
+    pub(crate) config: &'static str,
     /// How kubelet gets these two flags.
     flags: Flags,
 }

@@ -25,7 +25,7 @@ use super::report::Finding;
 use crate::cli::CheckName;
 use crate::commands::root::Root;
 use provider::api_server::ProxySettings;
-use provider::logins::node_providers;
+use provider::logins::node_providers::{self, UnknownPaths};
 
 const NAME: CheckName = CheckName::Kubelet;
 const CONFIG_FLAG: &str = "image-credential-provider-config";
@@ -139,6 +139,25 @@ impl Kubelet {
         settings.config = settings.config.or(config);
         settings.bin_dir = settings.bin_dir.or_else(|| self.bin_dir.clone());
         settings
+    }
+
+    /// The paths that a run with these settings would not know: only the command line of
+    /// the process that starts it has others. `None` if that process is not seen.
+    pub(super) fn paths_unknown_in_run(
+        &self,
+        settings: &node_providers::Settings,
+    ) -> Option<UnknownPaths> {
+        let process = self.command_line.as_ref()?.process();
+        let path = |given: &Option<PathBuf>, flag| {
+            let flag = || process.flag(flag).map(|path| process.absolute(path));
+            given.clone().or_else(flag)
+        };
+        let settings = node_providers::Settings {
+            config: path(&settings.config, CONFIG_FLAG),
+            bin_dir: path(&settings.bin_dir, BIN_DIR_FLAG),
+            ..settings.clone()
+        };
+        Some(settings.unknown_paths()).filter(|unknown| unknown.is_any())
     }
 
     /// Its `--root-dir`.

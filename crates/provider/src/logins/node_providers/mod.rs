@@ -45,7 +45,7 @@ use crate::ownership::{Loophole, copier, loophole};
 use crate::sources::Sources;
 
 pub use group::{is_leader, lead};
-pub use select::{ConfigError, Configured, NotRun, Provider};
+pub use select::{ConfigError, Configured, NotRun, Provider, UnknownPaths};
 
 /// The environment variable that marks a provider's process: if it leads back to this
 /// program, no further providers are run.
@@ -76,6 +76,11 @@ pub enum Wanted {
 }
 
 impl Settings {
+    /// The paths of kubelet's that are not set.
+    pub fn unknown_paths(&self) -> UnknownPaths {
+        UnknownPaths::of(self)
+    }
+
     /// Whether any may be run.
     pub fn is_on(&self) -> bool {
         self.wanted != Wanted::Off

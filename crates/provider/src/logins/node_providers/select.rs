@@ -40,12 +40,58 @@ pub struct Provider {
     pub path: PathBuf,
 }
 
+/// Which of kubelet's paths are not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnknownPaths {
+    config: bool,
+    bin_dir: bool,
+}
+
+impl UnknownPaths {
+    /// Those that are not set.
+    pub(super) fn of(settings: &Settings) -> Self {
+        Self {
+            config: settings.config.is_none(),
+            bin_dir: settings.bin_dir.is_none(),
+        }
+    }
+
+    /// Whether there are any.
+    pub fn is_any(self) -> bool {
+        self.config || self.bin_dir
+    }
+
+    /// kubelet's flags for them.
+    pub fn of_kubelet(self) -> String {
+        self.joined(
+            "--image-credential-provider-config",
+            "--image-credential-provider-bin-dir",
+        )
+    }
+
+    /// The plugin's flags for them.
+    pub fn of_plugin(self) -> String {
+        self.joined("--kubelet-provider-config", "--kubelet-bin-dir")
+    }
+
+    fn joined(self, config: &str, bin_dir: &str) -> String {
+        let flags = [(self.config, config), (self.bin_dir, bin_dir)];
+        let flags = flags.into_iter().filter(|(is_unknown, _)| *is_unknown);
+        let flags: Vec<&str> = flags.map(|(_, flag)| flag).collect();
+        flags.join(" and ")
+    }
+}
+
 /// Why kubelet's configuration cannot be used. No node provider is run then.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// Neither the settings nor kubelet's command line give the path.
-    #[error("kubelet's --image-credential-provider-{0} is not known: set --{1} for the plugin")]
-    Unknown(&'static str, &'static str),
+    /// Neither the settings nor kubelet's command line have a path.
+    #[error(
+        "the process that started the plugin has no {kubelets} on its command line (k3s, MicroK8s and MicroShift contain kubelet): set {ours} for the plugin",
+        kubelets = .0.of_kubelet(),
+        ours = .0.of_plugin()
+    )]
+    Unknown(UnknownPaths),
     /// Another user could change it.
     #[error("kubelet's configuration of providers: {0}: {remedy}", remedy = .0.remedy())]
     Loophole(Loophole),
@@ -118,10 +164,9 @@ impl Configured {
     /// # Errors
     /// [`ConfigError`]: also where another user could change it.
     pub fn load(settings: &Settings, root: &Path) -> Result<Self, ConfigError> {
-        let config = settings.config.as_deref();
-        let config = config.ok_or(ConfigError::Unknown("config", "kubelet-provider-config"))?;
-        let bin_dir = settings.bin_dir.clone();
-        let bin_dir = bin_dir.ok_or(ConfigError::Unknown("bin-dir", "kubelet-bin-dir"))?;
+        let (Some(config), Some(bin_dir)) = (&settings.config, &settings.bin_dir) else {
+            return Err(ConfigError::Unknown(settings.unknown_paths()));
+        };
         let mut stamp = Sha256::new();
         inspect(root, config, &mut stamp)?;
         let here = resolve_below(root, config);
