@@ -29,7 +29,7 @@ const PARTS: [(&str, &str); 10] = [
     ),
     (
         "- of that, checking the short names",
-        "registries_conf::aliases::plain::PlainAliases>::scan",
+        "registries_conf::aliases::plain::PlainAliases::scan",
     ),
     (
         "asking the API server",
@@ -48,10 +48,13 @@ const PARTS: [(&str, &str); 10] = [
         "x25519::x25519_ecdh",
     ),
     (
-        "- of that, decoding the pages",
-        "api_server::secrets::read::",
+        "- of that, reading and decoding the pages",
+        "api_server::secrets::read::read_page",
     ),
-    ("writing the auth file", "auth_dir::store::AuthDir::write"),
+    (
+        "the auth file: waiting for its turn, and writing",
+        "auth_dir::turns::AuthFile::place",
+    ),
 ];
 
 /// With `PROFILE=FILE` the profile is kept, for `callgrind_annotate`.
