@@ -22,7 +22,8 @@
 //!
 //! [`story`] runs them in this order. [`api_server`] finds the API server, verifies it
 //! and sends requests. All stages may use [`settings`], [`deadline`], [`signals`],
-//! [`sandbox`], [`logging`] and [`run_log`], [`ownership`], [`excerpt`].
+//! [`sandbox`], [`logging`] and [`run_log`], [`ownership`], [`excerpt`],
+//! [`parent`].
 //!
 //! The administrator's tools are in the package of the program and run the same stages:
 //! this crate prints no tables, edits no YAML and reads no manifests.
@@ -48,5 +49,5 @@ pub mod sandbox;
 pub mod logging;
 pub mod excerpt;
 pub mod yaml;
+pub mod parent;
 mod dns;
-mod parent;

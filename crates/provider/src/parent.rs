@@ -1,4 +1,5 @@
-//! The command line of the process that started this one: kubelet.
+//! The command line of the process that started this one: kubelet. And flags on a command
+//! line, as kubelet and CRI-O parse them.
 
 use std::fs::{File, read_link};
 use std::path::{Path, PathBuf};
@@ -32,8 +33,9 @@ impl Parent {
     }
 
     /// The path that a flag names.
-    pub(crate) fn path(&self, flag: &str) -> Option<PathBuf> {
-        let path = value(&self.command_line, flag)?;
+    pub(crate) fn path(&self, name: &str) -> Option<PathBuf> {
+        let command_line = String::from_utf8_lossy(&self.command_line);
+        let path = PathBuf::from(flag(command_line.split('\0'), name)?);
         if path.is_absolute() {
             return Some(path);
         }
@@ -41,27 +43,24 @@ impl Parent {
     }
 }
 
-/// The value of the last `--FLAG`, as pflag parses it.
-fn value(command_line: &[u8], flag: &str) -> Option<PathBuf> {
-    let mut arguments = command_line
-        .split(|&byte| byte == 0)
-        .map(String::from_utf8_lossy);
+/// The value of the last `--FLAG VALUE` or `--FLAG=VALUE`, as pflag parses it.
+pub fn flag<'a>(arguments: impl IntoIterator<Item = &'a str>, name: &str) -> Option<&'a str> {
+    let mut arguments = arguments.into_iter();
     let mut last = None;
     while let Some(argument) = arguments.next() {
         let Some(rest) = argument
             .strip_prefix("--")
-            .and_then(|name| name.strip_prefix(flag))
+            .and_then(|rest| rest.strip_prefix(name))
         else {
             continue;
         };
         if rest.is_empty() {
             last = arguments.next();
         } else if let Some(value) = rest.strip_prefix('=') {
-            last = Some(value.to_owned().into());
+            last = Some(value);
         }
     }
-    last.filter(|path| !path.is_empty())
-        .map(|path| PathBuf::from(path.into_owned()))
+    last.filter(|value| !value.is_empty())
 }
 
 #[cfg(test)]
@@ -78,9 +77,11 @@ mod tests {
             ("kubelet\0--kubeconfig", None),
             ("sh\0-c\0kubelet --kubeconfig=/a\0", None),
             ("kubelet\0--bootstrap-kubeconfig=/a\0", None),
+            ("kubelet\0--kubeconfigs=/a\0", None),
+            ("kubelet\0-kubeconfig=/a\0", None),
         ] {
-            let found = value(command_line.as_bytes(), "kubeconfig");
-            assert_eq!(found, expected.map(PathBuf::from), "{command_line:?}");
+            let found = flag(command_line.split('\0'), "kubeconfig");
+            assert_eq!(found, expected, "{command_line:?}");
         }
     }
 }

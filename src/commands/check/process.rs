@@ -14,6 +14,7 @@ use secret::{ReadError, read_bounded, read_file};
 
 use crate::commands::root::Root;
 use provider::auth_dir::process_started;
+use provider::parent;
 
 /// The longest command line or environment that is read.
 const MAX_BYTES: usize = 256 * 1024;
@@ -58,9 +59,9 @@ impl Process {
         program.rsplit('/').next().unwrap_or_default()
     }
 
-    /// The value of the last flag of that name, `--name value` or `--name=value`.
+    /// The value of the last flag of that name.
     pub(super) fn flag(&self, name: &str) -> Option<&str> {
-        flag(&self.arguments, name)
+        parent::flag(self.arguments.iter().map(String::as_str), name)
     }
 
     /// Whether the environment it was started with can be seen.
@@ -81,26 +82,6 @@ impl Process {
         let directory = self.directory.as_deref().unwrap_or(Path::new("/"));
         directory.join(path)
     }
-}
-
-/// The value of the last flag of that name, as pflag parses it.
-pub(super) fn flag<'a>(arguments: &'a [String], name: &str) -> Option<&'a str> {
-    let mut last = None;
-    let mut arguments = arguments.iter();
-    while let Some(argument) = arguments.next() {
-        let Some(rest) = argument
-            .strip_prefix("--")
-            .and_then(|rest| rest.strip_prefix(name))
-        else {
-            continue;
-        };
-        if rest.is_empty() {
-            last = arguments.next().map(String::as_str);
-        } else if let Some(value) = rest.strip_prefix('=') {
-            last = Some(value);
-        }
-    }
-    last.filter(|value| !value.is_empty())
 }
 
 /// The programs of the node itself, in the order of their IDs. Processes in containers and
@@ -235,24 +216,6 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(process(command_line).name(), expected, "{command_line:?}");
-        }
-    }
-
-    #[test]
-    fn the_last_flag_counts() {
-        for (command_line, expected) in [
-            ("kubelet\0--dir\0/a\0", Some("/a")),
-            ("kubelet\0--dir=/a\0--dir=/b\0", Some("/b")),
-            ("kubelet\0--dirs=/a\0", None),
-            ("kubelet\0--dir\0", None),
-            ("kubelet\0--dir=\0", None),
-            ("kubelet\0-dir=/a\0", None),
-        ] {
-            assert_eq!(
-                process(command_line).flag("dir"),
-                expected,
-                "{command_line:?}"
-            );
         }
     }
 

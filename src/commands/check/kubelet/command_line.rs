@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use kubernetes_yaml::{Entry, Node, Value};
 
 use super::{BIN_DIR_FLAG, CONFIG_FLAG, NAME, files, plain};
-use crate::commands::check::process::{Process, flag};
+use crate::commands::check::process::Process;
 use crate::commands::check::report::Finding;
 use crate::commands::root::Root;
+use provider::parent;
 
 /// k3s passes these on where both are there (k3s: `ImageCredProvAvailable`).
 const K3S_BIN_DIR: &str = "/var/lib/rancher/credentialprovider/bin";
@@ -158,6 +159,10 @@ impl CommandLine {
             process,
         }
     }
+}
+
+fn flag<'a>(arguments: &'a [String], name: &str) -> Option<&'a str> {
+    parent::flag(arguments.iter().map(String::as_str), name)
 }
 
 /// k3s's configuration file, and the files of the directory next to it in the order of
