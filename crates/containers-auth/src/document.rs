@@ -11,13 +11,13 @@ use std::borrow::Cow;
 use std::fmt;
 
 use image_name::ImageName;
-use secret::DecodeError;
+use secret::{DecodeError, Fields};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::entry::{Credential, RawEntry, Reader};
-use crate::go_json::{Fields, Name, Text, is_field};
+use crate::go_json::{Name, Text, is_field, keep_last};
 use crate::lookup;
 
 /// The layout of a Secret's docker config.
@@ -192,10 +192,9 @@ pub(crate) fn is_helper(value: &RawValue) -> bool {
     value.get().starts_with('"')
 }
 
-fn unique(fields: RawFields<'_>) -> RawFields<'_> {
-    let mut fields = Fields(fields);
-    fields.keep_last();
-    fields.0
+fn unique(mut fields: RawFields<'_>) -> RawFields<'_> {
+    keep_last(&mut fields);
+    fields
 }
 
 fn entries(fields: RawFields<'_>, reader: Reader) -> Entries<'_> {

@@ -8,7 +8,7 @@ use std::ops::Deref;
 
 use secret::Wiped;
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, MapAccess, Visitor};
+use serde::de::{Deserializer, Error, Visitor};
 use serde_json::value::RawValue;
 
 /// A text that may contain secrets: wiped when dropped, unless it is borrowed, and
@@ -151,56 +151,25 @@ pub(crate) fn is_field(name: &str, field: &str) -> bool {
     name.chars().map(fold).eq(field.chars())
 }
 
-/// The fields of a JSON object in the order of the text, values not decoded; a name may
-/// occur several times.
-pub(crate) struct Fields<'a>(pub(crate) Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl Fields<'_> {
-    /// Drops all but the last field of each name, as in a Go map, in O(n log n).
-    pub(crate) fn keep_last(&mut self) {
-        let fields = &mut self.0;
-        if fields.len() < 2 {
-            return;
-        }
-        let mut order: Vec<usize> = (0..fields.len()).collect();
-        let name = |index: usize| fields.get(index).map(|(name, _)| name);
-        order.sort_by(|&a, &b| name(a).cmp(&name(b)).then(a.cmp(&b)));
-        let mut last = vec![true; fields.len()];
-        for pair in order.windows(2) {
-            if let &[a, b] = pair
-                && name(a) == name(b)
-                && let Some(kept) = last.get_mut(a)
-            {
-                *kept = false;
-            }
-        }
-        let mut keep = last.into_iter();
-        fields.retain(|_| keep.next().unwrap_or(true));
+/// Drops all but the last field of each name, as in a Go map, in O(n log n).
+pub(crate) fn keep_last(fields: &mut Vec<(Cow<'_, str>, &RawValue)>) {
+    if fields.len() < 2 {
+        return;
     }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct FieldsVisitor;
-
-        impl<'de> Visitor<'de> for FieldsVisitor {
-            type Value = Fields<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut fields: Vec<(Cow<'de, str>, &'de RawValue)> = Vec::new();
-                while let Some(Name(name)) = map.next_key()? {
-                    fields.push((name, map.next_value()?));
-                }
-                Ok(Fields(fields))
-            }
+    let mut order: Vec<usize> = (0..fields.len()).collect();
+    let name = |index: usize| fields.get(index).map(|(name, _)| name);
+    order.sort_by(|&a, &b| name(a).cmp(&name(b)).then(a.cmp(&b)));
+    let mut last = vec![true; fields.len()];
+    for pair in order.windows(2) {
+        if let &[a, b] = pair
+            && name(a) == name(b)
+            && let Some(kept) = last.get_mut(a)
+        {
+            *kept = false;
         }
-
-        deserializer.deserialize_map(FieldsVisitor)
     }
+    let mut keep = last.into_iter();
+    fields.retain(|_| keep.next().unwrap_or(true));
 }
 
 /// The name of a field.
@@ -209,6 +178,8 @@ pub(crate) struct Name<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
 
 #[cfg(test)]
 mod tests {
+    use secret::Fields;
+
     use super::*;
 
     #[test]
@@ -292,10 +263,10 @@ mod tests {
 
     #[test]
     fn the_last_of_equal_names_is_used() {
-        let mut fields: Fields<'_> = serde_json::from_str(r#"{"a":1,"b":2,"\u0061":3}"#).unwrap();
-        fields.keep_last();
+        let fields: Fields<'_> = serde_json::from_str(r#"{"a":1,"b":2,"\u0061":3}"#).unwrap();
+        let Fields(mut fields) = fields;
+        keep_last(&mut fields);
         let found: Vec<_> = fields
-            .0
             .iter()
             .map(|(name, value)| (&**name, value.get()))
             .collect();

@@ -6,6 +6,6 @@ mod decode;
 mod json;
 
 pub use decode::DecodeError;
-pub use json::Object;
+pub use json::{Fields, Object};
 pub use read::{ReadError, read_bounded, read_file};
 pub use wiped::{Secret, Wipe, Wiped};

@@ -7,10 +7,10 @@ use std::fmt;
 
 use base64::engine::{DecodePaddingMode, Engine, GeneralPurpose, GeneralPurposeConfig};
 use base64::{alphabet, decoded_len_estimate};
-use secret::{DecodeError, Secret, Wiped};
+use secret::{DecodeError, Fields, Secret, Wiped};
 use serde_json::value::RawValue;
 
-use crate::go_json::{Fields, Text, is_field};
+use crate::go_json::{Text, is_field};
 
 pub use mistake::Mistake;
 

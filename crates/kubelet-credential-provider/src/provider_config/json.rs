@@ -1,13 +1,11 @@
 //! JSON as kubelet reads it: a file whose first character is `{`.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::ops::Range;
 
 use kubernetes_yaml::{Entry, MAX_DEPTH, Node, Style, SyntaxError, Value};
-use secret::Wiped;
+use secret::{Fields, Wiped};
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// Whether kubelet reads a text as JSON, and not as YAML.
@@ -63,18 +61,18 @@ impl<'t> Reader<'t> {
     }
 
     fn entries(&self, raw: &'t str, depth: usize, at: usize) -> Result<Vec<Entry>, SyntaxError> {
-        let Pairs(pairs) = self.decode(raw, at)?;
-        let mut entries = Vec::with_capacity(pairs.len());
+        let Fields(fields) = self.decode(raw, at)?;
+        let mut entries = Vec::with_capacity(fields.len());
         // A key is the first string after the brace or the value before it.
         let mut after = at;
-        for (key, value) in pairs {
+        for (key, value) in fields {
             let value = self.node(value.get(), depth + 1)?;
             let between = self.text.get(after..value.span.start).unwrap_or_default();
             let start = after + between.find('"').unwrap_or_default();
             let length = between.rfind('"').map_or(0, |end| after + end + 1 - start);
             after = value.span.end;
             entries.push(Entry {
-                key,
+                key: key.into_owned(),
                 key_span: start..start + length,
                 value,
             });
@@ -93,33 +91,6 @@ impl<'t> Reader<'t> {
 
     fn error(&self, what: &str, offset: usize) -> SyntaxError {
         SyntaxError::at(what, self.text, offset)
-    }
-}
-
-/// An object with all its keys, repeated ones included.
-struct Pairs<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(PairsVisitor)
-    }
-}
-
-struct PairsVisitor;
-
-impl<'de> Visitor<'de> for PairsVisitor {
-    type Value = Pairs<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut pairs = Vec::new();
-        while let Some(pair) = map.next_entry()? {
-            pairs.push(pair);
-        }
-        Ok(Pairs(pairs))
     }
 }
 
