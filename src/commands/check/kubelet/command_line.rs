@@ -60,11 +60,6 @@ impl CommandLine {
             .or_else(|| Some(Self::microshift(named(&["microshift"])?)))
     }
 
-    /// The process that contains it.
-    pub(super) fn process(&self) -> &Process {
-        &self.process
-    }
-
     /// The value of a flag.
     pub(super) fn flag(&self, name: &str) -> Option<&str> {
         flag(&self.arguments, name)

@@ -52,13 +52,10 @@ impl Kubelet {
     /// The proxies that a plugin of this kubelet gets: those of the entry's `env`, else
     /// those of kubelet's own environment. `None` if kubelet cannot be seen.
     pub(super) fn proxies(&self) -> Option<ProxySettings> {
-        let process = self.command_line.as_ref()?.process();
-        let env = self.entry.as_ref().map(|entry| entry.provider.env.iter());
-        let env = env.unwrap_or_default();
+        self.command_line.as_ref()?;
         Some(ProxySettings::of(|name| {
-            let last = env.clone().rfind(|variable| variable.name == name);
-            last.map(|variable| String::from_utf8_lossy(variable.value.expose()).into_owned())
-                .or_else(|| process.variable(name))
+            let value = self.variable(name)?;
+            Some(String::from_utf8_lossy(&value).into_owned())
         }))
     }
 
@@ -70,21 +67,12 @@ impl Kubelet {
         processes: &[Process],
     ) -> Self {
         let command_line = CommandLine::among(root, processes);
-        let given_or_flag = |given: &Option<PathBuf>, flag| {
-            let flag = || {
-                command_line
-                    .as_ref()
-                    .and_then(|command_line| command_line.path(flag))
-            };
-            given.clone().or_else(flag)
-        };
-        let config = given_or_flag(&given.config, CONFIG_FLAG);
+        let of_flag = |flag| command_line.as_ref().and_then(|line| line.path(flag));
+        let config = given.config.clone().or_else(|| of_flag(CONFIG_FLAG));
         let config = config.map(|path| Loaded::read(root, path));
         Self {
-            kubeconfig: command_line
-                .as_ref()
-                .and_then(|command_line| command_line.path("kubeconfig")),
-            bin_dir: given_or_flag(&given.bin_dir, BIN_DIR_FLAG),
+            kubeconfig: of_flag("kubeconfig"),
+            bin_dir: given.bin_dir.clone().or_else(|| of_flag(BIN_DIR_FLAG)),
             entry: config.as_ref().and_then(|config| config.entry(root)),
             command_line,
             config,
@@ -94,20 +82,19 @@ impl Kubelet {
     /// The variables that name registries.conf files, as the provider gets them: those of
     /// its entry, then kubelet's own.
     pub(super) fn environment(&self) -> Environment {
-        let entry = self.entry.as_ref();
-        let entry = entry.map_or(&[][..], |entry| &entry.provider.env);
-        Environment::new(|name| {
-            let in_entry = entry.iter().rev().find(|variable| variable.name == name);
-            let in_entry = in_entry.map(|variable| variable.value.expose().to_vec());
-            let kubelets = || {
-                self.command_line
-                    .as_ref()?
-                    .process
-                    .variable(name)
-                    .map(String::into_bytes)
-            };
-            in_entry.or_else(kubelets).map(OsString::from_vec)
-        })
+        Environment::new(|name| self.variable(name).map(OsString::from_vec))
+    }
+
+    /// A variable of the provider: the last of its entry, else kubelet's own.
+    fn variable(&self, name: &str) -> Option<Vec<u8>> {
+        let mut entry = self.entry.iter().flat_map(|entry| &entry.provider.env);
+        let in_entry = entry.rfind(|variable| variable.name == name);
+        let in_entry = in_entry.map(|variable| variable.value.expose().to_vec());
+        let kubelets = || {
+            let process = &self.command_line.as_ref()?.process;
+            process.variable(name).map(String::into_bytes)
+        };
+        in_entry.or_else(kubelets)
     }
 
     /// The name of its node: `--hostname-override`, else the host's name in lower case.
@@ -147,7 +134,7 @@ impl Kubelet {
         &self,
         settings: &node_providers::Settings,
     ) -> Option<UnknownPaths> {
-        let process = self.command_line.as_ref()?.process();
+        let process = &self.command_line.as_ref()?.process;
         let path = |given: &Option<PathBuf>, flag| {
             let flag = || process.flag(flag).map(|path| process.absolute(path));
             given.clone().or_else(flag)
