@@ -85,7 +85,7 @@ pub(super) fn is_merged(before: &Document, after: &Document, wanted: &Wanted<'_>
         let audience = attributes.map(|token| token.service_account_token_audience.as_str());
         let is_handed_over = wanted
             .annotation
-            .is_none_or(|key| attributes.is_some_and(|token| hands_over(token, key)));
+            .is_none_or(|key| attributes.is_some_and(|token| token.passes(key)));
         let mut patterns = wanted.patterns.iter();
         let has_args = wanted.args.iter().all(|own| provider.args.contains(own));
         let has_env = wanted.env.iter().all(|(name, value)| {
@@ -99,12 +99,6 @@ pub(super) fn is_merged(before: &Document, after: &Document, wanted: &Wanted<'_>
             && patterns.all(|pattern| provider.covers(pattern))
     };
     others(before) == others(after) && ours(after).is_some_and(|(_, provider)| says(provider))
-}
-
-fn hands_over(token: &TokenAttributes, key: &str) -> bool {
-    let required = token.required_service_account_annotation_keys.iter();
-    let optional = token.optional_service_account_annotation_keys.iter();
-    required.chain(optional).any(|given| given == key)
 }
 
 /// Changes the values of our entry that differ; returns the patterns that are removed.
@@ -230,7 +224,7 @@ fn update_token(
     wanted: &Wanted<'_>,
 ) -> Result<(), Unsupported> {
     // Add it to the existing list, before the lines that follow the list.
-    let new = wanted.annotation.filter(|key| !hands_over(said, key));
+    let new = wanted.annotation.filter(|key| !said.passes(key));
     let list = field(node, entry::OPTIONAL_KEYS).filter(|list| !list.value.items().is_empty());
     if let (Some(key), Some(list)) = (new, list) {
         editor.change_items(list, |_| true, &[Tree::Text(key.to_owned())])?;

@@ -93,6 +93,20 @@ impl fmt::Display for Problem {
     }
 }
 
+impl TokenAttributes {
+    /// The annotations of service accounts that kubelet passes, optional ones first.
+    pub fn annotation_keys(&self) -> impl Iterator<Item = &str> {
+        let optional = self.optional_service_account_annotation_keys.iter();
+        let keys = optional.chain(&self.required_service_account_annotation_keys);
+        keys.map(String::as_str)
+    }
+
+    /// Whether kubelet passes an annotation.
+    pub fn passes(&self, annotation: &str) -> bool {
+        self.annotation_keys().any(|key| key == annotation)
+    }
+}
+
 impl CredentialProvider {
     /// Whether kubelet would run it for an image.
     pub fn is_for(&self, image: &str) -> bool {

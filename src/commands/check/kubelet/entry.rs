@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use kubelet_credential_provider::API_VERSION;
 use kubelet_credential_provider::provider_config::{
-    self, CredentialProvider, File, LoadError, MatchImage, TokenAttributes,
+    self, CredentialProvider, File, LoadError, MatchImage,
 };
 use registries_conf::{Config as Registries, Registry};
 
@@ -34,16 +34,9 @@ pub(in crate::commands::check) struct Entry {
 impl Entry {
     /// Whether kubelet passes this annotation of service accounts.
     pub(in crate::commands::check) fn hands_over(&self, annotation: &str) -> bool {
-        let token = self.provider.token_attributes.iter();
-        token.flat_map(handed_over).any(|key| key == annotation)
+        let token = self.provider.token_attributes.as_ref();
+        token.is_some_and(|token| token.passes(annotation))
     }
-}
-
-fn handed_over(token: &TokenAttributes) -> impl Iterator<Item = &str> {
-    let optional = token.optional_service_account_annotation_keys.iter();
-    optional
-        .chain(&token.required_service_account_annotation_keys)
-        .map(String::as_str)
 }
 
 /// The file or directory in kubelet's flag.
@@ -178,7 +171,7 @@ fn speaks(entry: &Entry) -> Finding {
         ),
         Some(token) => {
             let audience = &token.service_account_token_audience;
-            let handed: Vec<_> = handed_over(token).collect();
+            let handed: Vec<_> = token.annotation_keys().collect();
             let handed = match handed.as_slice() {
                 [] => String::new(),
                 handed => format!(
