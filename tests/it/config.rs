@@ -309,7 +309,7 @@ fn a_server_that_does_not_answer_is_asked_once_with_a_line_about_it() {
     assert_eq!(outcome.code, Some(1), "{outcome}");
     let (waits, error) = outcome.stderr.split_once('\n').unwrap();
     assert!(waits.contains("ask the API server at"), "{outcome}");
-    assert!(waits.contains("at most 5 s for an answer"), "{outcome}");
+    assert!(waits.contains("wait at most 5 s"), "{outcome}");
     assert!(error.contains("no answer in 1 attempt"), "{outcome}");
 }
 
