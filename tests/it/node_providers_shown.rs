@@ -129,6 +129,24 @@ fn a_configuration_that_cannot_be_used_is_a_warning() {
     run(&node, &["resolve", NGINX]).warns_with(&["no node provider is run", "chmod go-w"]);
 }
 
+#[test]
+fn config_warns_of_providers_that_match_the_image_itself() {
+    for (pattern, warns) in [("docker.io", true), ("*.io", true), (HOST, false)] {
+        let node = Node::with_mirror();
+        node.configure_providers(&[StandIn::new("ecr", &[pattern], "")]);
+        let file = node.path(CONFIG).display().to_string();
+
+        let outcome = node
+            .provider_without_cluster()
+            .without("--auth-dir")
+            .run_with(&["config", "--audience", "a", "--write", &file]);
+
+        assert_eq!(outcome.code, Some(0), "{outcome}");
+        let words = format!("{pattern:?} of provider \"ecr\" may match the same images");
+        assert_eq!(outcome.stderr.contains(&words), warns, "{outcome}");
+    }
+}
+
 /// The findings of `check` about the node's providers, on a ready node with a provider
 /// for mirrors.
 fn checked(change: impl FnOnce(&ReadyNode), which: &str) -> Vec<(String, String)> {
