@@ -1,10 +1,10 @@
-# make help lists the targets; longer work is in scripts under test/.
+# make help lists the targets; longer steps are scripts in test/.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := all
 
-# Where rustup puts cargo, for shells that do not know it yet.
+# The directory in which rustup installs cargo, for shells without it on PATH.
 export CARGO_HOME ?= $(HOME)/.cargo
 export PATH := $(CARGO_HOME)/bin:$(PATH)
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
@@ -29,7 +29,7 @@ ifneq ($(REGISTRIES_CONF),)
 export REGISTRIES_CONF
 endif
 
-# The target of the build; test/target chooses one Rust target from them.
+# These variables select the target of the build; test/target chooses the Rust target.
 export TARGET GOOS GOARCH
 
 # The test programs; PROVIDER may be any build of the provider.
@@ -59,12 +59,12 @@ help: ## Show this help
 all: build manual ## Build the release binary, man pages and shell completions
 
 .PHONY: build
-build: ## Build the release binary alone, build/crio-credential-provider
+build: ## Build only the release binary, build/crio-credential-provider
 	@test/setup rust cc static
 	@test/build $(BINARY)
 
-# A binary or page that is older than its sources is not installed or packed. Root may
-# have no cargo: "make && sudo make install" builds nothing again.
+# A binary or page that is older than its sources is not installed or packaged. Root may have no
+# cargo, so "make && sudo make install" builds nothing again.
 COMMIT := $(wildcard .git/logs/HEAD)
 PROGRAM_SOURCES := $(shell find Cargo.toml Cargo.lock build.rs src crates/*/Cargo.toml crates/*/src \
 	test/build test/target test/no-unwind.ld test/start.ld -type f)
@@ -86,7 +86,7 @@ manual: ## Write man pages and shell completions: build/man, build/completions
 	@$(CARGO) run --quiet --locked --example manual -- $(BUILD_DIR)
 
 .PHONY: pictures
-pictures: ## Draw the pictures of the documents from their text
+pictures: ## Draw the pictures of the documents from their sources
 	@test/setup dot
 	dot -Tsvg docs/flow.dot -o docs/flow.svg
 
@@ -101,7 +101,7 @@ sbom: ## Write its bill of materials, build/crio-credential-provider.cdx.json (C
 	@test/sbom $(BINARY).cdx.json
 
 .PHONY: reproducible
-reproducible: ## Build it twice in two folders: the same bytes
+reproducible: ## Build it twice in two folders, and compare the bytes
 	@test/setup rust cc static git
 	@test/reproducible
 
@@ -109,7 +109,7 @@ reproducible: ## Build it twice in two folders: the same bytes
 install: export DESTDIR := $(DESTDIR)
 install: export PREFIX := $(PREFIX)
 install: export PLUGIN_DIR := $(PLUGIN_DIR)
-install: $(BINARY) $(MANUAL) ## Install the binary where kubelet looks for it, and what belongs to it
+install: $(BINARY) $(MANUAL) ## Install the binary where kubelet looks for it, man pages and completions
 	@packaging/install $(BINARY)
 
 .PHONY: deb
@@ -155,7 +155,7 @@ local-e2e: ## Pull with a real registry and a real skopeo, without a cluster
 	bats $(BATS_ARGS) test/registry.bats test/helpers.bats test/local.bats test/demo.bats
 
 .PHONY: shell-tests
-shell-tests: ## Test what make does before and around cargo
+shell-tests: ## Test the work of make around cargo
 	@test/setup bats
 	bats $(BATS_ARGS) test/make.bats
 
@@ -171,7 +171,7 @@ packages: deb rpm ## Build both packages and try them, "make install" and the no
 	bats $(BATS_ARGS) test/packages.bats
 
 .PHONY: demo
-demo: ## Show one pull through a mirror that wants a login, step by step
+demo: ## Show one pull through a mirror that needs a login, step by step
 	@test/setup rust cc jq skopeo registry htpasswd
 	@$(DEBUG_BUILD)
 	@KEEP=$(KEEP) test/demo
@@ -190,7 +190,7 @@ bench: build ## Measure the release binary, and its stages: RUNS=, PEER=, PEER_A
 	$(CARGO) bench --locked --bench stages
 
 .PHONY: performance
-performance: build ## Measure all that docs/performance.md says, and write it there
+performance: build ## Measure all figures of docs/performance.md, and write them there
 	@test/setup rust cc valgrind
 	$(CARGO) bench --locked --bench stages | tee $(BUILD_DIR)/stages.txt
 	STAGES=$(BUILD_DIR)/stages.txt $(CARGO) bench --locked --bench process -- performance
@@ -227,7 +227,7 @@ clippy: ## Run clippy, warnings are errors
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 
 .PHONY: oldest-rust
-oldest-rust: ## Build with the oldest Rust that Cargo.toml promises, got with rustup
+oldest-rust: ## Build with the oldest Rust that Cargo.toml allows, installed by rustup
 	@test/setup rust cc
 	rustup toolchain install --profile minimal $(RUST_VERSION)
 	rustup run $(RUST_VERSION) cargo check --workspace --all-targets --locked
@@ -263,5 +263,5 @@ workflows: ## Check the GitHub workflows
 	@test/workflows
 
 .PHONY: ci
-ci: ## Do what the CI does
+ci: ## Run all checks of the CI
 	.ci/run

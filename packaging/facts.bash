@@ -1,10 +1,10 @@
 # shellcheck shell=bash
 #
-# What both packages need.
+# Facts and functions for both packages.
 
 # shellcheck disable=SC2034 # for the scripts that load this
 name=crio-credential-provider
-# A pre-release sorts before the release: 1.0.0-rc.1 is 1.0.0~rc.1 for dpkg and rpm.
+# dpkg and rpm write a pre-release with a tilde, so that it sorts before the release: 1.0.0~rc.1.
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 version=${version/-/\~}
 
@@ -20,11 +20,11 @@ machine() {
         AArch64) echo aarch64 ;;
         PowerPC64) echo ppc64le ;;
         'IBM S/390') echo s390x ;;
-        *) die "$1 is for no machine that we have packages for" ;;
+        *) die "$1 is for a machine without packages" ;;
     esac
 }
 
-# The newest version of glibc that a binary needs symbols of; empty for a static one.
+# The newest glibc version whose symbols a binary needs; empty for a static one.
 needed_glibc() {
     LC_ALL=C readelf -V "$1" | grep -o 'GLIBC_[0-9.]*' | cut -d _ -f 2 | sort -V | tail -n 1 || true
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
-# The provider with a real kubelet, CRI-O and API server: what only these can show. The
-# tests assert files, the registry's requests and the state of pods, not the words of a log.
+# The provider with a real kubelet, CRI-O and API server, for behaviour that only these can
+# show. The tests assert files, the registry's requests and the state of pods, not log
+# messages.
 #
 #   make e2e, or test/e2e-run on a node that test/e2e-setup has set up
 #
@@ -43,13 +44,13 @@ teardown() {
 readonly ONE=docker.io/library/e2e-one
 readonly DROP_IN=/etc/containers/registries.conf.d/50-e2e.conf
 
-@test "the installed provider says its version" {
+@test "the installed provider prints its version" {
     run -0 "$PLUGIN" --version
     run -0 "$PLUGIN" --version-json
     jq -e '.version and .gitCommit' <<<"$output"
 }
 
-@test "check finds nothing wrong with the node" {
+@test "check finds no problem on the node" {
     run -0 "$PLUGIN" check
     run ! grep -q '^FAIL' <<<"$output"
 }
@@ -102,7 +103,7 @@ readonly DROP_IN=/etc/containers/registries.conf.d/50-e2e.conf
     untouched "$NAMESPACE"
 }
 
-@test "a mirror from a drop-in alone serves the pull" {
+@test "a mirror in a drop-in without a main file serves the pull" {
     mkdir -p "${DROP_IN%/*}"
     mv "$REGISTRIES_CONF" "$DROP_IN"
     reload_crio
@@ -127,7 +128,7 @@ readonly DROP_IN=/etc/containers/registries.conf.d/50-e2e.conf
     no_auth_files "$NAMESPACE"
 }
 
-# Each needs an auth file of its own: CRI-O takes it with the pull.
+# Each pull needs its own auth file: CRI-O takes it with the pull.
 @test "replicas that start together are all pulled for at the first attempt" {
     local one_by_one file
     file=$(auth_file "$NAMESPACE" "$ONE")
@@ -152,7 +153,7 @@ readonly DROP_IN=/etc/containers/registries.conf.d/50-e2e.conf
 
 no_pods() { [[ -z $(kubectl -n "$1" get pods -o name) ]]; }
 
-@test "replicas whose image is there already start without waiting for each other" {
+@test "replicas whose image is on the node already do not wait for each other" {
     apply "$NAMESPACE" secret.yml
     apply "$NAMESPACE" pod.yml
     ready "$NAMESPACE"
@@ -166,7 +167,7 @@ no_pods() { [[ -z $(kubectl -n "$1" get pods -o name) ]]; }
     [[ $(events "$NAMESPACE" BackOff) == 0 && $(events "$NAMESPACE" Failed) == 0 ]]
 }
 
-@test "an account that may not read the Secret cannot pull with what another has left" {
+@test "an account that may not read the Secret cannot pull with another's auth file" {
     local file
     file=$AUTH_DIR/$(auth_file "$NAMESPACE" "$ONE").json
     apply "$NAMESPACE" secret.yml
@@ -246,7 +247,7 @@ gone() { ! kubectl -n "$1" get pod "$2" &>/dev/null; }
     pulled library/e2e-one
 }
 
-@test "a registry that is somewhere else serves the pull with the login of where it is" {
+@test "a registry with another location serves the pull with the login of that location" {
     apply "$NAMESPACE" secret.yml
 
     pod_with "$NAMESPACE" remapped.example/app/e2e-one:1

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 #
-# A real node for e2e.bats, as test/e2e-setup leaves it: kubelet, CRI-O and an API
-# server of kubeadm's, the provider in kubelet's plugin directory, everything as root.
+# A real node for e2e.bats, set up by test/e2e-setup: kubelet, CRI-O and kubeadm's API server, and
+# the provider in kubelet's plugin directory. Everything runs as root.
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly NAME=crio-credential-provider
@@ -25,7 +25,7 @@ wait_for() {
     shift
     until "$@"; do
         if ((SECONDS >= until)); then
-            printf 'still not so: %s\n' "$*" >&2
+            printf 'timed out: %s\n' "$*" >&2
             return 1
         fi
         sleep 0.5
@@ -52,8 +52,7 @@ stop_registries() {
     "$here/registry/stop" "$STATE/open"
 }
 
-# The requests to the mirror since the last call of forget, one a line:
-# METHOD PATH STATUS.
+# The requests to the mirror since the last call of forget, one per line: METHOD PATH STATUS.
 requests() {
     tail -c "+$((FORGOTTEN + 1))" "$STATE/mirror/log" |
         sed -n 's/^.*\] "\([A-Z]*\) \([^ ]*\) HTTP[^"]*" \([0-9]*\) .*/\1 \2 \3/p'
@@ -61,8 +60,8 @@ requests() {
 
 forget() { FORGOTTEN=$(stat -c %s "$STATE/mirror/log"); }
 
-# The mirror returned that repository's manifest to a client with the login: without one
-# it does not answer 200.
+# Whether the mirror returned that repository's manifest to a client with the login: without one it
+# does not answer 200.
 pulled() { requests | grep -q "^\(GET\|HEAD\) /v2/$1/manifests/[^ ]* 200$"; }
 
 node_name() { kubectl get nodes -o jsonpath='{.items[0].metadata.name}'; }
@@ -96,7 +95,7 @@ pod_with() {
 # ready NAMESPACE [POD]
 ready() { kubectl -n "$1" wait --for=condition=Ready --timeout=60s "pod/${2:-app}"; }
 
-# Why the first container of a pod waits; empty if it does not.
+# The reason why the first container of a pod waits; empty if it does not.
 waiting_for() {
     kubectl -n "$1" get pod "${2:-app}" -o jsonpath='{.status.containerStatuses[0].state.waiting.reason}'
 }
@@ -147,7 +146,7 @@ untouched() { ! grep -q "/$1-" "$BATS_TEST_TMPDIR/auth-files"; }
 # Asserts that no auth file is left for a namespace: no_auth_files NAMESPACE
 no_auth_files() { [[ -z $(find "$AUTH_DIR" -type f -name "$1-*") ]]; }
 
-# Removes what earlier tests have left: kubelet also runs the provider without a pull.
+# Removes auth files of earlier tests: kubelet also runs the provider without a pull.
 remove_auth_files() {
     if [[ -d $AUTH_DIR ]]; then
         find "$AUTH_DIR" -type f -delete

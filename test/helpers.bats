@@ -16,7 +16,7 @@ teardown() {
     "$BATS_TEST_DIRNAME/registry/stop" "$STATE/mirror"
 }
 
-@test "a repository counts as pulled once its manifest was given away since forget" {
+@test "a repository counts as pulled if its manifest was returned since forget" {
     local mirror
     mirror=$("$BATS_TEST_DIRNAME/registry/start" "$STATE/mirror" 127.0.0.1:0)
     (
@@ -50,7 +50,7 @@ teardown() {
     [[ $(auth_file default docker.io/library/nginx) == default-7e59ad64326bc321517fb6fc6586de5ee149178394d9edfa2a877176cdf6fad5 ]]
 }
 
-@test "an auth file that CRI-O takes and removes leaves its marks, those of others none" {
+@test "events are recorded for the auth files of a namespace, and not for those of others" {
     local file=team-a-0123
     watch_auth_files
     : >"$AUTH_DIR/.tmp"
@@ -70,7 +70,7 @@ teardown() {
     no_auth_files team-a
 }
 
-@test "what earlier tests have left is removed, and the directory stays" {
+@test "auth files of earlier tests are removed, and the directory is kept" {
     remove_auth_files
     mkdir -p "$AUTH_DIR/in-use"
     touch "$AUTH_DIR/team-a-0123.json" "$AUTH_DIR/in-use/team-a-0123-1.json"

@@ -4,8 +4,8 @@
 # needs a login, a real skopeo that reads the node's registries.conf, and the
 # stand-in for the API server. Everything is in $NODE, every port is a free one.
 #
-# Set by the caller: NODE, an empty directory. PROVIDER, TEST_CLUSTER and REGISTRY
-# are the programs to run.
+# The caller sets NODE, an empty directory, and PROVIDER, TEST_CLUSTER and REGISTRY, the programs to
+# run.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 target=${CARGO_TARGET_DIR:-$root/target}
@@ -32,14 +32,14 @@ need_programs() {
     done
 }
 
-# Waits until a command succeeds, for ten seconds at most.
+# Waits until a command succeeds, at most ten seconds.
 wait_for() {
     local tries
     for ((tries = 0; tries < 200; tries++)); do
         "$@" && return
         sleep 0.05
     done
-    die "still not so after ten seconds: $*"
+    die "timed out after ten seconds: $*"
 }
 
 # Lays out the node: the files that the provider and skopeo read and write.
@@ -76,7 +76,7 @@ registry_requests() {
     sed -n 's/^.*\] "\([A-Z]*\) \([^ ]*\) HTTP[^"]*" \([0-9]*\) .*/\1 \2 \3/p' "$REGISTRY_LOG"
 }
 
-# An image of one small file, by hand, as an OCI layout: make_image DIRECTORY.
+# Makes an image with one small file, as an OCI layout: make_image DIRECTORY.
 make_image() {
     local layout=$1 rootfs=$NODE/rootfs diff_id config manifest
     mkdir -p "$layout/blobs/sha256" "$rootfs"
@@ -154,7 +154,7 @@ secret() {
     }' >>"$NODE/secrets.jsonl"
 }
 
-# One login as a docker config has it: login KEY USER PASSWORD, a map of one entry.
+# One login of a docker config, a map with one entry: login KEY USER PASSWORD.
 login() { jq -cn --arg key "$1" --arg auth "$2:$3" '{($key): {auth: ($auth | @base64)}}'; }
 
 # {"auths": ..} of maps of logins on stdin; of a repeated key the last one is used.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# The provider, a real registry with a login and a real skopeo, without a cluster:
-# what the provider writes is what a pull through a mirror needs, and no more.
+# The provider, a real registry with a login and a real skopeo, without a cluster: the auth file is
+# enough for a pull through a mirror, and for nothing else.
 #
 #   make local-e2e
 
@@ -60,7 +60,7 @@ pulled_from() {
     [[ $(digest "$NODE/pulled/manifest.json") == "$IMAGE_DIGEST" ]]
     registry_requests | grep -q "^GET /v2/$1/manifests/[^ ]* 200$"
     registry_requests | grep -q "^GET /v2/$1/blobs/[^ ]* 200$"
-    # A request to docker.io would be logged here.
+    # This log would have a request to docker.io.
     run ! grep -q 'registry-1\.docker\.io' "$SKOPEO_LOG"
 }
 
@@ -179,7 +179,7 @@ refused_at() {
     pulled_from cache/docker/library/app
 }
 
-@test "a registry that is somewhere else needs no mirror to count" {
+@test "a registry with another location needs no mirror" {
     push_image remapped/team/app:1
     registries_conf <<EOF
 [[registry]]
@@ -232,7 +232,7 @@ EOF
     pulled_from library/app
 }
 
-@test "a login of the node alone serves the pull, and kubelet is told of no owner" {
+@test "a login of the node alone serves the pull, and the response names no owner" {
     push_image library/app:1
     mirror_at "$MIRROR"
     login "$MIRROR" "$REGISTRY_USER" "$REGISTRY_PASSWORD" | auths >"$GLOBAL_AUTH_FILE"
@@ -288,7 +288,7 @@ EOF
     pulled_from second/library/app
 }
 
-@test "an image without a mirror asks nobody, and an old file goes" {
+@test "for an image without a mirror no server is asked, and an old file is removed" {
     registries_conf </dev/null
     start_cluster team-a
     install -D -m 600 /dev/null "$(auth_file team-a "$IMAGE")"
@@ -300,7 +300,7 @@ EOF
     [[ ! -s $API_LOG ]]
 }
 
-@test "a token that the API server does not take is a failure, and gives no file" {
+@test "a token that the API server does not accept is a failure, and gives no file" {
     mirror_at "$MIRROR"
     login "$MIRROR" "$REGISTRY_USER" "$REGISTRY_PASSWORD" | auths | secret team-a mirror
     start_cluster team-a

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# What make does before and around cargo: it reports what is missing, chooses a target, sums
-# up, and installs nothing stale. Stand-ins run in place of cargo and package managers.
+# The work of make around cargo: it reports missing tools, chooses a target, prints totals, and
+# installs nothing stale. Stand-ins run in place of cargo and package managers.
 #
 #   make shell-tests
 #
@@ -28,7 +28,7 @@ with_only() {
     done
 }
 
-# On a machine of an ordinary user: on_machine COMMAND...
+# Runs as on the machine of an ordinary user: on_machine COMMAND...
 on_machine() { env -i PATH="$BIN" HOME="$BATS_TEST_TMPDIR" TMPDIR="$BATS_TEST_TMPDIR" "$@"; }
 
 ordinary_user() {
@@ -38,7 +38,7 @@ ordinary_user() {
     echo 'echo "apt-get $*" >&2; exit 100' | stand_in apt-get
 }
 
-@test "everything that is missing is said at once, as one line for the package manager" {
+@test "everything that is missing is reported at once, as one line for the package manager" {
     ordinary_user
 
     run -1 on_machine "$PROJECT/test/setup" rust cc jq registry htpasswd python-venv
@@ -48,7 +48,7 @@ ordinary_user() {
     [[ $output == *"Rust: $(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$PROJECT/Cargo.toml") or later is needed, none is here"* ]]
 }
 
-@test "Rust that is too old is named, and what a newer one takes" {
+@test "Rust that is too old is reported, with the way to a newer one" {
     ordinary_user
     echo 'echo "cargo 1.63.0 (fd9c4297c 2022-07-01)"' | stand_in cargo
 
@@ -58,7 +58,7 @@ ordinary_user() {
     [[ $output == *'1.63.0 is here'* ]]
 }
 
-@test "rustup is a package where the distribution has one, and wget does for curl" {
+@test "rustup is a package if the distribution has one, and wget replaces curl" {
     ordinary_user 1.27.1-3+b1
     run -1 on_machine "$PROJECT/test/setup" rust cc
     [[ $output == *'apt-get install rustup gcc libc6-dev'* ]]
@@ -69,7 +69,7 @@ ordinary_user() {
     [[ $output == *'apt-get install gcc libc6-dev'$'\n'* ]]
 }
 
-@test "a rustup that has no Rust yet, and gets none, is named once" {
+@test "a rustup that has no Rust yet, and cannot install it, is reported once" {
     ordinary_user 1.27.1-3+b1
     for program in cargo rustc; do
         echo 'echo "no default toolchain is configured" >&2; exit 1' | stand_in "$program"
@@ -108,7 +108,7 @@ END
     [[ -z $output && $(grep -c install "$BATS_TEST_TMPDIR/asked") == 1 ]]
 }
 
-@test "what cargo installs is of the version in tools.txt, whatever is here" {
+@test "cargo installs the versions in tools.txt, whatever is installed" {
     local version
     version=$(sed -n 's/^cargo-deny //p' "$PROJECT/test/tools.txt")
     ordinary_user
@@ -139,7 +139,7 @@ toolchain() {
         stand_in rustc
 }
 
-@test "a platform of Go's gives the same target as none, and what it takes where it cannot be built" {
+@test "a Go platform selects the target, and the way to build it is printed if it cannot be built" {
     local musl=x86_64-unknown-linux-musl gnu=x86_64-unknown-linux-gnu arm=aarch64-unknown-linux
     with_only
     toolchain "$gnu" "$gnu" "$musl"
@@ -166,7 +166,7 @@ toolchain() {
     [[ $output == "$arm-musl" ]]
 }
 
-@test "a build for another machine without a compiler says how to get one" {
+@test "a build for another machine without a compiler prints how to install one" {
     with_only sha256sum stat install
     toolchain x86_64-unknown-linux-gnu aarch64-unknown-linux-musl
     stand_in cargo </dev/null
@@ -176,12 +176,12 @@ toolchain() {
     [[ $output == *'test/setup-cross aarch64-unknown-linux-musl' ]]
 }
 
-@test "tests end with their total, and fail when one does or does not build" {
+@test "tests end with their total, and fail if one fails or does not build" {
     with_only
     stand_in cargo <<'END'
 [[ $* != *--no-run* ]] || exit "${BUILD:-0}"
 echo 'running 3 tests'
-echo 'skipped tests::it_works: this is no root'
+echo 'skipped tests::it_works: this is not root'
 echo 'test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s'
 echo "half a line test result: ${RESULT:-ok}. 20 passed; ${FAILED:-0} failed; 4 ignored; 0 measured"
 exit "${FAILED:-0}"
@@ -214,7 +214,7 @@ warning: unused
 building: 3 crates in '*' s' ]]
 }
 
-# A copy of what is installed, with stand-ins for what is built.
+# A copy of the files to install, with stand-ins for what is built.
 tree() {
     TREE=$BATS_TEST_TMPDIR/tree
     mkdir -p "$TREE/build/man" "$TREE/build/completions" "$TREE/src" "$TREE/crates/a/src" "$TREE/examples/manual"
@@ -225,7 +225,7 @@ tree() {
     with_only make find install ln cp date touch realpath readlink git mkdir
 }
 
-@test "make install goes where DESTDIR says, whatever is in it, and says what it installed" {
+@test "make install installs below DESTDIR, and prints what it installed" {
     local root="$BATS_TEST_TMPDIR/a 'b' \"c\" & d"
     tree
 
@@ -238,7 +238,7 @@ tree() {
     [[ $output == *"installed $root/usr/share/zsh/site-functions/_crio-credential-provider"* ]]
 }
 
-@test "make install and make deb ship nothing that is older than its source" {
+@test "make install and make deb use nothing that is older than its sources" {
     local changed target
     tree
     for changed in src/main.rs crates/a/src/lib.rs Cargo.lock; do
@@ -247,7 +247,7 @@ tree() {
         touch "$TREE/$changed"
         for target in install deb rpm; do
             run ! on_machine make -s -C "$TREE" "$target" DESTDIR="$BATS_TEST_TMPDIR/root"
-            [[ $output == *'build/crio-credential-provider is older than what it is made of: run "make" first'* ]]
+            [[ $output == *'build/crio-credential-provider is older than its sources: run "make" first'* ]]
             [[ ! -e $BATS_TEST_TMPDIR/root ]]
         done
     done

@@ -23,7 +23,7 @@ as_root() {
     fi
 }
 
-# MODE PATH, or MODE PATH -> TARGET, of everything below $ROOT but directories.
+# MODE PATH, or MODE PATH -> TARGET, of everything below $ROOT except directories.
 laid_out() {
     (cd "$ROOT" && find . -type l -printf '%m %P -> %l\n' -o -type f -printf '%m %P\n') | sort -k 2
 }
@@ -78,14 +78,14 @@ deb() { echo build/"$NAME"_*_"$(dpkg --print-architecture)".deb; }
     same "$(laid_out | only_manual)" "$(manual_files)"
 }
 
-@test "make install goes where PREFIX and PLUGIN_DIR say" {
+@test "make install installs into PREFIX and PLUGIN_DIR" {
     make -s install DESTDIR="$ROOT" PREFIX=/opt/x PLUGIN_DIR=/opt/plugins
 
     [[ -x $ROOT/opt/plugins/$NAME && ! -e $ROOT/usr ]]
     [[ $(readlink -f "$ROOT/opt/x/bin/$NAME") == "$ROOT/opt/plugins/$NAME" ]]
 }
 
-@test "the binary knows its commit, and when that was" {
+@test "the binary has its commit, with the date" {
     [[ -n $(git log -1 --format=%H 2>/dev/null) ]] || skip 'there is no git'
     run -0 "$BINARY" --version-json
 
@@ -94,7 +94,7 @@ deb() { echo build/"$NAME"_*_"$(dpkg --print-architecture)".deb; }
         '.buildDate == $date' <<<"$output"
 }
 
-@test "man pages and completions are installed where they were generated" {
+@test "man pages and completions are installed if they were generated" {
     local tree=$BATS_TEST_TMPDIR/tree
     mkdir -p "$tree/build/man" "$tree/build/completions"
     cp -r packaging deploy docs README.md CHANGELOG.md SECURITY.md LICENSE "$tree"
@@ -123,7 +123,7 @@ deb() { echo build/"$NAME"_*_"$(dpkg --print-architecture)".deb; }
     [[ $output == "$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1 | tr - '~')" ]]
 }
 
-@test "the Debian package installs, runs, and goes without a trace" {
+@test "the Debian package installs, runs, and leaves no files when it is removed" {
     [[ -e /etc/debian_version ]] || skip 'this is no Debian'
     if dpkg-query --status "$NAME" &>/dev/null || [[ -e /$PLUGINS/$NAME ]]; then
         skip "$NAME is installed on this machine"
@@ -172,7 +172,7 @@ deb() { echo build/"$NAME"_*_"$(dpkg --print-architecture)".deb; }
     done
 }
 
-@test "what is released is named as its platform, and runs with an old glibc" {
+@test "released files are named by their platform, and run with an old glibc" {
     local tree=$BATS_TEST_TMPDIR/tree
     mkdir -p "$tree"
     cp -r packaging Cargo.toml "$tree"
@@ -208,23 +208,23 @@ deb() { echo build/"$NAME"_*_"$(dpkg --print-architecture)".deb; }
     [[ $output == *'- new'* && $output != *'- old'* ]]
 }
 
-@test "what an earlier boot has left in the auth directories goes when the node starts" {
+@test "files of an earlier boot in the auth directories are removed when the node starts" {
     command -v systemd-tmpfiles || skip 'systemd-tmpfiles is not installed'
     local auth=$ROOT/etc/crio/auth
     mkdir -p "$auth/in-use"
     touch "$auth/a.json" "$auth/.a.json.4711-0.tmp" "$auth/in-use/b.json" "$auth/notes"
 
-    # As a package does when it is installed.
+    # This is what a package does when it is installed.
     as_root systemd-tmpfiles --root="$ROOT" --create --remove "$PWD/packaging/tmpfiles.conf"
     [[ -e $auth/a.json && -e $auth/in-use/b.json ]]
 
-    # As systemd-tmpfiles-setup.service does.
+    # This is what systemd-tmpfiles-setup.service does.
     as_root systemd-tmpfiles --root="$ROOT" --create --remove --boot "$PWD/packaging/tmpfiles.conf"
     [[ $(as_root ls -A "$auth") == $'in-use\nnotes' ]]
     [[ -z $(as_root ls -A "$auth/in-use") ]]
 }
 
-@test "auth files age, and what CRI-O is using does not" {
+@test "old auth files are removed, and those that CRI-O uses are not" {
     command -v systemd-tmpfiles || skip 'systemd-tmpfiles is not installed'
     local auth=$ROOT/etc/crio/auth
     mkdir -p "$auth/in-use"
@@ -233,7 +233,7 @@ deb() { echo build/"$NAME"_*_"$(dpkg --print-architecture)".deb; }
     as_root systemd-tmpfiles --root="$ROOT" --clean "$PWD/packaging/tmpfiles.conf"
     [[ -e $auth/a.json && -e $auth/in-use/b.json ]]
 
-    # Times of change cannot be faked, so the age is.
+    # Change times cannot be set, so the limit is.
     sed 's/1d$/0/' packaging/tmpfiles.conf >"$ROOT/now.conf"
     as_root systemd-tmpfiles --root="$ROOT" --clean "$ROOT/now.conf"
     [[ ! -e $auth/a.json && -e $auth/in-use/b.json ]]
@@ -252,7 +252,7 @@ with_image() {
     TARGET=$ROOT/plugins/$NAME
 }
 
-@test "the installer puts the program into place as root's, and nothing else" {
+@test "the installer installs the program, owned by root, and nothing else" {
     with_image
     umask 077
 
@@ -286,7 +286,7 @@ with_image() {
     [[ ! -L $TARGET && $(<"$TARGET") == new && $(<"$ROOT/victim") == victim ]]
 }
 
-@test "the installer repairs owner and mode, and leaves what is right alone" {
+@test "the installer corrects owner and mode, and does not change a correct file" {
     with_image
     installer
     chmod 4775 "$TARGET"
@@ -300,7 +300,7 @@ with_image() {
     [[ $(stat -c %i "$TARGET") == "$inode" ]]
 }
 
-@test "an installer that fails leaves the old program and no rest" {
+@test "an installer that fails leaves the old program and no temporary file" {
     with_image
     echo old >"$TARGET"
     rm "$ROOT/new"

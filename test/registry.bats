@@ -21,7 +21,7 @@ status() {
     curl -s -o /dev/null -w '%{http_code}' ${2:+--user "$2"} "http://$1/v2/" || true
 }
 
-@test "the registry takes the login it was given, and no other" {
+@test "the registry accepts the login that it was given, and no other" {
     local address
     address=$(REGISTRY_USER=me REGISTRY_PASSWORD='a b:c' start)
 
@@ -37,7 +37,7 @@ status() {
     [[ $(status "$address") == 200 ]]
 }
 
-@test "a registry that was stopped is gone, and stopping it again is no error" {
+@test "a stopped registry does not run, and stopping it again is not an error" {
     local address pid
     address=$(start)
     pid=$(<"$DIRECTORY/pid")
@@ -49,7 +49,7 @@ status() {
     stop
 }
 
-@test "starting it again replaces the one that runs" {
+@test "starting it again replaces the running one" {
     local first second
     first=$(start)
     second=$(start)
@@ -58,7 +58,7 @@ status() {
     [[ $first == "$second" || $(status "$first") == 000 ]]
 }
 
-@test "another process that has the id by now is left alone" {
+@test "another process with the same ID is not stopped" {
     mkdir "$DIRECTORY"
     sleep 60 3>&- &
     echo $! >"$DIRECTORY/pid"
@@ -69,7 +69,7 @@ status() {
     kill $!
 }
 
-@test "an address that is taken is an error that says so" {
+@test "an address in use is an error with the reason" {
     local address
     address=$(start)
 
