@@ -62,7 +62,7 @@ pub fn main() -> ExitCode {
             report(result)
         }
         Err(UsageError::Clap(error)) => {
-            // Ignore a closed pipe: nobody reads the help text.
+            // Ignore a closed pipe: the help text has no reader then.
             let _ignored = error.print();
             ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(FAILURE))
         }

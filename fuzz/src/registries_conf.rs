@@ -163,7 +163,8 @@ fn answer(config: &Config, name: &str) {
     }
 }
 
-/// What a pull by digest makes of a rewritten name that does not parse by itself.
+/// The name that a pull by digest gets from a rewritten name that does not parse by
+/// itself.
 fn by_digest(name: &str) -> Option<String> {
     let named = format!("{name}@sha256:{}", "0".repeat(64));
     Some(ImageName::parse_named(&named).ok()?.to_string())

@@ -19,7 +19,7 @@ Examples:
   crio-credential-provider check -o json |
       jq '.checks[] | select(.status != \"PASS\")'
 
-  # In a script: problems alone, warnings fail it, CRI-O is left out:
+  # In a script: only problems, warnings fail, without CRI-O:
   crio-credential-provider check --quiet --strict --skip crio
 
   # A node whose files are below another directory, as in a debug pod:

@@ -193,7 +193,7 @@ fn a_shared_directory_is_refused() {
     let outcome = node.provider(&Cluster::with_login()).pull(NGINX);
 
     outcome.fails_with(&["etc/crio/auth", "0700"]);
-    outcome.says_once("etc/crio/auth");
+    outcome.prints_once("etc/crio/auth");
     assert_eq!(node.auth_dir_names(), [""; 0]);
 }
 

@@ -140,7 +140,7 @@ fn a_service_account_reviews_its_own_access() {
         let file = ready.node.path("root/token");
         let own = ["-o", "json", "--token-file", file.to_str().unwrap()];
         let outcome = ready.check(&[&own, arguments].concat());
-        outcome.never_says(&[token]);
+        outcome.never_prints(&[token]);
         report(&outcome)
     };
     let troubles_of = |report: &Value| -> Vec<(String, String)> {

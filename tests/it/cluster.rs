@@ -126,7 +126,7 @@ fn the_user_of_a_kubeconfig_is_never_used() {
     let outcome = pull_with_kubeconfig(&cluster, &text);
 
     outcome.answers(&owned(NGINX));
-    outcome.never_says(&["n0de"]);
+    outcome.never_prints(&["n0de"]);
     for request in cluster.server.requests() {
         assert_eq!(request.token.as_ref(), Some(&cluster.token));
         let authorization = request.headers.iter();
@@ -322,7 +322,7 @@ fn is_refused(text: &str, words: &str) {
         .flag("--timeout", "10m")
         .pull(NGINX);
     outcome.fails_with(&[KUBECONFIG, words]);
-    outcome.never_says(&["n0de"]);
+    outcome.never_prints(&["n0de"]);
 }
 
 #[test]

@@ -225,7 +225,7 @@ fn the_text_shows_the_used_entry_and_why_the_others_are_not_used() {
         assert!(outcome.stdout.lines().any(says), "{words:?}: {outcome}");
     }
     let plain = base64(&format!("robot:{PASSWORD}"));
-    outcome.never_says(&[PASSWORD, &plain, &base64(&format!("node:{PASSWORD}"))]);
+    outcome.never_prints(&[PASSWORD, &plain, &base64(&format!("node:{PASSWORD}"))]);
 }
 
 #[test]
@@ -395,7 +395,7 @@ fn with_a_token_the_api_server_is_asked_as_the_provider_asks() {
     assert_eq!(explained["skipped"][0]["origin"]["name"], "broken");
     let text = provider.run_with(&arguments);
     for outcome in [&outcome, &text] {
-        outcome.never_says(&[
+        outcome.never_prints(&[
             PASSWORD,
             &cluster.token,
             &base64(&format!("robot:{PASSWORD}")),

@@ -242,7 +242,7 @@ fn input_without_secrets_is_refused_in_one_line_that_quotes_nothing() {
         for format in ["text", "json"] {
             let outcome = explain(&node, format, text);
             outcome.fails_with(&["Secrets on stdin", said]);
-            outcome.never_says(&[PASSWORD]);
+            outcome.never_prints(&[PASSWORD]);
             assert_eq!(outcome.stderr.lines().count(), 1, "{name}: {outcome}");
         }
     }
@@ -345,7 +345,7 @@ fn an_unusable_token_is_refused_and_not_quoted() {
     ] {
         let outcome = explain(token);
         outcome.fails_with(&["token", said]);
-        outcome.never_says(&[PASSWORD]);
+        outcome.never_prints(&[PASSWORD]);
         assert!(
             token.is_empty() || !outcome.stderr.contains(token),
             "{outcome}"

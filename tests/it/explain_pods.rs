@@ -140,7 +140,7 @@ fn an_unusable_manifest_is_refused_and_not_quoted() {
     ] {
         let outcome = explain(&node(), manifest, arguments);
         outcome.fails_with(&[said]);
-        outcome.never_says(&[PASSWORD]);
+        outcome.never_prints(&[PASSWORD]);
         assert_eq!(outcome.stderr.lines().count(), 1, "{name}: {outcome}");
     }
 }
@@ -171,7 +171,7 @@ fn the_api_server_is_asked_once_for_all_images() {
         "nothing-to-do"
     );
     assert_eq!(cluster.server.requests().len(), 1, "{outcome}");
-    outcome.never_says(&[PASSWORD, &cluster.token]);
+    outcome.never_prints(&[PASSWORD, &cluster.token]);
     cluster.server.clear_requests();
     explain(&["gcr.io/none"]);
     assert_eq!(cluster.server.requests().len(), 0);

@@ -235,7 +235,7 @@ fn probable_mistakes_are_reported() {
             line.contains("secret \"s\"") && line.contains(text),
             "{name}: {outcome}"
         );
-        outcome.never_says(&[PASSWORD, &base64(&line_break)]);
+        outcome.never_prints(&[PASSWORD, &base64(&line_break)]);
         let mistakes = &explained(&node, &secrets)["mistakes"];
         let reason = mistakes[0]["reason"].as_str().unwrap();
         assert!(reason.contains(text), "{name}: {mistakes}");

@@ -210,7 +210,7 @@ fn a_broken_global_file_is_a_warning_without_its_content() {
 
         outcome.answers(&owned(NGINX));
         outcome.warns_with(&["config.json"]);
-        outcome.never_says(&["hunter3"]);
+        outcome.never_prints(&["hunter3"]);
         let expected = json!({"auths": {"mirror.example/library/nginx": ours()}});
         assert_eq!(node.auth_file(NGINX), Some(expected), "{text}");
     }

@@ -51,5 +51,5 @@ fn a_host_that_cannot_be_converted_to_ascii_is_an_error_with_the_remedy() {
     let text = kubeconfig(&[server(&cluster), proxy]);
     let outcome = pull(&cluster, text.as_bytes());
     outcome.fails_with(&["proxy-url", "ASCII", "xn--"]);
-    outcome.never_says(&["hunter2"]);
+    outcome.never_prints(&["hunter2"]);
 }

@@ -212,7 +212,7 @@ fn an_invalid_name_is_skipped_with_a_warning_and_the_others_are_used() {
 
         outcome.answers(&owned(NGINX));
         outcome.warns_with(&[&name.chars().take(200).collect::<String>(), said]);
-        outcome.never_says(&["hunter2"]);
+        outcome.never_prints(&["hunter2"]);
         assert_eq!(chosen(&node, SOURCE).as_deref(), Some("good:p"), "{name}");
         let requests = cluster.server.requests();
         let folder = format!("/api/v1/namespaces/{NAMESPACE}/secrets/");

@@ -137,7 +137,7 @@ fn responses_that_kubelet_refuses_are_neither_used_nor_shown() {
         let (_, outcome, file) = pulled(HOST, &[StandIn::new("ecr", &[HOST], &script)]);
         outcome.answers(EMPTY);
         outcome.warns_with(&["node provider", "ecr", said]);
-        outcome.never_says(&["hunter2"]);
+        outcome.never_prints(&["hunter2"]);
         assert_eq!(file, None, "{said}");
     }
     let null = good.replace(
@@ -161,7 +161,7 @@ fn a_provider_that_fails_leaves_the_logins_of_others() {
     let cluster = Cluster::with([login("pull", "other.example", "u:p")]);
     let outcome = provider(&node, &cluster).pull(NGINX);
     outcome.answers(&owned(NGINX));
-    outcome.never_says(&["hunter2"]);
+    outcome.never_prints(&["hunter2"]);
     let expected = json!({
         SOURCE: auth(LOGIN), "other.example/library/nginx": auth("u:p"),
     });
@@ -177,11 +177,11 @@ fn stderr_is_logged_at_debug_without_possible_secrets() {
     node.configure_providers(&[StandIn::new("ecr", &[HOST], &script).entry(env)]);
     let cluster = Cluster::new();
     let provider = provider(&node, &cluster);
-    provider.pull(NGINX).never_says(&["region"]);
+    provider.pull(NGINX).never_prints(&["region"]);
     let outcome = provider.flag("--log-level", "debug").pull(NGINX);
     assert!(
         outcome.stderr.contains("region eu, got [redacted]"),
         "{outcome}"
     );
-    outcome.never_says(&["hunter2", "swordfish", "eyJhbGciOiJSUzI1NiJ9"]);
+    outcome.never_prints(&["hunter2", "swordfish", "eyJhbGciOiJSUzI1NiJ9"]);
 }

@@ -69,7 +69,7 @@ fn resolve_and_explain_name_the_provider_of_a_source_or_why_it_is_not_run() {
         of("\"open\"", "not run: ");
         of("\"open\"", "writable by others");
         of("\"tokens\"", "not run: it takes service account tokens");
-        outcome.never_says(&["\"other\"", "hunter2"]);
+        outcome.never_prints(&["\"other\"", "hunter2"]);
 
         let json = run(&node, &[arguments, &["-o", "json"]].concat());
         let value: Value = serde_json::from_str(&json.stdout).unwrap();
@@ -109,7 +109,7 @@ fn nothing_is_printed_about_providers_unless_enabled() {
         .with_node_providers(&node, "off")
         .run_with(&["resolve", NGINX, "-o", "json"]);
     outcome.is_quiet();
-    outcome.never_says(&["nodeProviders"]);
+    outcome.never_prints(&["nodeProviders"]);
 }
 
 #[test]

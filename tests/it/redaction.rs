@@ -281,7 +281,7 @@ fn when_the_claims_of_the_token_hold_something_else() {
             let outcome = scene.provider.clone().token(&token).pull(NGINX);
             failed(&outcome, words);
             let payload = token.split('.').nth(1).unwrap();
-            outcome.never_says(&[payload, &PASSWORD.to_uppercase()]);
+            outcome.never_prints(&[payload, &PASSWORD.to_uppercase()]);
             outcome
         });
     }
@@ -438,7 +438,7 @@ fn when_a_secret_cannot_be_used() {
             let outcome = scene.provider.pull(NGINX);
             succeeded(&outcome, reason);
             logged(&outcome, "broken-too");
-            outcome.never_says(&[&base64(&config)]);
+            outcome.never_prints(&[&base64(&config)]);
             outcome
         });
     }
@@ -473,7 +473,7 @@ fn when_a_global_auth_file_cannot_be_used() {
             scene.node.write("var/lib/kubelet/config.json", &text);
             let outcome = scene.provider.pull(NGINX);
             succeeded(&outcome, reason);
-            outcome.never_says(&[password, &base64(password)]);
+            outcome.never_prints(&[password, &base64(password)]);
             outcome
         });
     }
@@ -489,7 +489,7 @@ fn when_a_global_auth_file_is_carried_over() {
         assert_eq!(outcome.code, Some(0), "{outcome}");
         let file = scene.node.auth_file(NGINX).unwrap();
         assert_eq!(file["auths"]["quay.io"]["auth"], base64(login));
-        outcome.never_says(&["gl0bal-passw0rd", &base64(login)]);
+        outcome.never_prints(&["gl0bal-passw0rd", &base64(login)]);
         outcome
     });
 }

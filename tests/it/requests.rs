@@ -128,7 +128,7 @@ fn a_malformed_request_is_refused_with_its_reason_and_without_the_token() {
         let outcome = provider.run(input.as_bytes());
         assert_eq!(outcome.code, Some(1), "{name}: {outcome}");
         outcome.fails_with(&words);
-        outcome.never_says(&[SECRET]);
+        outcome.never_prints(&[SECRET]);
     }
     assert_eq!(node.auth_dir_names(), [""; 0]);
     assert_eq!(cluster.server.connections(), 0);
@@ -148,7 +148,7 @@ fn an_array_is_refused() {
         .fails_with(&["JSON"]);
     let outcome = provider.run(json!([SECRET]).to_string().as_bytes());
     outcome.fails_with(&["JSON"]);
-    outcome.never_says(&[SECRET]);
+    outcome.never_prints(&[SECRET]);
 }
 
 #[test]
@@ -257,7 +257,7 @@ fn a_token_that_names_no_usable_namespace_is_refused_and_not_quoted() {
         let outcome = provider.serve(&Request::new(NGINX).token(&token));
         assert_eq!(outcome.code, Some(1), "{name}: {outcome}");
         outcome.fails_with(&words);
-        outcome.never_says(&[SECRET, "c0VjUmVULXRPa0Vu", &token]);
+        outcome.never_prints(&[SECRET, "c0VjUmVULXRPa0Vu", &token]);
     }
     assert_eq!(node.auth_dir_names(), [""; 0]);
     assert_eq!(cluster.server.connections(), 0);

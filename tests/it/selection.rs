@@ -95,7 +95,7 @@ fn comparisons_are_logged_only_at_debug_level() {
         let provider = node.provider(&cluster).flag("--log-level", level);
         let outcome = provider.pull(NGINX);
         outcome.answers(&owned(NGINX));
-        outcome.never_says(&["hunter2", &base64("b:hunter2")]);
+        outcome.never_prints(&["hunter2", &base64("b:hunter2")]);
         for name in ["loser", "bystander"] {
             let said = outcome.stderr.contains(&format!("secret \"{name}\""));
             assert_eq!(said, told, "{name} {level}: {outcome}");

@@ -243,7 +243,7 @@ fn resolve_and_explain_show_them() {
         let found = plain(&text.stdout).iter().any(|line| line.contains(words));
         assert!(found, "no {words:?} in {text}");
     }
-    text.never_says(&[PASSWORD]);
+    text.never_prints(&[PASSWORD]);
     let json: Value = serde_json::from_str(&explain("json").stdout).unwrap();
     let image = &json["images"][0];
     assert_eq!(image["sources"], json!([]));

@@ -1,5 +1,5 @@
-//! What a tenant, a broken node or another user of it may do, and what the
-//! process itself gives up. See docs/threat-model.md.
+//! Attacks by a tenant or another user of the node, broken nodes, and the access that the
+//! process gives up. See docs/threat-model.md.
 
 use std::io::ErrorKind;
 use std::net::UdpSocket;
@@ -21,7 +21,7 @@ fn cluster() -> Cluster {
     Cluster::with([login("pull", "mirror.example", "tenant:hunter2-password")])
 }
 
-/// A run that has sent its request and now waits for an answer that never comes.
+/// A run that has sent its request and waits for an answer that never comes.
 fn waiting_run(cluster: &Cluster, provider: &Provider) -> Run {
     let hang = Fault::from(AnswerFault::HangBeforeHeaders).forever();
     cluster.server.fault(hang);
@@ -64,7 +64,7 @@ fn five_thousand_secrets_fit_into_32_mebibytes() {
         });
     }
     let node = Node::with_mirror();
-    // The limit counts everything that is writable: heap, stacks, thread arenas.
+    // The limit counts all writable memory: heap, stacks, thread arenas.
     let script = r#"ulimit -d 32768 && exec "$PROVIDER""#;
     let outcome = node.provider(&cluster).pull_in_script(script, &[], NGINX);
     outcome.answers(&owned(NGINX));
@@ -78,8 +78,8 @@ fn a_full_disk_leaves_nothing_behind() {
     let cluster = cluster();
     let node = Node::with_mirror();
     node.leave_auth_file(NGINX);
-    // No file may grow: what a full disk does, without filling one. The signal that comes
-    // with the error may be ignored already, or end the process.
+    // A file size limit of 0 has the effect of a full disk. The signal that comes with
+    // the error may be ignored already, or end the process.
     for script in [
         r#"trap '' XFSZ && ulimit -f 0 && exec "$PROVIDER""#,
         r#"ulimit -f 0 && exec "$PROVIDER""#,
@@ -102,7 +102,7 @@ fn a_directory_of_another_user_is_refused() {
     }
     let outcome = node.provider(&cluster).pull(NGINX);
     outcome.fails_with(&["belongs to user 65534", "root"]);
-    outcome.says_once("belongs to user 65534");
+    outcome.prints_once("belongs to user 65534");
     assert_eq!(node.auth_file(NGINX), Some(Node::earlier_auth_file()));
 }
 
@@ -138,7 +138,7 @@ fn neither_arguments_nor_environment_hold_a_secret() {
 }
 
 #[test]
-fn the_process_keeps_no_privileges_but_where_the_sandbox_is_turned_off() {
+fn the_process_keeps_no_privileges_unless_the_sandbox_is_turned_off() {
     let node = Node::with_mirror();
     let status = |switch| {
         let cluster = cluster();
@@ -170,13 +170,13 @@ fn the_process_leaves_no_core_file() {
     let cluster = cluster();
     let hang = Fault::from(AnswerFault::HangBeforeHeaders).forever();
     cluster.server.fault(hang);
-    // In a folder where nothing else writes one.
+    // Use a directory in which nothing else writes one.
     let cores = |program: &str| {
         node.write("cores/keep", "");
         let script = format!(
             "ulimit -c unlimited; cd cores; exec 3<&0; {program} <&3 & sleep 1; kill -ABRT $!; wait $!; ls >&2; rm -f core*"
         );
-        // Without the sandbox, which would keep it from writing one anywhere.
+        // Turn the sandbox off, which would prevent a core file anywhere.
         let provider = node.provider(&cluster).switch("--no-sandbox");
         let outcome = provider.pull_in_script(&script, &[], NGINX);
         outcome.stderr.contains("core")
@@ -197,7 +197,7 @@ fn a_registries_conf_without_end_is_refused() {
 }
 
 #[test]
-fn a_run_that_gets_no_memory_is_a_failure_like_others() {
+fn a_run_without_memory_fails_with_exit_code_1() {
     let node = Node::with_mirrors(&["mirror.example"]);
     let key = format!("mirror.example/{}", "a/".repeat(450_000));
     let cluster = Cluster::with([login("large", &key, "user:hunter2")]);
@@ -205,8 +205,8 @@ fn a_run_that_gets_no_memory_is_a_failure_like_others() {
     for kilobytes in (2_000..40_000).step_by(2_000) {
         let script = format!("ulimit -v {kilobytes} && exec \"$PROVIDER\"");
         let outcome = node.provider(&cluster).pull_in_script(&script, &[], NGINX);
-        // The kernel ends a program that does not even fit, and the dynamic linker says so
-        // with 127; what the program itself cannot get is exit code 1.
+        // If the program itself does not fit, the kernel ends it, or the dynamic linker
+        // exits with 127. If the program cannot allocate memory, the exit code is 1.
         match outcome.code {
             Some(0) => {}
             Some(1) => {
@@ -227,7 +227,7 @@ fn a_run_that_gets_no_memory_is_a_failure_like_others() {
 }
 
 #[test]
-fn a_file_that_does_not_fit_into_memory_is_an_error_like_others() {
+fn a_file_that_does_not_fit_into_memory_is_an_error() {
     let node = Node::with_mirror();
     let script = r#"ulimit -d 8192 && exec "$PROVIDER""#;
     let provider = node.provider(&cluster());
@@ -237,7 +237,7 @@ fn a_file_that_does_not_fit_into_memory_is_an_error_like_others() {
 }
 
 #[test]
-fn a_named_pipe_in_the_place_of_a_file_holds_nothing_up() {
+fn a_named_pipe_in_place_of_a_file_is_refused() {
     let node = Node::with_mirror();
     let cluster = cluster();
     for (flag, variable) in [
@@ -258,8 +258,8 @@ fn a_named_pipe_in_the_place_of_a_file_holds_nothing_up() {
 #[test]
 fn a_file_that_never_ends_does_not_outlast_the_deadline() {
     let node = Node::with_mirror();
-    // Reading this file waits for input on a terminal that has none, as reading from a
-    // disk that hangs does.
+    // Reading this file waits for input on a terminal without any, like reading from a
+    // disk that hangs.
     let provider = node
         .provider(&cluster())
         .flag("--registries-conf", "/dev/ptmx");
@@ -274,7 +274,7 @@ fn a_deadline_holds_where_its_signal_was_inherited_as_ignored_or_blocked() {
     let node = Node::with_mirror();
     let cluster = cluster();
     let provider = node.provider(&cluster).flag("--timeout", "500ms");
-    // As above, this is never read to its end.
+    // As above, reading this file never ends.
     let provider = provider.flag("--registries-conf", "/dev/ptmx");
     for script in [
         r#"trap '' ALRM; exec "$PROVIDER""#,
@@ -314,7 +314,7 @@ fn entries_without_end_do_not_outlast_the_deadline() {
         let outcome = provider.pull(NGINX);
 
         outcome.fails_with(&[cause, "more logins", "not done after 3s"]);
-        outcome.never_says(&["API server", "attempt"]);
+        outcome.never_prints(&["API server", "attempt"]);
         assert!(outcome.elapsed < Duration::from_secs(5), "{outcome}");
         assert_eq!(cluster.server.requests().len(), before + 1, "{outcome}");
         assert_eq!(node.auth_file(NGINX), None);
@@ -347,7 +347,7 @@ fn a_resolver_that_hangs_does_not_outlast_the_deadline() {
     let provider = provider.flag("--api-server", "https://api.example.test:6443");
     let outcome = provider.pull_in_script(script, &[], NGINX);
     if outcome.stderr.contains("unshare") || outcome.code == Some(77) {
-        cannot_run(&format!("no resolver of its own: {outcome}"));
+        cannot_run(&format!("cannot mount a private resolv.conf: {outcome}"));
         return;
     }
     outcome.fails_with(&["api.example.test", "resolve"]);

@@ -10,7 +10,7 @@ use crate::cluster::{
 use crate::support::{ACCOUNT, NAMESPACE, NGINX, Node, base64, owned};
 
 #[test]
-fn a_kubeconfig_may_name_what_the_certificate_is_for() {
+fn a_kubeconfig_may_have_the_name_in_the_certificate() {
     let cluster = cluster(ApiServer::builder().certificate(CertificateKind::WrongName));
     let name = "tls-server-name: some-other.example".to_owned();
     let text = kubeconfig(&[server(&cluster), authority_data(&cluster), name]);
@@ -38,7 +38,7 @@ fn the_name_of_the_certificate_is_a_flag_too() {
 }
 
 #[test]
-fn a_ca_by_flag_counts_more_than_the_kubeconfigs() {
+fn a_ca_by_flag_overrides_the_kubeconfigs() {
     let right = cluster(ApiServer::builder());
     let other = ApiServer::start();
     for (of_flag, of_kubeconfig, trusted) in [
@@ -88,7 +88,7 @@ fn a_server_that_cannot_be_verified_never_sees_the_token() {
 
         assert_eq!(outcome.code, Some(1), "{name}: {outcome}");
         outcome.fails_with(&["TLS", &cluster.server.address().to_string()]);
-        // Not tried again until the deadline: that would not help.
+        // This is not retried, since that would not help.
         assert!(
             outcome.elapsed < Duration::from_secs(15),
             "{name}: {outcome}"
@@ -99,7 +99,7 @@ fn a_server_that_cannot_be_verified_never_sees_the_token() {
 }
 
 #[test]
-fn a_certificate_that_is_its_own_ca_is_trusted_as_it_is() {
+fn a_certificate_that_is_its_own_ca_is_trusted() {
     let cluster = cluster(ApiServer::builder().certificate(CertificateKind::OwnCa));
     let node = Node::with_mirror();
     node.provider(&cluster).pull(NGINX).answers(&owned(NGINX));
@@ -115,7 +115,7 @@ fn a_certificate_that_is_its_own_ca_is_trusted_as_it_is() {
 }
 
 #[test]
-fn what_is_odd_about_a_certificate_and_no_reason_for_go_to_refuse_it_is_accepted() {
+fn unusual_certificates_that_go_accepts_are_accepted() {
     for kind in [
         CertificateKind::CaOfCa,
         CertificateKind::AnyPurpose,
@@ -189,7 +189,7 @@ fn verification_can_be_turned_off_by_flag_with_a_warning() {
 }
 
 #[test]
-fn both_current_versions_of_tls_are_spoken() {
+fn both_current_versions_of_tls_are_supported() {
     for version in [TlsVersion::Only12, TlsVersion::Only13] {
         let cluster = cluster(ApiServer::builder().tls(version));
         let node = Node::with_mirror();

@@ -1,5 +1,5 @@
-//! Pods of one namespace that start together with one image: each needs the auth file
-//! for itself, since CRI-O takes it with the pull. Every pull finds its file.
+//! Pods of one namespace that start together with one image: each needs its own auth
+//! file, since CRI-O takes it with the pull. Every pull finds its file.
 
 use std::fs;
 use std::io::Read;
@@ -25,7 +25,7 @@ fn cluster() -> Cluster {
     ])
 }
 
-/// As kubelet runs it, with the limit that it has by default.
+/// The provider as kubelet runs it, with the default limit.
 fn provider(node: &Node, cluster: &Cluster) -> Provider {
     node.provider(cluster).flag("--timeout", "45s")
 }
@@ -42,7 +42,7 @@ fn file(password: &str) -> Value {
     json!({"auths": {"mirror.example/library/nginx": {"auth": auth}}})
 }
 
-/// So many pods start at once, and each pulls with its login.
+/// Starts this many pods at once, and asserts that each pulls with its login.
 fn start(kubelet: &Kubelet<'_>, cluster: &Cluster, pods: usize) {
     thread::scope(|scope| {
         for _ in 0..pods {
@@ -58,7 +58,7 @@ fn pull(kubelet: &Kubelet<'_>, cluster: &Cluster) {
     assert_eq!(taken, Some(file("hunter2")), "{outcome}");
 }
 
-/// Puts a file where a run would, as long ago.
+/// Places a file as a run would have done `age` ago.
 fn leave(node: &Node, content: &Value, age: Duration) {
     let path = node.auth_path(NGINX);
     node.write(&path, content.to_string());
@@ -120,7 +120,7 @@ fn long_pulls_in_parallel_hold_up_no_pod() {
 }
 
 #[test]
-fn without_records_the_files_in_use_show_who_waits() {
+fn without_records_the_files_in_use_show_pulls_that_wait() {
     for parallel in [true, false] {
         let (node, cluster) = (Node::with_mirror(), cluster());
         let kubelet = Kubelet::new(&node, provider(&node, &cluster)).without_records();
@@ -135,7 +135,7 @@ fn without_records_the_files_in_use_show_who_waits() {
 }
 
 #[test]
-fn what_an_earlier_start_has_left_serves_one_pull() {
+fn a_left_over_file_serves_one_pull() {
     for content in [file("hunter2"), file("revoked")] {
         let (node, cluster) = (Node::with_mirror(), cluster());
         leave(&node, &content, 60 * SECOND);
@@ -190,7 +190,7 @@ fn starts_that_pull_nothing_do_not_wait() {
 }
 
 #[test]
-fn a_left_over_is_marked_for_the_pull_that_comes_now() {
+fn a_left_over_file_is_marked_for_the_current_pull() {
     let (node, cluster) = (Node::with_mirror(), cluster());
     leave(&node, &file("hunter2"), 60 * SECOND);
     let before = placed(&node);
@@ -230,7 +230,7 @@ fn runs_that_are_killed_hold_up_no_other_run() {
     let (node, cluster) = (Node::with_mirror(), cluster());
     let provider = provider(&node, &cluster);
     let kubelet = Kubelet::new(&node, provider.clone());
-    // One dies while it waits with the lock for a pull that is announced.
+    // One run is killed while it waits with the lock for an announced pull.
     thread::scope(|scope| {
         scope.spawn(|| kubelet.pull_image(2 * SECOND));
         thread::sleep(SECOND / 10);
@@ -241,7 +241,7 @@ fn runs_that_are_killed_hold_up_no_other_run() {
         thread::sleep(SECOND / 5);
         waiting.kill(Signal::KILL);
     });
-    // One dies right after it has placed its file.
+    // One run is killed right after it has placed its file.
     let mut placed = provider.begin(NGINX);
     while node.auth_file(NGINX).is_none() {
         thread::sleep(Duration::from_millis(1));
@@ -262,7 +262,7 @@ fn announce_late(kubelet: &Kubelet<'_>, second: Run) {
 }
 
 #[test]
-fn a_pull_is_waited_for_from_the_response_on_however_late_that_was() {
+fn the_wait_for_a_pull_starts_with_the_response() {
     let (node, cluster) = (Node::with_mirror(), cluster());
     let provider = provider(&node, &cluster);
     let kubelet = Kubelet::new(&node, provider.clone());
@@ -272,7 +272,7 @@ fn a_pull_is_waited_for_from_the_response_on_however_late_that_was() {
         thread::sleep(Duration::from_millis(1));
     }
     let second = provider.begin(NGINX);
-    // Longer than a pull is waited for.
+    // This is longer than a run waits for a pull.
     thread::sleep(SECOND);
     let mut response = Vec::new();
     reader.read_to_end(&mut response).unwrap();

@@ -71,7 +71,7 @@ fn pull_intents_that_cannot_be_listed_are_a_warning() {
 
     outcome.answers(&owned(NGINX));
     outcome.warns_with(&["--pull-intents-dir", REASON]);
-    outcome.says_once(REASON);
+    outcome.prints_once(REASON);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What of a Secret cannot be used is skipped, and named.
+//! Unusable Secrets and entries are skipped, with a warning that names them.
 
 use serde_json::{Value, json};
 use test_cluster::Secret;
@@ -7,7 +7,7 @@ use crate::selection::{chosen, chosen_for_mirror, entry};
 use crate::support::{Cluster, EMPTY, NGINX, Node, base64, login, owned};
 
 #[test]
-fn an_entry_that_cannot_be_used_is_skipped_by_name_and_the_others_count() {
+fn an_unusable_entry_is_skipped_by_name_and_the_others_are_used() {
     for (name, given) in [
         ("a number", json!({"auth": 1})),
         ("not base64", json!({"auth": "hunter2!!hunter2"})),
@@ -32,12 +32,12 @@ fn an_entry_that_cannot_be_used_is_skipped_by_name_and_the_others_count() {
 
         assert_eq!(chosen.as_deref(), Some("good:p"), "{name}: {outcome}");
         outcome.warns_with(&["z-broken", "mirror.example"]);
-        outcome.never_says(&["hunter2", &base64("hunter2"), &base64(":hunter2")]);
+        outcome.never_prints(&["hunter2", &base64("hunter2"), &base64(":hunter2")]);
     }
 }
 
 #[test]
-fn the_other_entries_of_the_same_secret_count() {
+fn the_other_entries_of_the_same_secret_are_used() {
     let node = Node::with_mirrors(&["one.example", "two.example"]);
     let config = json!({"auths": {
         "one.example": {"auth": 1},
@@ -54,7 +54,7 @@ fn the_other_entries_of_the_same_secret_count() {
 }
 
 #[test]
-fn what_kubelet_reads_in_an_entry_counts_and_costs_its_neighbours_nothing() {
+fn an_entry_that_kubelet_can_read_is_used_and_does_not_affect_others() {
     let node = Node::with_mirrors(&["one.example", "two.example", "three.example"]);
     // Latin-1, a lone surrogate, and types that only unused fields may have.
     let config =
@@ -68,7 +68,7 @@ fn what_kubelet_reads_in_an_entry_counts_and_costs_its_neighbours_nothing() {
     let outcome = node.provider(&Cluster::with([secret])).pull(NGINX);
 
     outcome.answers(&owned(NGINX));
-    outcome.never_says(&["hunter2"]);
+    outcome.never_prints(&["hunter2"]);
     for (host, login) in [
         ("one", "m\u{fffd}ller:hunter2"),
         ("two", "a\u{fffd}:hunter2"),
@@ -80,7 +80,7 @@ fn what_kubelet_reads_in_an_entry_counts_and_costs_its_neighbours_nothing() {
 }
 
 #[test]
-fn a_broken_entry_for_another_host_is_not_warned_of() {
+fn a_broken_entry_for_another_host_is_not_a_warning() {
     let config = json!({"auths": {
         "elsewhere.example": {"auth": 1},
         "mirror.example": {"auth": base64("user:hunter2")},
@@ -91,7 +91,7 @@ fn a_broken_entry_for_another_host_is_not_warned_of() {
 }
 
 #[test]
-fn a_secret_that_cannot_be_used_is_skipped_by_name_and_the_others_count() {
+fn an_unusable_secret_is_skipped_by_name_and_the_others_are_used() {
     let kind = "kubernetes.io/dockerconfigjson";
     let raw = |json: Value| {
         let mut whole = json!({"metadata": {"name": "z-broken"}, "type": kind});
@@ -155,12 +155,12 @@ fn a_secret_that_cannot_be_used_is_skipped_by_name_and_the_others_count() {
         assert_eq!(chosen.as_deref(), Some("good:p"), "{name}: {outcome}");
         outcome.answers(&owned(NGINX));
         outcome.warns_with(&["z-broken"]);
-        outcome.never_says(&["hunter2", "aHVudGVyMg"]);
+        outcome.never_prints(&["hunter2", "aHVudGVyMg"]);
     }
 }
 
 #[test]
-fn an_item_without_a_name_is_skipped_and_the_others_count() {
+fn an_item_without_a_name_is_skipped_and_the_others_are_used() {
     let kind = "kubernetes.io/dockerconfigjson";
     for item in [
         json!({"type": kind}),
@@ -173,7 +173,7 @@ fn an_item_without_a_name_is_skipped_and_the_others_count() {
         let (chosen, outcome) = chosen_for_mirror([broken, good]);
         assert_eq!(chosen.as_deref(), Some("good:p"), "{item}: {outcome}");
         outcome.warns_with(&["skip"]);
-        outcome.never_says(&["hunter2"]);
+        outcome.never_prints(&["hunter2"]);
     }
 }
 

@@ -25,7 +25,7 @@ use provider::sources::{Sources, every};
 /// The most unknown keys that are named.
 const MAX_KEYS: usize = 20;
 
-/// What registries.conf makes of an image.
+/// An image with its pull sources.
 struct Resolved<'a> {
     sources: Sources<'a>,
     /// The node's credential providers that serve its sources.
@@ -35,7 +35,7 @@ struct Resolved<'a> {
 /// Prints the registry and the pull sources of each image.
 ///
 /// # Errors
-/// CRI-O would refuse registries.conf, or an image does not parse. Nothing is printed
+/// CRI-O would refuse registries.conf, or an image does not parse; nothing is printed
 /// then. The deadline has passed.
 pub fn resolve(
     settings: &Settings,

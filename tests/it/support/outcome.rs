@@ -33,7 +33,7 @@ impl Outcome {
             stderr: String::from_utf8(output.stderr).unwrap(),
             elapsed,
         };
-        outcome.never_says(&["internal error at", "panicked at"]);
+        outcome.never_prints(&["internal error at", "panicked at"]);
         outcome
     }
 
@@ -79,7 +79,7 @@ impl Outcome {
 
     /// Asserts that none of these words was printed.
     #[track_caller]
-    pub(crate) fn never_says(&self, words: &[&str]) {
+    pub(crate) fn never_prints(&self, words: &[&str]) {
         for word in words {
             let said = self.stdout.contains(word) || self.stderr.contains(word);
             assert!(!said, "{word:?} in: {self}");
@@ -88,7 +88,7 @@ impl Outcome {
 
     /// Asserts that these words are in exactly one line of the log.
     #[track_caller]
-    pub(crate) fn says_once(&self, words: &str) {
+    pub(crate) fn prints_once(&self, words: &str) {
         let lines = self.stderr.lines().filter(|line| line.contains(words));
         assert_eq!(lines.count(), 1, "{words:?} in: {self}");
     }

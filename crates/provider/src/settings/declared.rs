@@ -60,7 +60,7 @@ settings! {
     CONFIG_FILE {
         "config-file", "CONFIG_FILE", Kind::One("FILE"), &["/etc/crio/credential-provider.toml"],
         "File with settings, each under its flag's name without the dashes, in TOML; flags and \
-         environment count before it. It must be root's, and writable by nobody else",
+         environment override it. It must belong to root, and only root may write to it",
     }
     REGISTRIES_CONF {
         "registries-conf", "REGISTRIES_CONF", Kind::One("FILE"), REGISTRIES_CONF_PATHS,
