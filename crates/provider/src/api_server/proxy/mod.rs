@@ -108,7 +108,7 @@ pub(crate) fn choose(
         let is_known = url.split_once("://").is_some_and(|(scheme, _)| {
             ["http", "https", "socks5"].contains(&scheme.to_ascii_lowercase().as_str())
         });
-        let proxy = if is_known && !is_no_url(url) {
+        let proxy = if is_known && !is_not_a_url(url) {
             parse(url)
         } else {
             Err("")
@@ -124,7 +124,7 @@ pub(crate) fn choose(
     if no_proxy::is_direct(no_proxy.map_or("", |set| &set.value), host, port) {
         return Ok(None);
     }
-    if is_no_url(url) {
+    if is_not_a_url(url) {
         warn!("{name} is not a URL: no proxy is used, as by every Kubernetes client");
         return Ok(None);
     }
@@ -140,7 +140,7 @@ pub(crate) fn choose(
 
 /// Whether Go cannot parse a text as a URL, neither as it is nor with `http://` before
 /// it: then it uses no proxy. A text that it can parse is used, even if it cannot work.
-fn is_no_url(url: &str) -> bool {
+fn is_not_a_url(url: &str) -> bool {
     let host = url.split('/').next().unwrap_or_default();
     let is_odd = |character: char| character.is_whitespace() || "\\^`{|}".contains(character);
     let path = url.split('?').next().unwrap_or_default();
