@@ -37,7 +37,10 @@ fn main() {
             println!("cargo::rerun-if-changed={path}");
         }
     }
-    println!("cargo::rerun-if-changed=build.rs");
+    // The linker scripts of test/build: cargo links the program again after a change.
+    for file in ["build.rs", "test/no-unwind.ld", "test/start.ld"] {
+        println!("cargo::rerun-if-changed={file}");
+    }
     println!("cargo::rerun-if-changed=Cargo.lock");
 }
 
