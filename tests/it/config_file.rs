@@ -98,7 +98,7 @@ fn a_bad_file_is_a_failure_that_names_the_line() {
         assert!(outcome.stderr.contains(line), "{name}: {outcome}");
         assert!(outcome.stderr.contains(FILE), "{name}: {outcome}");
     }
-    assert!(cluster.server.requests().is_empty());
+    assert_eq!(cluster.server.requests().len(), 0);
 }
 
 #[test]

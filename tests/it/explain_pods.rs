@@ -192,7 +192,7 @@ fn a_token_of_another_service_account_than_the_pods_is_refused() {
         node.provider(&cluster).run_with(&arguments)
     };
     explain().fails_with(&["token file", &format!("{ACCOUNT:?}"), "\"app\""]);
-    assert!(cluster.server.requests().is_empty());
+    assert_eq!(cluster.server.requests().len(), 0);
     node.write("pod.yaml", own);
     assert_eq!(explain().code, Some(0));
 }

@@ -22,7 +22,7 @@ fn with_and_without_an_earlier_file(check: impl Fn(&Node, &Provider)) {
         }
         check(&node, &node.provider(&cluster));
         assert_eq!(node.auth_file(NGINX), None);
-        assert!(node.auth_dir_names().is_empty());
+        assert_eq!(node.auth_dir_names().len(), 0);
     }
 }
 

@@ -122,7 +122,7 @@ fn shared_secrets_are_named_by_namespace_and_name() {
         let outcome = provider.pull(NGINX);
         assert_eq!(outcome.code, Some(2), "{name}: {outcome}");
     }
-    assert!(cluster.server.requests().is_empty());
+    assert_eq!(cluster.server.requests().len(), 0);
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn blocked_images_get_no_login_even_without_a_mirror() {
         .pull("registry.example/app");
 
     outcome.answers(EMPTY);
-    assert!(cluster.server.requests().is_empty());
+    assert_eq!(cluster.server.requests().len(), 0);
 }
 
 #[test]

@@ -197,7 +197,7 @@ fn a_proxy_does_not_weaken_the_verification() {
         .pull(NGINX);
 
     outcome.fails_with(&["TLS", TARGET]);
-    assert!(other.requests().is_empty());
+    assert_eq!(other.requests().len(), 0);
 }
 
 #[test]

@@ -34,7 +34,7 @@ fn the_name_of_the_certificate_is_a_flag_too() {
     cluster.server.clear_requests();
     let wrong = provider.flag("--tls-server-name", "another.example");
     wrong.pull(NGINX).fails_with(&["another.example"]);
-    assert!(cluster.server.requests().is_empty());
+    assert_eq!(cluster.server.requests().len(), 0);
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn a_kubeconfig_cannot_turn_verification_off() {
         let outcome = pull_with_kubeconfig(&cluster, &kubeconfig(&fields));
         outcome.fails_with(&[&cluster.server.address().to_string()]);
         outcome.warns_with(&["insecure-skip-tls-verify"]);
-        assert!(cluster.server.requests().is_empty());
+        assert_eq!(cluster.server.requests().len(), 0);
     }
 }
 

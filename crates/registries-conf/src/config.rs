@@ -298,7 +298,7 @@ mod tests {
             ("b.b", false, "main.conf:6".to_owned()),
         ];
         assert_eq!(registries, expected);
-        assert!(config.unqualified_search_registries().is_empty());
+        assert_eq!(config.unqualified_search_registries().len(), 0);
         assert_eq!(config.credential_helpers(), ["containers-auth.json"]);
         let aliases = config.aliases();
         let aliases: Vec<_> = aliases

@@ -68,7 +68,7 @@ impl Config {
 
 /// The short names that are completed to this image, the shortest first.
 fn short_names(image: &ImageName) -> impl Iterator<Item = &str> {
-    let path = Some(image.path()).filter(|_| image.host() == DEFAULT_HOST);
+    let path = (image.host() == DEFAULT_HOST).then(|| image.path());
     let official = path
         .and_then(|path| path.strip_prefix(OFFICIAL_PATH)?.strip_prefix('/'))
         .filter(|name| !name.contains('/'));

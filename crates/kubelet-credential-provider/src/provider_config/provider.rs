@@ -150,7 +150,7 @@ mod tests {
         };
         assert_eq!(names("docker.io/library/nginx"), ["one", "two"]);
         assert_eq!(names("quay.io/org/app"), ["one", "three"]);
-        assert!(names("gcr.example.com/app").is_empty());
+        assert_eq!(names("gcr.example.com/app").len(), 0);
         let one = &config.providers[0];
         assert!(one.covers("quay.io/org") && !one.covers("a.quay.io"));
     }

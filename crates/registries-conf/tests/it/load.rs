@@ -42,7 +42,7 @@ fn a_named_main_file_must_exist_and_a_default_one_need_not() {
         search.options.drop_in_dir = Some(PathBuf::new());
         assert_eq!(Config::load(&search).unwrap(), config);
         search.options.drop_in_dir = Some("/nowhere".into());
-        assert!(Config::load(&search).unwrap().files().is_empty());
+        assert_eq!(Config::load(&search).unwrap().files().len(), 0);
     }
 }
 

@@ -430,7 +430,7 @@ fn yaml_in_utf_16_is_read_as_in_utf_8() {
     let utf16: Vec<u8> = marked.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let [of_utf8, of_utf16] = [text.as_bytes(), &utf16].map(|bytes| parse(bytes).unwrap());
     assert_eq!(of_utf16.text, text);
-    assert!(!of_utf8.problems.is_empty());
+    assert_ne!(of_utf8.problems.len(), 0);
     assert_eq!(of_utf16.problems, of_utf8.problems);
 }
 

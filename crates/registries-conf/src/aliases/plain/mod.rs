@@ -52,7 +52,7 @@ impl PlainAliases {
     /// The alias of that name.
     pub(crate) fn get(&self, name: &str) -> Option<Alias> {
         // The closing quotation mark is hashed too, as in the scan.
-        let hash = name.bytes().chain([b'"']).fold(HASH_START, hash_step);
+        let hash = name.bytes().chain(*b"\"").fold(HASH_START, hash_step);
         let is_wanted = |offset| is_name(&self.content, offset, name.as_bytes());
         let offset = self.entries.find(hash, is_wanted).ok()?;
         let (_, alias) = self.decode(offset)?;
