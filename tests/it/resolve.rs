@@ -156,7 +156,10 @@ fn the_text_shows_the_order_and_the_pulls_of_each_source() {
             "{words:?}: {outcome}"
         );
     }
-    assert!(lines_with(&outcome.stdout, &["one.example", "insecure"]).is_empty());
+    assert_eq!(
+        lines_with(&outcome.stdout, &["one.example", "insecure"]).len(),
+        0
+    );
     assert_eq!(outcome.stderr, "");
 }
 
@@ -203,6 +206,39 @@ fn the_text_shows_which_sources_are_blocked_and_by_what() {
         );
     }
     assert_eq!(outcome.stdout.matches("blocked").count(), 1, "{outcome}");
+}
+
+/// CRI-O adds the tag of the pull to the location's own: two tags are no name. A digest
+/// may follow a tag.
+#[test]
+fn a_location_with_a_tag_fails_pulls_by_tag_of_the_image_of_its_prefix() {
+    let node = Node::with_registries(
+        "[[registry]]\nlocation = \"quay.io/org/app\"\n\
+         [[registry.mirror]]\nlocation = \"mirror.example/a:tag\"\n",
+    );
+    let images = ["quay.io/org/app", "quay.io/org/app/below"];
+    let text = resolve(&node, "text", &images).stdout;
+    for (words, count) in [
+        (&["every pull by tag of this image fails"][..], 1),
+        (&["every pull of this image fails"], 1),
+        (&["mirror.example/a ", "digest-only"], 1),
+        (&["mirror.example/a:tag", "tag-only", "unusable"], 1),
+        (&["mirror.example/a:tag", " all ", "unusable"], 1),
+    ] {
+        assert_eq!(lines_with(&text, words).len(), count, "{words:?}: {text}");
+    }
+    let json: Value = serde_json::from_str(&resolve(&node, "json", &images).stdout).unwrap();
+    let failing = [0, 1].map(|image: usize| &json["images"][image]["failingPulls"]);
+    assert_eq!(failing, ["tag-only", "all"], "{json:#}");
+}
+
+#[test]
+fn an_image_with_a_scheme_is_refused_with_the_remedy() {
+    let node = Node::with_mirror();
+    for image in ["docker://nginx", "https://quay.io/org/app:1"] {
+        let line = format!("ERROR {image:?} is not an image name: write it without a scheme\n");
+        assert_eq!(resolve(&node, "text", &[image]).stderr, line);
+    }
 }
 
 /// If one rewritten name does not parse, CRI-O refuses the pull before it contacts

@@ -146,6 +146,8 @@ fn complete(reference: &str) -> Result<Cow<'_, str>, NameProblem> {
 mod tests {
     use super::ImageName;
 
+    const MALFORMED: &str = "malformed: expected [HOST[:PORT]/]PATH[:TAG][@DIGEST]";
+
     #[test]
     fn names_are_completed() {
         for (reference, host, path) in [
@@ -189,8 +191,8 @@ mod tests {
                 Some("a tag or digest is not allowed here"),
             ),
             ("a.b/C", Some("the repository must be lower case")),
-            ("a.b/", Some("malformed")),
-            ("/a", Some("malformed")),
+            ("a.b/", Some(MALFORMED)),
+            ("/a", Some(MALFORMED)),
             (&id, Some("64 hexadecimal digits are an image ID")),
         ] {
             let problem = ImageName::parse_canonical(name).err();
@@ -204,12 +206,12 @@ mod tests {
         for (reference, expected) in [
             (
                 "a\nb",
-                "\"a\\nb\" is not an image name: malformed".to_owned(),
+                format!("\"a\\nb\" is not an image name: {MALFORMED}"),
             ),
             (
                 &"\u{fc}".repeat(1000),
                 format!(
-                    "\"{}...\" is not an image name: malformed",
+                    "\"{}...\" is not an image name: {MALFORMED}",
                     "\u{fc}".repeat(256)
                 ),
             ),

@@ -35,8 +35,11 @@ impl ImageNameError {
 #[non_exhaustive]
 pub enum NameProblem {
     /// The name does not follow the grammar.
-    #[error("malformed")]
+    #[error("malformed: expected [HOST[:PORT]/]PATH[:TAG][@DIGEST]")]
     Format,
+    /// It starts with a scheme, such as `docker://` or `https://`.
+    #[error("write it without a scheme")]
+    Scheme,
     /// The name would follow the grammar in lower case.
     #[error("the repository must be lower case")]
     Uppercase,
@@ -98,7 +101,9 @@ impl<'s> Reference<'s> {
             Some(_) | None => (tagged, None),
         };
         if !is_name(name) {
-            return Err(if is_name(&name.to_ascii_lowercase()) {
+            return Err(if has_scheme(name) {
+                NameProblem::Scheme
+            } else if is_name(&name.to_ascii_lowercase()) {
                 NameProblem::Uppercase
             } else {
                 NameProblem::Format
@@ -134,6 +139,15 @@ impl<'s> Reference<'s> {
     pub fn has_tag_or_digest(&self) -> bool {
         self.tag.is_some() || self.digest.is_some()
     }
+}
+
+/// Whether it starts with a scheme (RFC 3986, section 3.1) and `://`.
+fn has_scheme(text: &str) -> bool {
+    let is_in_schemes = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    text.split_once("://").is_some_and(|(scheme, _)| {
+        scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+            && scheme.bytes().all(is_in_schemes)
+    })
 }
 
 /// Whether the first component of a name is a registry: it has a dot or a
@@ -274,6 +288,13 @@ mod tests {
             ("a/b___c", Err(NameProblem::Format)),
             ("a/b-_c", Err(NameProblem::Format)),
             ("a/b\n", Err(NameProblem::Format)),
+            ("docker://a", Err(NameProblem::Scheme)),
+            ("https://a.b:5/C:1", Err(NameProblem::Scheme)),
+            ("oci+x-1.2://a@b", Err(NameProblem::Scheme)),
+            ("://a", Err(NameProblem::Format)),
+            ("1a://b", Err(NameProblem::Format)),
+            ("a/b://c", Err(NameProblem::Format)),
+            ("a:/b", Err(NameProblem::Format)),
         ];
         for (string, expected) in cases {
             let parts = Reference::take_apart(string);

@@ -12,7 +12,6 @@ use super::manifest::STDIN;
 use super::pods::{self, Pods};
 use super::read_token;
 use crate::cli::{self, Explain};
-use crate::commands::resolve::parse_image;
 use provider::api_server::current_namespace;
 use provider::service_account::{Namespace, ServiceAccount};
 
@@ -55,7 +54,7 @@ impl Asked {
 
         let mut images = Vec::new();
         for image in command.images.iter().chain(&pods.images) {
-            let image = parse_image(image)?;
+            let image = ImageName::parse(image)?;
             if !images.contains(&image) {
                 images.push(image);
             }

@@ -5,7 +5,6 @@ pub(super) mod json;
 
 use std::io::{self, IsTerminal, Write};
 
-use anyhow::Context;
 use registries_conf::{
     Candidate, Config as Registries, ImageName, PullSource, PullSources, Registry, UnknownKey,
     UnusableSource,
@@ -52,8 +51,8 @@ pub fn resolve(
     let images: Vec<ImageName> = command
         .images
         .iter()
-        .map(|image| parse_image(image))
-        .collect::<anyhow::Result<_>>()?;
+        .map(|image| ImageName::parse(image))
+        .collect::<Result<_, _>>()?;
     let is_on = settings.node_providers.is_on();
     let global_auth_files = is_on.then_some(&here.global_auth_files[..]);
     let texts = GlobalTexts::read(global_auth_files.unwrap_or_default(), &mut ());
@@ -82,11 +81,6 @@ fn warn_of_unknown_keys(keys: &[UnknownKey]) {
     if let Some(more @ 1..) = keys.len().checked_sub(MAX_KEYS) {
         warn!("CRI-O ignores {more} more keys");
     }
-}
-
-/// The image as CRI-O names it.
-pub(super) fn parse_image(image: &str) -> anyhow::Result<ImageName> {
-    ImageName::parse(image).with_context(|| format!("image {image:?}"))
 }
 
 fn text(

@@ -12,8 +12,6 @@ use super::API_VERSION;
 /// The largest request that is read: 1 MiB. A token has a few KiB.
 pub const MAX_REQUEST_BYTES: usize = 1024 * 1024;
 
-/// The most characters of an image that an error quotes.
-const MAX_SHOWN: usize = 300;
 const KIND: &str = "CredentialProviderRequest";
 
 /// A request of kubelet: of the right kind and version, for a valid image.
@@ -49,14 +47,8 @@ pub enum RequestError {
     )]
     ApiVersion(String),
     /// No image, or one that is not an image reference.
-    #[error("the request's image {image:?}")]
-    Image {
-        /// As received, cut to a readable length.
-        image: String,
-        /// What is wrong with it.
-        #[source]
-        source: ImageNameError,
-    },
+    #[error("the request's image")]
+    Image(#[source] ImageNameError),
 }
 
 impl Request {
@@ -70,10 +62,7 @@ impl Request {
             return Err(RequestError::Empty);
         }
         let request = wire::Request::parse(&text)?;
-        let image = ImageName::parse(&request.image).map_err(|source| RequestError::Image {
-            image: request.image.chars().take(MAX_SHOWN).collect(),
-            source,
-        })?;
+        let image = ImageName::parse(&request.image).map_err(RequestError::Image)?;
         Ok(Self {
             image,
             token: request.service_account_token.map(Secret::from),
@@ -141,11 +130,15 @@ mod tests {
                 with("io/v1\"", "io/v1alpha1\""),
                 "v1alpha1",
             ),
-            ("empty image", with("nginx:1.27", ""), "image \"\""),
+            (
+                "empty image",
+                with("nginx:1.27", ""),
+                "the request's image: \"\" is not",
+            ),
             (
                 "bad image",
                 with("nginx:1.27", "NGINX\\n"),
-                "image \"NGINX\\n\"",
+                "the request's image: \"NGINX\\n\" is not",
             ),
             ("wrong type", with("\"a.b.c\"", "5"), "unexpected type"),
             (

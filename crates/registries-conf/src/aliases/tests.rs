@@ -30,7 +30,7 @@ fn aliases() {
         (
             "",
             "b.c/d",
-            Err("alias \"\" is not an image name: malformed".to_owned()),
+            Err("alias \"\" is not an image name: malformed: expected [HOST[:PORT]/]PATH[:TAG][@DIGEST]".to_owned()),
         ),
         ("a", "b", Err(incomplete("b"))),
         ("a", "b/c", Err(incomplete("b/c"))),
@@ -39,7 +39,7 @@ fn aliases() {
         (
             "a",
             "b.c/",
-            Err("target of alias \"a\": \"b.c/\" is not an image name: malformed".to_owned()),
+            Err("target of alias \"a\": \"b.c/\" is not an image name: malformed: expected [HOST[:PORT]/]PATH[:TAG][@DIGEST]".to_owned()),
         ),
     ];
     for (name, target, expected) in cases {

@@ -87,7 +87,9 @@ fn a_location_with_a_tag_takes_a_digest_but_no_other_tag() {
             "[[registry]]\nprefix = \"a.b\"\nlocation = \"x.y/z:1\"".to_owned(),
             "a.b/c",
             vec![],
-            vec!["primary x.y/z:1 all (f:3): \"x.y/z:1/c\" is not an image name: malformed"],
+            vec![
+                "primary x.y/z:1 all (f:3): \"x.y/z:1/c\" is not an image name: malformed: expected [HOST[:PORT]/]PATH[:TAG][@DIGEST]",
+            ],
         ),
     ];
     for (case, text, name, usable, unusable) in cases {
