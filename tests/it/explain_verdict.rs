@@ -149,6 +149,28 @@ fn pulls_by_tag_and_by_digest_may_differ() {
             "login",
             format!("every pull by digest fails: {conf}:6: "),
         ),
+        (
+            "[[registry]]\nlocation = \"quay.io\"\n[[registry.mirror]]\nlocation = \"mirror.example\"\n\
+             [[registry.mirror]]\nlocation = \"index.docker.io\"\npull-from-mirror = \"digest-only\"\n\
+             [aliases]\nnginx = \"quay.io/org/nginx\"\n"
+                .to_owned(),
+            "{}",
+            &ours,
+            "login",
+            format!("as \"nginx\" in a pod, every pull by digest fails: {conf}:6: "),
+        ),
+        // The name takes a digest, and no second tag.
+        (
+            format!(
+                "[[registry]]\nlocation = \"{NGINX}\"\n[[registry.mirror]]\nlocation = \"mirror.example/a:tag\"\n"
+            ),
+            "{}",
+            &ours,
+            "fails",
+            format!(
+                "every pull by tag fails: {conf}:4: \"mirror.example/a:tag\" is not an image name: a tag or digest is not allowed here; by digest: pulls from the mirror mirror.example/a with the login of secret \"mirror\""
+            ),
+        ),
     ] {
         assert_verdict(&registries, global, secrets, outcome, &expected);
     }

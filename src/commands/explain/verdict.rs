@@ -75,10 +75,15 @@ impl Verdict {
         chosen: &Chosen<'_>,
         origin: &dyn Fn(&Candidate) -> String,
     ) -> Self {
-        let own = &sources.own;
         let pulls = Pulls { chosen, origin };
-        let (Some(failing), Some(first)) = (own.failing(), own.unusable.first()) else {
-            return pulls.of(sources);
+        Self::after_failing(&sources.own, |kind| pulls.of(sources, kind))
+    }
+
+    /// The verdict on pulls of which some may fail because of an invalid name. `others`
+    /// returns the verdict on pulls of the kind that does not fail.
+    fn after_failing(pull: &PullSources<'_>, others: impl FnOnce(PullFromMirror) -> Self) -> Self {
+        let (Some(failing), Some(first)) = (pull.failing(), pull.unusable.first()) else {
+            return others(PullFromMirror::All);
         };
         let fails = format!(
             "{} fails: {}: {}",
@@ -89,12 +94,12 @@ impl Verdict {
         let (other, outcome) = match failing {
             PullFromMirror::All => return Self::new(Outcome::Fails, fails),
             // Pulls by digest are rare, so the other kind comes first.
-            PullFromMirror::DigestOnly => ("tag", pulls.of(sources)),
+            PullFromMirror::DigestOnly => ("tag", others(PullFromMirror::TagOnly)),
             PullFromMirror::TagOnly => (
                 "digest",
                 Self {
                     outcome: Outcome::Fails,
-                    ..pulls.of(sources)
+                    ..others(PullFromMirror::DigestOnly)
                 },
             ),
         };
@@ -117,7 +122,7 @@ struct Pulls<'a> {
 }
 
 impl Pulls<'_> {
-    fn of(&self, sources: &Sources<'_>) -> Verdict {
+    fn of(&self, sources: &Sources<'_>, kind: PullFromMirror) -> Verdict {
         match sources.no_login() {
             Some(why @ NoLogin::Blocked) => {
                 return Verdict::new(Outcome::Blocked, format!("blocked: {why}"));
@@ -132,17 +137,18 @@ impl Pulls<'_> {
         let candidate = candidates.find(|one| has_elsewhere(&one.pull, &one.candidate.name));
         match candidate {
             Some(one) if !has_elsewhere(&sources.own, sources.image) => {
-                let verdict = self.from(&one.pull);
+                let verdict = Verdict::after_failing(&one.pull, |kind| self.from(&one.pull, kind));
                 let short = &one.candidate.short_name;
                 let text = format!("as {short:?} in a pod, {}", verdict.text);
                 Verdict { text, ..verdict }
             }
-            _ => self.from(&sources.own),
+            _ => self.from(&sources.own, kind),
         }
     }
 
-    /// The verdict on pulls by tag and by digest, which may have different sources.
-    fn from(&self, pull: &PullSources<'_>) -> Verdict {
+    /// The verdict on pulls of a kind. Those by tag and by digest may have different
+    /// sources.
+    fn from(&self, pull: &PullSources<'_>, kind: PullFromMirror) -> Verdict {
         let among = |allows: fn(PullFromMirror) -> bool| {
             let sources = pull.sources.iter();
             let usable = sources.filter(|source| !source.is_blocked() && allows(source.pull));
@@ -150,7 +156,10 @@ impl Pulls<'_> {
         };
         let by_tag = among(PullFromMirror::allows_tag);
         let by_digest = among(PullFromMirror::allows_digest);
-        if by_tag == by_digest {
+        if !kind.allows_tag() {
+            return by_digest;
+        }
+        if !kind.allows_digest() || by_tag == by_digest {
             return by_tag;
         }
         let text = format!("by tag: {}; by digest: {}", by_tag.text, by_digest.text);
