@@ -59,8 +59,8 @@ pub struct Check {
     /// administrator. The user's token or client certificate is used for nothing else.
     #[arg(long, value_name = "FILE", value_parser = parse_file(), requires = "service_account")]
     pub kubeconfig_for_review: Option<PathBuf>,
-    /// Check to leave out, with those that depend on it; repeatable. docs/checks.md lists
-    /// the names.
+    /// Check to leave out, with those that depend on it; repeatable. The
+    /// names are those in the output.
     #[arg(long, value_name = "NAME", hide_possible_values = true)]
     pub skip: Vec<CheckName>,
     /// Exit with 1 also for a WARN.

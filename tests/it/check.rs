@@ -224,6 +224,23 @@ fn a_strict_check_fails_for_warnings_and_a_quiet_one_prints_only_problems() {
     assert!(report["summary"]["pass"].as_u64().unwrap() > 10, "{report}");
 }
 
+const DOCUMENT: &str = "/usr/share/doc/crio-credential-provider/docs/checks.md";
+
+#[test]
+fn programs_are_counted() {
+    let ready = ReadyNode::new();
+    let seen = |number: &str| {
+        let text = ready.check(&[]).stdout;
+        let line = format!("{number} of the node itself can be seen");
+        assert!(text.contains(&line), "{line}: {text}");
+    };
+    seen(" 3 programs");
+    for process in ["700", "812"] {
+        fs::remove_dir_all(ready.node.path("proc").join(process)).unwrap();
+    }
+    seen(" 1 program");
+}
+
 #[test]
 fn json_has_all_that_the_text_has() {
     let ready = ReadyNode::new();
@@ -236,7 +253,7 @@ fn json_has_all_that_the_text_has() {
             words.extend(check[key].as_str().map(str::to_owned));
         }
         let name = check["name"].as_str().unwrap().replace('.', "");
-        assert_eq!(check["documentation"], format!("docs/checks.md#{name}"));
+        assert_eq!(check["documentation"], format!("{DOCUMENT}#{name}"));
     }
     let mut rest = text.as_str();
     for word in words {
@@ -249,8 +266,7 @@ fn json_has_all_that_the_text_has() {
     }
     let summary = &report["summary"];
     let (pass, warn, fail) = (&summary["pass"], &summary["warn"], &summary["fail"]);
-    let last =
-        format!("{pass} passed, {warn} warned, {fail} failed (docs/checks.md explains each)");
+    let last = format!("{pass} passed, {warn} warned, {fail} failed ({DOCUMENT} explains each)");
     assert_eq!(rest.trim(), last);
     assert_eq!(report["version"], 1);
 }
@@ -275,12 +291,7 @@ fn a_missing_token_file_is_wrong_usage() {
     for flag in ["--token-file", "--kubeconfig-for-review"] {
         for (file, words) in [("/nowhere/at/all", "No such file"), ("/", "is a directory")] {
             let outcome = ready.check(&[&about[..], &[flag, file]].concat());
-            assert_eq!(outcome.code, Some(2), "{outcome}");
-            assert_eq!(outcome.stdout, "", "{outcome}");
-            let first = outcome.stderr.lines().next().unwrap();
-            for word in [flag, file, words] {
-                assert!(first.contains(word), "{outcome}");
-            }
+            outcome.is_wrong_usage(&[flag, file, words]);
         }
     }
 }

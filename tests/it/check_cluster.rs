@@ -1,6 +1,7 @@
 //! `check`, the part that asks the API server: whether it can be trusted and accepts the
 //! tokens that kubelet requests, and whether a service account may list its Secrets.
 
+use std::fs;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -276,6 +277,13 @@ fn the_api_server_answers_and_is_verified() {
         "api-server",
         "https://127.0.0.1:1/",
         "check that it runs",
+    );
+    finds(
+        |ready| fs::remove_file(ready.node.path("etc/kubernetes/kubelet.conf")).unwrap(),
+        "FAIL",
+        "api-server",
+        "https://localhost:6443/ (from the default",
+        "only a control-plane node has an API server on localhost",
     );
     // The plugin has the environment of kubelet, not that of the administrator's shell.
     finds(

@@ -54,6 +54,19 @@ fn registries_conf_is_checked_as_by_cri_o() {
     );
 }
 
+fn fails_for_location(prefix: &str, location: &str, message: &str) {
+    let text = format!(
+        "[[registry]]\nlocation = \"{prefix}\"\n\n[[registry.mirror]]\nlocation = \"{location}\"\n"
+    );
+    finds(
+        |node| node.write("/etc/containers/registries.conf.d/x.conf", &text),
+        "FAIL",
+        "locations",
+        message,
+        "systemctl reload crio",
+    );
+}
+
 #[test]
 fn a_location_that_fails_every_pull_is_a_failure() {
     for (location, message) in [
@@ -66,17 +79,34 @@ fn a_location_that_fails_every_pull_is_a_failure() {
             "m.test/a:tag\"\npull-from-mirror = \"tag-only",
             "every pull by tag below quay.io fails",
         ),
+        (
+            "docker://m.test",
+            "is not an image name: write it without a scheme",
+        ),
     ] {
-        let text = format!(
-            "[[registry]]\nlocation = \"quay.io\"\n\n[[registry.mirror]]\nlocation = \"{location}\"\n"
-        );
-        finds(
-            |node| node.write("/etc/containers/registries.conf.d/x.conf", &text),
-            "FAIL",
-            "locations",
-            message,
-            "systemctl reload crio",
-        );
+        fails_for_location("quay.io", location, message);
+    }
+    // Where the prefix is an image too, its own pulls may fail with those below it, or
+    // fewer of them.
+    for (location, message) in [
+        (
+            "docker://m.test/a",
+            "every pull of docker.io/library/nginx and below it fails",
+        ),
+        (
+            "m.test/a:tag",
+            "every pull below docker.io/library/nginx and every pull by tag of docker.io/library/nginx itself fails",
+        ),
+        (
+            "m.test/a:tag\"\npull-from-mirror = \"tag-only",
+            "every pull by tag of docker.io/library/nginx and below it fails",
+        ),
+        (
+            "m.test/a:tag\"\npull-from-mirror = \"digest-only",
+            "every pull by digest below docker.io/library/nginx fails",
+        ),
+    ] {
+        fails_for_location("docker.io/library/nginx", location, message);
     }
     // A host is not an image name, so the prefix itself need not give a valid image.
     let host =

@@ -7,6 +7,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use clap::ValueEnum;
 use crio_credential_provider::cli::CheckName;
@@ -35,6 +36,34 @@ fn every_check_has_a_section_and_every_section_a_check() {
     let names = CheckName::value_variants().iter();
     let names: Vec<_> = names.map(ToString::to_string).collect();
     assert_eq!(headings, names);
+}
+
+/// What the program prints names the documents where packages install them.
+#[test]
+fn documents_that_the_program_names_are_installed() {
+    let root = tempfile::tempdir().unwrap();
+    let installed = Command::new(project().join("packaging/install"))
+        .arg(env!("CARGO_BIN_EXE_crio-credential-provider"))
+        .env("DESTDIR", root.path())
+        .env_remove("PREFIX")
+        .env_remove("PLUGIN_DIR")
+        .output()
+        .unwrap();
+    assert!(installed.status.success(), "{installed:?}");
+
+    let mut code = String::new();
+    sources(&project().join("src"), &mut code);
+    let rest = code
+        .split('"')
+        .filter_map(|text| text.split_once("/usr/share/doc/"));
+    let named: Vec<_> = rest
+        .map(|(_, path)| path.split(' ').next().unwrap())
+        .collect();
+    assert!(named.len() > 1, "{named:?}");
+    for path in named {
+        let path = root.path().join("usr/share/doc").join(path);
+        assert!(path.is_file(), "{}", path.display());
+    }
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn both_types_are_listed_by_one_request_with_the_pods_token() {
     let agent = format!("crio-credential-provider/{}", env!("CARGO_PKG_VERSION"));
     assert_eq!(request.header("user-agent"), Some(agent.as_str()));
     assert_eq!(request.status, Some(200));
-    assert!(request.body.is_empty());
+    assert_eq!(request.body.len(), 0);
     assert_eq!(cluster.server.connections(), 1);
 }
 
@@ -220,6 +220,7 @@ fn the_time_in_which_the_secrets_are_used_is_not_the_servers() {
         trust: Trust::Nothing,
         proxy: None,
         why: String::new(),
+        is_default: false,
     };
     let token = Token::from(cluster.token.as_str());
     let account = ServiceAccount::from_token(&token).unwrap();

@@ -60,6 +60,11 @@ pub(super) fn check(
                 | ClientError::Trust(_) => {
                     "name the API server's CA with --certificate-authority, or the name in its certificate with --tls-server-name, here and in the entry's args"
                 }
+                ClientError::Unreachable { .. } | ClientError::Unavailable { .. }
+                    if endpoint.is_default =>
+                {
+                    "give its address with --kubeconfig or --api-server, here and in the entry's args: only a control-plane node has an API server on localhost, where it must run"
+                }
                 ClientError::Unreachable { .. } | ClientError::Unavailable { .. } => {
                     "check that it runs and that this node may connect to it; else give its address with --kubeconfig or --api-server, here and in the entry's args"
                 }

@@ -141,10 +141,10 @@ fn examine(
 fn processes(root: &Root) -> (Finding, Vec<Process>) {
     match process::all(root) {
         Ok(processes) => {
-            let message = format!(
-                "{} programs of the node itself can be seen",
-                processes.len()
-            );
+            let message = match processes.len() {
+                1 => "1 program of the node itself can be seen".to_owned(),
+                count => format!("{count} programs of the node itself can be seen"),
+            };
             (Finding::pass(CheckName::Proc, message), processes)
         }
         Err(error) => {

@@ -1,7 +1,7 @@
 //! registries.conf: whether CRI-O accepts it, whether it has mirrors, and whether
 //! containers/image reads our auth file at all.
 
-use registries_conf::{Config as Registries, UnusableSource};
+use registries_conf::{Config as Registries, ImageName, UnusableSource};
 
 use super::report::{Finding, chain, listed};
 use crate::cli::CheckName;
@@ -79,24 +79,42 @@ fn unusable(registries: &Registries) -> Finding {
         let Ok(image) = image_below(&registry.prefix) else {
             continue;
         };
-        let pull = registries.pull_sources_in(registry, image.as_str());
+        let below = registries.pull_sources_in(registry, image.as_str());
+        let itself = ImageName::parse_canonical(&registry.prefix);
+        let itself = itself.map(|image| registries.pull_sources_in(registry, image.as_str()));
+        let itself = itself.map(|pull| pull.unusable).unwrap_or_default();
         let message = |source: &UnusableSource| {
-            let (every, prefix) = (every(source.pull), &registry.prefix);
             let UnusableSource {
                 location,
                 origin,
                 error,
                 ..
             } = source;
-            format!("{every} below {prefix} fails, for location {location:?} at {origin}: {error}")
+            let of_itself = itself
+                .iter()
+                .find(|one| one.origin == *origin && one.location == *location);
+            let pulls = failing_pulls(&registry.prefix, source, of_itself);
+            format!("{pulls} fails, for location {location:?} at {origin}: {error}")
         };
-        messages.extend(pull.unusable.iter().map(message));
+        messages.extend(below.unusable.iter().map(message));
     }
     if messages.is_empty() {
         return Finding::pass(NAME, "each gives names that CRI-O can pull");
     }
     let remedy = "correct the locations to host[:port][/path], then: systemctl reload crio";
     Finding::fail(NAME, listed(messages), remedy)
+}
+
+/// The pulls that fail for a source that images below the prefix cannot use. An image
+/// with the name of the prefix may fare better: `m.example/a:tag` gives a name that takes
+/// a digest, but no path below it.
+fn failing_pulls(prefix: &str, below: &UnusableSource, itself: Option<&UnusableSource>) -> String {
+    let every_below = every(below.pull);
+    match itself.map(|source| every(source.pull)) {
+        None => format!("{every_below} below {prefix}"),
+        Some(every) if every == every_below => format!("{every} of {prefix} and below it"),
+        Some(every) => format!("{every_below} below {prefix} and {every} of {prefix} itself"),
+    }
 }
 
 /// Checks for keys that are misspelt, or in the wrong table.

@@ -15,8 +15,8 @@ use crate::commands::output::{Cell, Printer, Style, print_json};
 
 /// The version of the JSON. Within a version, fields may be added and none is changed.
 const VERSION: u32 = 1;
-/// The document that has a section about each check.
-const DOCUMENT: &str = "docs/checks.md";
+/// The document that has a section about each check, where packages install it.
+const DOCUMENT: &str = "/usr/share/doc/crio-credential-provider/docs/checks.md";
 /// The most names that a message lists.
 const SHOWN: usize = 5;
 

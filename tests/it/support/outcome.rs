@@ -62,6 +62,17 @@ impl Outcome {
         }
     }
 
+    /// Asserts wrong usage: nothing on stdout, and a first line with these words.
+    #[track_caller]
+    pub(crate) fn is_wrong_usage(&self, words: &[&str]) {
+        assert_eq!(self.code, Some(2), "{self}");
+        assert_eq!(self.stdout, "", "{self}");
+        let first = self.stderr.lines().next().unwrap_or_default();
+        for word in words {
+            assert!(first.contains(word), "no {word:?} in: {self}");
+        }
+    }
+
     /// Asserts that a warning has all these words.
     #[track_caller]
     pub(crate) fn warns_with(&self, words: &[&str]) {

@@ -80,7 +80,11 @@ fn layouts(theirs: &Search, ours: &Search, library: &Result<Library, BuildInfoEr
                 "CRI-O has {}, a version between releases: it may not look for registries.conf where the provider does (layout {used})",
                 library.name
             );
-            return Finding::warn(NAME, message, "compare docs/registries-files.md");
+            return Finding::warn(
+                NAME,
+                message,
+                "compare /usr/share/doc/crio-credential-provider/docs/registries-files.md",
+            );
         }
         Err(error) => {
             let message = format!(

@@ -79,6 +79,9 @@ pub struct Endpoint {
     pub proxy: Option<Through>,
     /// Why this server was chosen, for messages.
     pub why: String,
+    /// Whether nothing names a server, so that it is the default: `localhost`, where only
+    /// a control-plane node has one.
+    pub is_default: bool,
 }
 
 impl fmt::Display for Endpoint {
@@ -161,6 +164,7 @@ pub enum DiscoverError {
 struct Found {
     server: String,
     kubeconfig: Option<Kubeconfig>,
+    /// The name in the certificate of the default server.
     server_name: Option<&'static str>,
     origin: String,
 }
@@ -199,6 +203,7 @@ pub fn discover(settings: &Settings) -> Result<Endpoint, DiscoverError> {
         trust,
         proxy,
         why,
+        is_default: found.server_name.is_some(),
     })
 }
 
