@@ -7,6 +7,8 @@ use clap::{Args, ValueEnum};
 use containers_auth::UrlError;
 use kubelet_credential_provider::provider_config::MatchImage;
 
+use super::parse_file;
+
 const CONFIG_HELP: &str = "\
 matchImages has every registry that may be pulled from elsewhere: with mirrors, or with a location \
 other than its prefix, unless all of that is blocked. A \"*\" of registries.conf stands for up to 4 labels \
@@ -38,7 +40,7 @@ with one line for each reason; 2 wrong usage.";
 pub struct ProviderConfig {
     /// Add to this file what is missing in it, and print the result. Everything else
     /// stays unchanged, comments included.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["output", "write"])]
+    #[arg(long, value_name = "FILE", value_parser = parse_file(), conflicts_with_all = ["output", "write"])]
     pub merge: Option<PathBuf>,
     /// The same, but write the result to FILE; the old content is kept as FILE.bak. A
     /// missing FILE is created.

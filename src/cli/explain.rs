@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{NodeRoot, Output, parse_annotation, parse_file};
+use super::{NodeRoot, Output, parse_annotation, parse_file, parse_input};
 use provider::service_account::Namespace;
 
 const EXPLAIN_HELP: &str = "\
@@ -42,7 +42,7 @@ pub struct Explain {
     pub images: Vec<String>,
     /// File with a pod or what makes pods, such as a Deployment, in YAML or JSON:
     /// explains all its images, in its namespace; - is stdin.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = parse_input())]
     pub pod: Option<PathBuf>,
     /// The pod's namespace. Without it, that of the pod's manifest, of the token, or of
     /// the current context of the kubeconfig, else "default".
@@ -69,7 +69,7 @@ pub struct Explain {
 pub struct SecretsFrom {
     /// File with Secrets as "kubectl get secrets -o yaml" or "-o json" prints them;
     /// repeatable, and - is stdin. Of two with the same name the last one is used.
-    #[arg(id = "secret-files", long = "secrets", value_name = "FILE")]
+    #[arg(id = "secret-files", long = "secrets", value_name = "FILE", value_parser = parse_input())]
     pub secrets: Vec<PathBuf>,
     /// File with a token of a service account of the namespace: reads the Secrets from
     /// the API server, as the plugin does.

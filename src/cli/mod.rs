@@ -40,6 +40,9 @@ const USAGE: &str = "\
 crio-credential-provider [OPTIONS] < REQUEST
        crio-credential-provider [OPTIONS] COMMAND";
 
+/// The path that stands for stdin.
+pub const STDIN: &str = "-";
+
 const AFTER_HELP: &str = "\
 Without a subcommand it is the plugin: kubelet runs it, writes a CredentialProviderRequest to stdin \
 and reads a CredentialProviderResponse from stdout.
@@ -221,6 +224,14 @@ fn existing_file(path: PathBuf) -> Result<PathBuf, String> {
 /// Parses the path of a file that exists.
 fn parse_file() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(existing_file)
+}
+
+/// Parses the path of a file that exists, or [`STDIN`].
+fn parse_input() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| match path {
+        stdin if stdin == Path::new(STDIN) => Ok(stdin),
+        path => existing_file(path),
+    })
 }
 
 /// Parses a name and a value, separated by `=`.

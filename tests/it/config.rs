@@ -444,9 +444,17 @@ fn a_file_of_another_kind_is_refused_in_one_line() {
         assert_eq!(node.read(FILE), file, "{name}");
     }
     let node = Node::with_mirror();
-    merge(&node).fails_with(&["credential-providers.yaml", "No such file"]);
+    merge(&node).is_wrong_usage(&["--merge", "credential-providers.yaml", "No such file"]);
     node.write("etc/kubernetes/credential-providers.yaml/a.yaml", ECR);
-    merge(&node).fails_with(&["is a directory"]);
+    merge(&node).is_wrong_usage(&["--merge", "is a directory"]);
+    write(&node).fails_with(&["is a directory"]);
+    let file = node.path("etc/none/file.yaml");
+    let directory = format!("directory {}:", node.path("etc/none").display());
+    config(&node, &["--write", file.to_str().unwrap()]).fails_with(&[
+        &directory,
+        "create it first",
+        "No such file",
+    ]);
 }
 
 #[test]

@@ -260,12 +260,12 @@ fn a_file_that_cannot_be_read_is_named() {
         let arguments = [&["explain", "nginx", "-n", NAMESPACE], arguments].concat();
         node.provider_without_cluster().run_with(&arguments)
     };
-    run(&["--secrets", "missing.yaml"]).fails_with(&["missing.yaml", "No such file"]);
-    run(&["--secrets", "."]).fails_with(&["Is a directory"]);
     run(&["--secrets", "/dev/zero"]).fails_with(&["/dev/zero", "larger than"]);
-    let outcome = run(&["--token-file", "missing"]);
-    assert_eq!(outcome.code, Some(2), "{outcome}");
-    assert!(outcome.stderr.contains("No such file"), "{outcome}");
+    for flag in ["--secrets", "--pod", "--token-file"] {
+        for (file, reason) in [("missing", "No such file"), (".", "is a directory")] {
+            run(&[flag, file]).is_wrong_usage(&[flag, file, reason]);
+        }
+    }
     node.write("broken.conf", "[[registry]]\n");
     run(&["--secrets", "-"]).fails_with(&["stdin"]);
     let broken = node
@@ -351,7 +351,7 @@ fn an_unusable_token_is_refused_and_not_quoted() {
             "{outcome}"
         );
     }
-    assert!(cluster.server.requests().is_empty());
+    assert_eq!(cluster.server.requests().len(), 0);
     cluster.server.revoke(NAMESPACE, ACCOUNT);
     explain(&cluster.token).fails_with(&["may not list secrets", "kubectl"]);
 }

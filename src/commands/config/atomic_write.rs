@@ -38,8 +38,8 @@ pub(super) struct Written {
 /// The file that will be written, with links followed; it need not exist.
 ///
 /// # Errors
-/// The system's error.
-pub(super) fn target(path: &Path) -> io::Result<PathBuf> {
+/// Its directory does not exist, or the system's error.
+pub(super) fn target(path: &Path) -> anyhow::Result<PathBuf> {
     match fs::canonicalize(path) {
         Err(error)
             if error.kind() == ErrorKind::NotFound && fs::symlink_metadata(path).is_err() =>
@@ -47,10 +47,14 @@ pub(super) fn target(path: &Path) -> io::Result<PathBuf> {
             let parent = path
                 .parent()
                 .filter(|parent| !parent.as_os_str().is_empty());
-            let parent = fs::canonicalize(parent.unwrap_or(Path::new(".")))?;
-            Ok(parent.join(path.file_name().unwrap_or_default()))
+            let parent = parent.unwrap_or(Path::new("."));
+            let found = fs::canonicalize(parent).with_context(|| {
+                let parent = parent.display();
+                format!("write into directory {parent}: create it first, or name another file")
+            })?;
+            Ok(found.join(path.file_name().unwrap_or_default()))
         }
-        found => found,
+        found => found.with_context(|| format!("find {}", path.display())),
     }
 }
 
@@ -60,7 +64,7 @@ pub(super) fn target(path: &Path) -> io::Result<PathBuf> {
 /// # Errors
 /// The operation that failed; the file is then unchanged.
 pub(super) fn write(path: &Path, old: Option<&str>, new: &str) -> anyhow::Result<Written> {
-    let target = target(path).with_context(|| format!("find {}", path.display()))?;
+    let target = target(path)?;
     let like = match old {
         Some(_) => Some(Like::of(&target)?),
         None => None,

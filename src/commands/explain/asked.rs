@@ -8,10 +8,9 @@ use anyhow::{Context, bail, ensure};
 use registries_conf::ImageName;
 use secret::Secret;
 
-use super::manifest::STDIN;
 use super::pods::{self, Pods};
 use super::read_token;
-use crate::cli::{self, Explain};
+use crate::cli::{self, Explain, STDIN};
 use provider::api_server::current_namespace;
 use provider::service_account::{Namespace, ServiceAccount};
 

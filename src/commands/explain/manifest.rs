@@ -13,11 +13,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::yaml;
+use crate::cli::STDIN;
 
 /// The largest file that is read: 64 MiB, more than all Secrets of most clusters.
 const MAX_BYTES: usize = 64 * 1024 * 1024;
-/// The file name that stands for stdin.
-pub(super) const STDIN: &str = "-";
 
 /// The expected content of a file, for messages.
 #[derive(Debug, Clone, Copy)]
