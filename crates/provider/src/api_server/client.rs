@@ -1,7 +1,6 @@
 //! A client for one API server and one token: requests, attempts and their limits,
 //! retries.
 
-use std::error::Error as StdError;
 use std::io::Read;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -18,11 +17,11 @@ use ureq::{Agent, Body, ProxyProtocol, RequestBuilder, config::Config};
 
 use super::connector::{BUFFER, IpFirstResolver, TlsConnector};
 use super::discover::Endpoint;
+use super::failure::{ClientError, Failure, Refusal};
 use super::retry::{Backoff, retry_after};
-use super::tls::{self, Identity, Refused, TlsError, Trust};
+use super::tls::{self, Identity, Refused, Trust};
 use super::wait::{ANSWER, WaitingTime};
-use crate::deadline::{Deadline, Elapsed};
-use crate::excerpt::Excerpt;
+use crate::deadline::Deadline;
 
 /// The limit of one attempt to connect, TLS included.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -43,103 +42,6 @@ pub struct Client {
     deadline: Deadline,
     waiting_time: WaitingTime,
     asks_once: bool,
-}
-
-/// A final response that is not a success.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    /// The HTTP status.
-    pub status: StatusCode,
-    /// `message` of the `Status` object, if there is one.
-    pub message: Option<String>,
-}
-
-/// Why there is no response.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// TLS cannot be set up.
-    #[error("trust the API server")]
-    Trust(#[source] TlsError),
-    /// TLS with the proxy cannot be set up.
-    #[error("trust the proxy")]
-    ProxyTrust(#[source] TlsError),
-    /// The server's URL has no host.
-    #[error("the API server's URL has no host")]
-    NoHost,
-    /// The token cannot be sent.
-    #[error("serviceAccountToken has characters that no HTTP header may hold")]
-    Token,
-    /// The server's certificate cannot be trusted; a retry would not help.
-    #[error("TLS with the API server as {name:?} (--certificate-authority names its CA)")]
-    Certificate {
-        /// The name its certificate should have.
-        name: String,
-        /// The certificate and the reason.
-        #[source]
-        source: Refused,
-    },
-    /// The TLS handshake failed; a retry would not help.
-    #[error(
-        "TLS with the API server as {name:?} (wrong CA or name? --certificate-authority, --tls-server-name)"
-    )]
-    Tls {
-        /// The name its certificate should have.
-        name: String,
-        /// The error of the TLS library.
-        #[source]
-        source: rustls::Error,
-    },
-    /// No response in any attempt.
-    #[error("no answer in {attempts} attempt(s)")]
-    Unreachable {
-        /// The number of attempts.
-        attempts: u32,
-        /// The error of the last attempt.
-        #[source]
-        source: Box<dyn StdError + Send + Sync>,
-    },
-    /// The run's time is up, most of which was spent on using the answer, not on waiting
-    /// for it.
-    #[error(transparent)]
-    Elapsed(Elapsed),
-    /// 5xx or 429 in all attempts.
-    #[error("the answer is {status}, after {attempts} attempt(s)")]
-    Unavailable {
-        /// The number of attempts.
-        attempts: u32,
-        /// The last status.
-        status: StatusCode,
-    },
-    /// A redirect, which would send the token elsewhere.
-    #[error(
-        "the answer is a redirect ({0}), which is not followed: is this the API server's own address?"
-    )]
-    Redirect(StatusCode),
-    /// A status that a retry cannot change.
-    #[error("the answer is {}{}", .0.status, .0.quoted())]
-    Refused(Refusal),
-    /// A response larger than the caller's limit.
-    #[error("the answer has more than {0} bytes")]
-    TooLarge(usize),
-}
-
-impl Refusal {
-    fn quoted(&self) -> String {
-        let message = self.message.as_deref();
-        message.map_or_else(String::new, |message| format!(": {:?}", Excerpt(message)))
-    }
-}
-
-/// How one attempt failed.
-enum Failure {
-    Final(ClientError),
-    Transient {
-        source: Box<dyn StdError + Send + Sync>,
-    },
-    Busy {
-        status: StatusCode,
-        retry_after: Option<Duration>,
-    },
 }
 
 impl Client {
@@ -437,24 +339,6 @@ impl Client {
     fn base(&self) -> String {
         let text = self.server.to_string();
         text.trim_end_matches('/').to_owned()
-    }
-}
-
-impl Failure {
-    fn after(self, attempts: u32) -> ClientError {
-        match self {
-            Self::Final(error) => error,
-            Self::Busy { status, .. } => ClientError::Unavailable { attempts, status },
-            Self::Transient { source } => ClientError::Unreachable { attempts, source },
-        }
-    }
-
-    fn describe(&self) -> String {
-        match self {
-            Self::Final(error) => error.to_string(),
-            Self::Transient { source } => source.to_string(),
-            Self::Busy { status, .. } => format!("API server answered {status}"),
-        }
     }
 }
 

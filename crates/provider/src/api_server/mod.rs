@@ -1,12 +1,14 @@
 //! All network I/O: finds the API server, connects to it with TLS, and reads a
 //! namespace's Secrets, in paged lists or by name.
 //!
-//! `discover` finds the server, `client` sends requests, `secrets` reads Secrets.
+//! `discover` finds the server, `client` sends requests (`failure` says why one failed),
+//! `secrets` reads Secrets.
 
 mod address;
 mod client;
 mod connector;
 mod discover;
+mod failure;
 mod idn;
 pub mod kubeconfig;
 mod proxy;
@@ -15,8 +17,9 @@ mod secrets;
 mod tls;
 mod wait;
 
-pub use client::{ATTEMPT, Client, ClientError, Refusal};
+pub use client::{ATTEMPT, Client};
 pub use discover::{DiscoverError, Endpoint, EnvFileError, Settings, discover};
+pub use failure::{ClientError, Refusal};
 pub use kubeconfig::{Kubeconfig, KubeconfigError, KubeconfigProblem, current_namespace};
 pub use proxy::{ProxyError, ProxySettings, Through};
 pub use secrets::{

@@ -12,7 +12,8 @@ use secret::{DecodeError, Wiped};
 use tracing::debug;
 use ureq::http::StatusCode;
 
-use super::client::{Client, ClientError};
+use super::client::Client;
+use super::failure::ClientError;
 use crate::deadline::Elapsed;
 use crate::secret_names::SecretNames;
 use crate::service_account::{Namespace, ServiceAccount};
