@@ -1,59 +1,44 @@
-//! Decides which provider is asked for which pull source. A cached response is used
-//! again; otherwise the provider is started.
-//!
-//! Runs that need the same response at the same time take turns, so that fifty pods that
-//! start together ask the cloud once: the first run asks, and the others find the cached
-//! response.
+//! Decides which provider is asked for which pull source, and waits for the responses.
+//! A cached response is used again; otherwise the provider is started.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsStr;
 use std::mem;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::rc::Rc;
-use std::time::Duration;
 
-use kubelet_credential_provider::provider_config::EnvVar;
-use kubelet_credential_provider::{ApiVersion, GoDuration, Request, Response, ResponseError};
+use kubelet_credential_provider::{ApiVersion, GoDuration, Response, ResponseError};
 use registries_conf::ImageName;
 use rustix::fd::OwnedFd;
 use secret::Secret;
 use tracing::{Level, debug, enabled, warn};
 
-use super::cache::{Cache, CacheError};
-use super::group::Group;
+use super::cache::Cache;
 use super::key::Fingerprint;
 use super::redact::redacted;
 use super::run::{Run, RunError};
 use super::select::{Configured, NotRun, Provider};
-use super::turn::{Turn, Turns};
-use super::{NESTED, Settings, Wanted};
+use super::start::Start;
+use super::{Settings, Wanted};
 use crate::deadline::{Deadline, Elapsed};
 use crate::logins::{GlobalFiles, Needs, Origin};
 use crate::sources::Sources;
 
-/// The limit of one provider. Most need less than a second.
-const LIMIT: Duration = Duration::from_secs(20);
-/// The most providers that run at once. The number that a pull needs depends on
-/// registries.conf.
-const MAX_RUNS: usize = 64;
-
 /// The queries of a run, and the cache of responses.
 #[derive(Debug, Default)]
 pub(super) struct Queries {
-    list: Vec<Query>,
-    cache: Option<Cache>,
+    pub(super) list: Vec<Query>,
+    pub(super) cache: Option<Cache>,
     cache_dir: Option<PathBuf>,
 }
 
 /// One provider, and the pull source that it is asked for.
 #[derive(Debug)]
-struct Query {
-    asked: Rc<Asked>,
-    source: ImageName,
-    others: Vec<ImageName>,
-    state: State,
+pub(super) struct Query {
+    pub(super) asked: Rc<Asked>,
+    pub(super) source: ImageName,
+    /// As [`Answered::others`].
+    pub(super) others: Vec<ImageName>,
+    pub(super) state: State,
 }
 
 /// The result of a query.
@@ -70,8 +55,9 @@ pub(super) struct Answered {
     pub(super) answer: Result<Response, AskError>,
 }
 
+/// How far a query is.
 #[derive(Debug)]
-enum State {
+pub(super) enum State {
     /// The response was cached.
     Kept(Response),
     /// The provider runs, with a lock if other runs may wait for the response.
@@ -85,9 +71,9 @@ enum State {
 pub(super) struct Asked {
     /// Its name and place, for messages and precedence.
     pub(super) origin: Origin,
-    api_version: ApiVersion,
+    pub(super) api_version: ApiVersion,
     default_cache_duration: GoDuration,
-    fingerprint: Fingerprint,
+    pub(super) fingerprint: Fingerprint,
     /// The values in its environment, which must not be logged.
     secrets: Vec<Secret>,
 }
@@ -252,126 +238,6 @@ impl Asked {
         if !said.is_empty() {
             debug!(origin = %self.origin, "stderr: {said:?}");
         }
-    }
-}
-
-/// Starts providers, taking turns with other runs.
-struct Start<'a> {
-    our_variables: Vec<&'a EnvVar>,
-    deadline: Deadline,
-    turns: Turns,
-    is_tidy: bool,
-    /// The group of the providers, once the first one is started.
-    group: Option<Rc<Group>>,
-}
-
-impl<'a> Start<'a> {
-    fn new(configured: &'a Configured, deadline: Deadline) -> Self {
-        Self {
-            our_variables: configured.our_variables(),
-            deadline,
-            turns: Turns::new(deadline),
-            is_tidy: false,
-            group: None,
-        }
-    }
-
-    /// Asks one provider for all sources that it serves.
-    fn provider(
-        &mut self,
-        to: &mut Queries,
-        provider: &Provider,
-        asked: &Rc<Asked>,
-        sources: &[&ImageName],
-    ) {
-        for &source in sources {
-            let state = match self.turns.take(
-                to.cache.as_ref(),
-                &asked.fingerprint,
-                source.as_str(),
-            ) {
-                Turn::Kept(answer) => {
-                    debug!(origin = %asked.origin, %source, "use its cached response");
-                    State::Kept(answer)
-                }
-                Turn::With(query) => {
-                    if let Some(query) = to.list.get_mut(query) {
-                        query.others.push(source.clone());
-                    }
-                    continue;
-                }
-                Turn::Ask(lock) => {
-                    if to.list.len() >= MAX_RUNS {
-                        let most = MAX_RUNS;
-                        warn!(%source, "not asked: a run asks node providers at most {most} times");
-                        return;
-                    }
-                    if let Some(cache) = to.cache.as_mut().filter(|_| !self.is_tidy) {
-                        cache.tidy().unwrap_or_else(CacheError::warn);
-                        self.is_tidy = true;
-                    }
-                    if let Some((byte, lock)) = &lock {
-                        let (byte, lock) = (*byte, lock.clone());
-                        self.turns.hold(byte, lock, to.list.len());
-                    }
-                    let lock = lock.and_then(|(_, lock)| lock);
-                    self.run(provider, asked, source, lock)
-                }
-            };
-            to.list.push(Query {
-                asked: Rc::clone(asked),
-                source: source.clone(),
-                others: Vec::new(),
-                state,
-            });
-        }
-    }
-
-    fn run(
-        &mut self,
-        provider: &Provider,
-        asked: &Asked,
-        source: &ImageName,
-        lock: Option<Rc<OwnedFd>>,
-    ) -> State {
-        debug!(origin = %asked.origin, %source, path = ?provider.path, "run it");
-        let request = Request {
-            image: source.as_str().to_owned(),
-            ..Request::default()
-        };
-        let mut request = request.to_json(asked.api_version);
-        request.push(b'\n');
-        let limit = LIMIT.min(self.deadline.remaining() / 2);
-        let group = self.group();
-        let run =
-            group.and_then(|group| Run::start(self.command(provider), &group, &request, limit));
-        match run {
-            Ok(run) => State::Started(Box::new(run), lock),
-            Err(error) => State::Failed(error),
-        }
-    }
-
-    fn group(&mut self) -> Result<Rc<Group>, RunError> {
-        if let Some(group) = &self.group {
-            return Ok(Rc::clone(group));
-        }
-        let group = Rc::new(Group::start().map_err(RunError::Group)?);
-        Ok(Rc::clone(self.group.insert(group)))
-    }
-
-    /// The provider's command line and environment, as kubelet sets them. The variables
-    /// that kubelet sets for this program alone are not passed on.
-    fn command(&self, provider: &Provider) -> Command {
-        let mut command = Command::new(&provider.path);
-        command.args(&provider.entry.args);
-        for variable in &self.our_variables {
-            command.env_remove(&variable.name);
-        }
-        for EnvVar { name, value } in &provider.entry.env {
-            command.env(name, OsStr::from_bytes(value.expose()));
-        }
-        command.env(NESTED, "1");
-        command
     }
 }
 

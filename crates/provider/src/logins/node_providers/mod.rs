@@ -3,7 +3,8 @@
 //! image of that name.
 //!
 //! - `select` chooses the provider for each source, and refuses those that must not run.
-//! - `ask` starts those without a cached response, in turn with other runs (`turn`).
+//! - `ask` looks for cached responses, and waits for the others.
+//! - `start` starts the providers for these, in turn with other runs (`turn`).
 //! - `run` runs one provider.
 //! - `group` ends all that run, with all processes that they have started.
 //! - `cache` keeps responses for as long as kubelet would, by the `key` that kubelet uses.
@@ -17,6 +18,7 @@
 
 mod select;
 mod ask;
+mod start;
 mod turn;
 mod run;
 mod group;

@@ -1,0 +1,153 @@
+//! Starts the providers without a cached response.
+//!
+//! Runs that need the same response at the same time take turns, so that fifty pods that
+//! start together ask the cloud once: the first run asks, and the others find the cached
+//! response.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::process::Command;
+use std::rc::Rc;
+use std::time::Duration;
+
+use kubelet_credential_provider::Request;
+use kubelet_credential_provider::provider_config::EnvVar;
+use registries_conf::ImageName;
+use rustix::fd::OwnedFd;
+use tracing::{debug, warn};
+
+use super::NESTED;
+use super::ask::{Asked, Queries, Query, State};
+use super::cache::CacheError;
+use super::group::Group;
+use super::run::{Run, RunError};
+use super::select::{Configured, Provider};
+use super::turn::{Turn, Turns};
+use crate::deadline::Deadline;
+
+/// The limit of one provider. Most need less than a second.
+const LIMIT: Duration = Duration::from_secs(20);
+/// The most providers that run at once. The number that a pull needs depends on
+/// registries.conf.
+const MAX_RUNS: usize = 64;
+
+/// Starts providers, taking turns with other runs.
+pub(super) struct Start<'a> {
+    our_variables: Vec<&'a EnvVar>,
+    deadline: Deadline,
+    turns: Turns,
+    is_tidy: bool,
+    /// The group of the providers, once the first one is started.
+    group: Option<Rc<Group>>,
+}
+
+impl<'a> Start<'a> {
+    /// Nothing is started yet.
+    pub(super) fn new(configured: &'a Configured, deadline: Deadline) -> Self {
+        Self {
+            our_variables: configured.our_variables(),
+            deadline,
+            turns: Turns::new(deadline),
+            is_tidy: false,
+            group: None,
+        }
+    }
+
+    /// Asks one provider for all sources that it serves.
+    pub(super) fn provider(
+        &mut self,
+        to: &mut Queries,
+        provider: &Provider,
+        asked: &Rc<Asked>,
+        sources: &[&ImageName],
+    ) {
+        for &source in sources {
+            let state = match self.turns.take(
+                to.cache.as_ref(),
+                &asked.fingerprint,
+                source.as_str(),
+            ) {
+                Turn::Kept(answer) => {
+                    debug!(origin = %asked.origin, %source, "use its cached response");
+                    State::Kept(answer)
+                }
+                Turn::With(query) => {
+                    if let Some(query) = to.list.get_mut(query) {
+                        query.others.push(source.clone());
+                    }
+                    continue;
+                }
+                Turn::Ask(lock) => {
+                    if to.list.len() >= MAX_RUNS {
+                        let most = MAX_RUNS;
+                        warn!(%source, "not asked: a run asks node providers at most {most} times");
+                        return;
+                    }
+                    if let Some(cache) = to.cache.as_mut().filter(|_| !self.is_tidy) {
+                        cache.tidy().unwrap_or_else(CacheError::warn);
+                        self.is_tidy = true;
+                    }
+                    if let Some((byte, lock)) = &lock {
+                        let (byte, lock) = (*byte, lock.clone());
+                        self.turns.hold(byte, lock, to.list.len());
+                    }
+                    let lock = lock.and_then(|(_, lock)| lock);
+                    self.run(provider, asked, source, lock)
+                }
+            };
+            to.list.push(Query {
+                asked: Rc::clone(asked),
+                source: source.clone(),
+                others: Vec::new(),
+                state,
+            });
+        }
+    }
+
+    fn run(
+        &mut self,
+        provider: &Provider,
+        asked: &Asked,
+        source: &ImageName,
+        lock: Option<Rc<OwnedFd>>,
+    ) -> State {
+        debug!(origin = %asked.origin, %source, path = ?provider.path, "run it");
+        let request = Request {
+            image: source.as_str().to_owned(),
+            ..Request::default()
+        };
+        let mut request = request.to_json(asked.api_version);
+        request.push(b'\n');
+        let limit = LIMIT.min(self.deadline.remaining() / 2);
+        let group = self.group();
+        let run =
+            group.and_then(|group| Run::start(self.command(provider), &group, &request, limit));
+        match run {
+            Ok(run) => State::Started(Box::new(run), lock),
+            Err(error) => State::Failed(error),
+        }
+    }
+
+    fn group(&mut self) -> Result<Rc<Group>, RunError> {
+        if let Some(group) = &self.group {
+            return Ok(Rc::clone(group));
+        }
+        let group = Rc::new(Group::start().map_err(RunError::Group)?);
+        Ok(Rc::clone(self.group.insert(group)))
+    }
+
+    /// The provider's command line and environment, as kubelet sets them. The variables
+    /// that kubelet sets for this program alone are not passed on.
+    fn command(&self, provider: &Provider) -> Command {
+        let mut command = Command::new(&provider.path);
+        command.args(&provider.entry.args);
+        for variable in &self.our_variables {
+            command.env_remove(&variable.name);
+        }
+        for EnvVar { name, value } in &provider.entry.env {
+            command.env(name, OsStr::from_bytes(value.expose()));
+        }
+        command.env(NESTED, "1");
+        command
+    }
+}
