@@ -74,6 +74,25 @@ fn a_provider_that_hangs_is_ended_before_the_deadline() {
 }
 
 #[test]
+fn a_provider_that_never_stops_writing_is_ended_before_the_deadline() {
+    for to in ["1", "2"] {
+        let node = Node::with_mirrors(&[HOST, "other.example"]);
+        let script =
+            format!("echo $$ > provider; for i in 1 2 3 4; do yes hunter2 >&{to} & done; wait");
+        node.configure_providers(&[StandIn::new("ecr", &[HOST], &script)]);
+        let cluster = Cluster::with([login("pull", "other.example", "u:p")]);
+        let outcome = provider(&node, &cluster)
+            .flag("--timeout", "6s")
+            .pull(NGINX);
+        outcome.answers(&owned(NGINX));
+        outcome.warns_with(&["ecr"]);
+        outcome.never_prints(&["hunter2"]);
+        assert!(outcome.elapsed < Duration::from_secs(6), "{outcome}");
+        wait_for_end(&node, &["provider"]);
+    }
+}
+
+#[test]
 fn a_run_that_is_ended_by_a_signal_leaves_no_provider_behind() {
     let script = "sleep 1000 & echo $! > child; echo $$ > provider; wait";
     let hanging = || {
