@@ -30,7 +30,8 @@ pub(super) fn redacted(text: &[u8], is_cut: bool, secrets: &[&[u8]]) -> String {
         shown.push_str(after);
         let lower = word.to_lowercase();
         let announces = ANNOUNCING.iter().any(|name| lower.contains(name));
-        is_announced = announces || (is_announced && (word.is_empty() || is_scheme(&lower)));
+        let goes_on = word.is_empty() || is_scheme(&lower) || !ends_value(after);
+        is_announced = announces || (is_announced && goes_on);
     }
     shown.trim_end().to_owned()
 }
@@ -38,6 +39,12 @@ pub(super) fn redacted(text: &[u8], is_cut: bool, secrets: &[&[u8]]) -> String {
 /// Whether a character belongs to a word: letters, digits and the characters of base64.
 fn is_of_word(c: char) -> bool {
     c.is_alphanumeric() || "+/_-".contains(c)
+}
+
+/// Whether what follows a word ends the value that the word is part of: a password may
+/// contain other punctuation.
+fn ends_value(after: &str) -> bool {
+    after.is_empty() || after.contains(|c: char| c.is_whitespace() || "\"'".contains(c))
 }
 
 /// Whether a word is an authentication scheme, as between `Authorization:` and the login.
@@ -67,6 +74,11 @@ mod tests {
                 "password=hunter2 user=u",
                 false,
                 "password=[redacted] user=u",
+            ),
+            (
+                "password=p@ss,word!x user=u",
+                false,
+                "password=[redacted]@[redacted],[redacted]![redacted] user=u",
             ),
             (
                 "\"Password\": \"hunter2\"",
