@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::process::Command;
@@ -85,8 +85,12 @@ fn append(path: &PathBuf, request: &Request, left: Option<u32>) -> Result<()> {
     let environment: serde_json::Map<_, _> = env::vars()
         .map(|(name, value)| (name, value.into()))
         .collect();
+    let files: Vec<PathBuf> = fs::read_dir("/proc/self/fd")?
+        .filter_map(|entry| fs::read_link(entry.ok()?.path()).ok())
+        .collect();
     let record = json!({
         "arguments": arguments,
+        "files": files,
         "environment": environment,
         "directory": env::current_dir()?,
         "image": request.image,

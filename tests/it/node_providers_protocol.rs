@@ -4,11 +4,12 @@
 #![expect(clippy::disallowed_methods, reason = "looks at a process")]
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::node_providers::{HOST, LOGIN, SOURCE, auth, provider, pulled};
 use crate::support::{BIN_DIR, Cluster, EMPTY, NGINX, Node, StandIn};
@@ -44,10 +45,52 @@ fn a_provider_gets_exactly_what_kubelet_gives_it() {
         "left": null,
     });
     let mut runs = node.runs();
+    // The tests may have inherited further pipes, and leave them to all that they run.
+    let files = runs[0].as_object_mut().unwrap().remove("files").unwrap();
+    let files: Vec<&str> = files
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    let pipes = files.iter().filter(|file| file.starts_with("pipe:"));
+    assert!(pipes.count() >= 3, "{files:?}");
+    let of_node = node.path("").display().to_string();
+    let is_ours = |file: &&str| file.starts_with(&of_node) || file.starts_with("socket:");
+    assert!(!files.iter().any(is_ours), "{files:?}");
     // Remove the variable of a coverage tool.
     let environment = runs[0]["environment"].as_object_mut().unwrap();
     environment.remove("LLVM_PROFILE_FILE");
     assert_eq!(runs, [expected]);
+}
+
+#[test]
+fn a_provider_gets_kubelets_values_of_the_variables_that_our_entry_replaces() {
+    let node = Node::with_mirror();
+    let ours = StandIn::new("us", &["docker.io"], "").entry(
+        "  env: [{name: BOTH, value: ours}, {name: OURS, value: ours}, {name: ALL, value: ours}]\n",
+    );
+    let entry = "  env: [{name: ALL, value: providers}]\n";
+    let ecr = StandIn::program("ecr", &[HOST], &[GOOD]).entry(entry);
+    node.configure_providers(&[ecr, ours]);
+    let us = node.path(BIN_DIR).join("us");
+    fs::remove_file(&us).unwrap();
+    symlink(env!("CARGO_BIN_EXE_crio-credential-provider"), us).unwrap();
+
+    let outcome = provider(&node, &Cluster::new())
+        .env("BOTH", "kubelets")
+        .env("ALL", "kubelets")
+        .pull_in_script(
+            "BOTH=ours OURS=ours ALL=ours \"$PROVIDER\"; exit",
+            &[],
+            NGINX,
+        );
+
+    outcome.answers(EMPTY);
+    let environment = &node.runs()[0]["environment"];
+    assert_eq!(environment["BOTH"], "kubelets");
+    assert_eq!(environment["ALL"], "providers");
+    assert_eq!(environment.get("OURS"), None);
 }
 
 #[test]

@@ -24,6 +24,7 @@ use super::run::{Run, RunError};
 use super::select::{Configured, Provider};
 use super::turn::{Turn, Turns};
 use crate::deadline::Deadline;
+use crate::parent::Environment;
 
 /// The limit of one provider. Most need less than a second.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -34,6 +35,8 @@ const MAX_RUNS: usize = 64;
 /// Starts providers, taking turns with other runs.
 pub(super) struct Start<'a> {
     our_variables: Vec<&'a EnvVar>,
+    /// kubelet's own environment, if those may have replaced variables of it.
+    kubelets: Option<Environment>,
     deadline: Deadline,
     turns: Turns,
     is_tidy: bool,
@@ -44,8 +47,11 @@ pub(super) struct Start<'a> {
 impl<'a> Start<'a> {
     /// Nothing is started yet.
     pub(super) fn new(configured: &'a Configured, deadline: Deadline) -> Self {
+        let our_variables = configured.our_variables();
+        let is_any = !our_variables.is_empty();
         Self {
-            our_variables: configured.our_variables(),
+            our_variables,
+            kubelets: is_any.then(Environment::read).flatten(),
             deadline,
             turns: Turns::new(deadline),
             is_tidy: false,
@@ -137,12 +143,16 @@ impl<'a> Start<'a> {
     }
 
     /// The provider's command line and environment, as kubelet sets them. The variables
-    /// that kubelet sets for this program alone are not passed on.
+    /// that kubelet sets for this program alone are not passed on: a provider gets the
+    /// values that they have in kubelet's own environment.
     fn command(&self, provider: &Provider) -> Command {
         let mut command = Command::new(&provider.path);
         command.args(&provider.entry.args);
-        for variable in &self.our_variables {
-            command.env_remove(&variable.name);
+        for EnvVar { name, .. } in &self.our_variables {
+            match self.kubelets.as_ref().and_then(|own| own.get(name)) {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
         }
         for EnvVar { name, value } in &provider.entry.env {
             command.env(name, OsStr::from_bytes(value.expose()));
