@@ -2,13 +2,14 @@
 
 #![expect(clippy::disallowed_methods, reason = "lays out the node")]
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
+use serde_json::json;
 
 use crate::node_providers::{HOST, LOGIN, auth, provider};
 use crate::support::{
@@ -139,6 +140,111 @@ fn responses_are_not_cached_where_others_could_place_them() {
     outcome.answers(EMPTY);
     outcome.warns_with(&["not cached", "writable by others"]);
     assert_eq!(node.asked().len(), 2);
+}
+
+#[test]
+fn a_response_is_shared_by_the_sources_that_kubelet_would_use_it_for() {
+    let mirrors = ["mirror.example/a", "mirror.example/b", "other.example"];
+    for (kind, served) in [("Image", 1), ("Registry", 2), ("Global", 3)] {
+        let node = Node::with_mirrors(&mirrors);
+        let response = |kind: &str| {
+            let logins = [(HOST, LOGIN), ("other.example", LOGIN)];
+            print(&cacheable_response(kind, Some("1ns"), &logins))
+        };
+        let (first, second) = (response("Global"), response(kind));
+        let script = format!("if [ $(wc -l < asked) -le 3 ]; then\n{first}\nelse\n{second}\nfi");
+        node.configure_providers(&[StandIn::new("ecr", &["*.example"], &script)]);
+        let cluster = Cluster::new();
+        let provider = provider(&node, &cluster);
+        // It is not known yet for which sources a response counts.
+        provider.pull(NGINX).answers(EMPTY);
+        assert_eq!(node.asked().len(), 3, "{kind}");
+
+        let outcome = provider.pull(NGINX);
+
+        outcome.answers(EMPTY);
+        assert_eq!(node.asked().len(), 4, "{kind}: {outcome}");
+        let sources = mirrors.iter().take(served);
+        let auths: serde_json::Map<_, _> = sources
+            .map(|mirror| (format!("{mirror}/library/nginx"), auth(LOGIN)))
+            .collect();
+        assert_eq!(
+            node.auth_file(NGINX).unwrap()["auths"],
+            json!(auths),
+            "{kind}"
+        );
+    }
+}
+
+#[test]
+fn a_large_response_is_used_but_not_cached() {
+    for (length, runs) in [(65_536, 1), (65_537, 2)] {
+        let node = Node::with_mirror();
+        let (login, length) = (
+            format!("--login={HOST}={LOGIN}"),
+            format!("--length={length}"),
+        );
+        let arguments = [&*login, &*length, "--cache=Registry", "--duration=1h"];
+        node.configure_providers(&[StandIn::program("ecr", &[HOST], &arguments)]);
+        let cluster = Cluster::new();
+        for _ in 0..2 {
+            provider(&node, &cluster).pull(NGINX).answers(EMPTY);
+            assert!(node.auth_file(NGINX).is_some());
+        }
+        assert_eq!(node.runs().len(), runs, "{length}");
+    }
+}
+
+/// Places a file in the directory of cached responses, with an expiry in nanoseconds
+/// since the boot.
+fn place(node: &Node, name: &str, boot: &str, expires: u64) {
+    let path = format!("{CACHE}/{name}");
+    node.write(&path, format!("{boot} x {expires}\n{{}}"));
+    node.set_mode(path, 0o600);
+}
+
+#[test]
+fn what_is_not_valid_any_more_is_removed_and_a_full_cache_takes_no_more() {
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    for (valid, asked) in [(997, 1), (1000, 2)] {
+        let node = Node::with_mirror();
+        let script = print(&cacheable_response(
+            "Registry",
+            Some("1h"),
+            &[(HOST, LOGIN)],
+        ));
+        node.configure_providers(&[StandIn::new("ecr", &[HOST], &script)]);
+        for number in 0..valid {
+            place(&node, &format!("provider-{number}"), boot.trim(), u64::MAX);
+        }
+        node.set_mode(CACHE, 0o700);
+        place(&node, "provider-expired", boot.trim(), 1);
+        place(&node, "provider-earlier-boot", "0", u64::MAX);
+        for (name, age) in [("provider-.1", 300), ("provider-.2", 0), ("others", 300)] {
+            place(&node, name, boot.trim(), 1);
+            let time = SystemTime::now() - Duration::from_secs(age);
+            let file = File::options()
+                .write(true)
+                .open(node.path(CACHE).join(name));
+            file.unwrap().set_modified(time).unwrap();
+        }
+        let cluster = Cluster::new();
+        for _ in 0..2 {
+            provider(&node, &cluster).pull(NGINX).answers(EMPTY);
+            assert!(node.auth_file(NGINX).is_some());
+        }
+        assert_eq!(node.asked().len(), asked, "{valid}");
+        let is_there = |name: &&str| node.path(CACHE).join(name).exists();
+        let left = [
+            "provider-expired",
+            "provider-earlier-boot",
+            "provider-.1",
+            "provider-.2",
+            "others",
+        ];
+        let left: Vec<_> = left.into_iter().filter(is_there).collect();
+        assert_eq!(left, ["provider-.2", "others"]);
+    }
 }
 
 /// The number of times that a provider is run by 50 runs that begin at once, half of them

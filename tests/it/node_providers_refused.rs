@@ -37,7 +37,8 @@ fn this_program_is_never_run_by_itself() {
     outcome.is_quiet();
     assert!(outcome.stderr.contains("it is this program"), "{outcome}");
 
-    // Started by a script, it runs no node providers.
+    // Started by a script, it runs no node providers: neither without a token, nor if it
+    // were given one.
     fs::remove_file(&link).unwrap();
     let program = env!("CARGO_BIN_EXE_crio-credential-provider");
     let script = format!("echo \"$request\" | {program:?} --node-providers auto");
@@ -46,6 +47,24 @@ fn this_program_is_never_run_by_itself() {
     outcome.answers(EMPTY);
     outcome.is_quiet();
     assert_eq!(node.asked().len(), 1);
+    let nested = provider(&node, &cluster).env("CRIO_CREDENTIAL_PROVIDER_NESTED", "1");
+    let outcome = nested.pull(NGINX);
+    outcome.answers(EMPTY);
+    outcome.is_quiet();
+    assert_eq!(node.asked().len(), 1);
+}
+
+#[test]
+fn a_run_asks_a_limited_number_of_times() {
+    let mirrors: Vec<String> = (0..66).map(|n| format!("m{n}.example")).collect();
+    let mirrors: Vec<&str> = mirrors.iter().map(String::as_str).collect();
+    let node = Node::with_mirrors(&mirrors);
+    let stand_in = StandIn::with_login("ecr", "*.example", "*.example", LOGIN);
+    node.configure_providers(&[stand_in]);
+    let outcome = provider(&node, &Cluster::new()).pull(NGINX);
+    outcome.answers(EMPTY);
+    outcome.warns_with(&["not asked", "at most 64 times"]);
+    assert_eq!(node.asked().len(), 64);
 }
 
 #[test]
