@@ -167,3 +167,23 @@ fn one_line(text: &str) -> String {
     }
     line
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_one_line_of_bounded_length_without_controls() {
+        assert_eq!(
+            one_line("read \"a\": it is \u{e9}"),
+            "read \"a\": it is \u{e9}"
+        );
+        assert_eq!(
+            one_line("a\nb\u{1b}[2J\u{9b}c\u{202e}d\u{2066}e\u{200f}f\u{7f}"),
+            "a b [2J c d e f "
+        );
+        let long = one_line(&"\u{e9}".repeat(MAX_MESSAGE));
+        assert!(long.ends_with("..."), "{long}");
+        assert!(long.len() < MAX_MESSAGE + 10, "{}", long.len());
+    }
+}

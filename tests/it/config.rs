@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -698,6 +699,24 @@ fn extended_attributes_are_kept() {
         let length = getxattr(node.path(file), "user.label", &mut value).unwrap();
         assert_eq!(&value[..length], b"kubelet", "{file}");
     }
+}
+
+#[test]
+fn a_file_in_place_that_cannot_be_synced_is_a_warning() {
+    let node = node_with(ECR);
+    // Files can be created in the directory, but it cannot be opened, not even by root
+    // without capabilities.
+    let directory = Path::new(FILE).parent().unwrap();
+    node.set_mode(directory, 0o300);
+    let script = r#"
+        without=; [ "$(id -u)" != 0 ] || without="setpriv --inh-caps=-all --bounding-set=-all"
+        exec $without "$PROVIDER" config --audience=a --write "$0""#;
+    let provider = node.provider_without_cluster();
+    let outcome = provider.pull_in_script(script, &[FILE], "unused");
+    node.set_mode(directory, 0o700);
+    assert_eq!(outcome.code, Some(0), "{outcome}");
+    outcome.warns_with(&["in place", "sync"]);
+    assert_ne!(node.read(FILE), ECR);
 }
 
 #[test]

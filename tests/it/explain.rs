@@ -437,7 +437,7 @@ fn an_existing_auth_file_is_not_removed() {
 
 #[test]
 fn names_cannot_forge_lines_or_move_the_cursor() {
-    let name = "x\nforged \u{1b}[2J\u{202e}";
+    let name = "x\nforged \u{1b}[2J\u{202e}\u{9b}2J";
     let key = "mirror.example/library\nforged \u{1b}[2J";
     let secrets = list(&[
         login_secret(name, "mirror.example", "robot\u{1b}[2J\nforged"),
@@ -445,13 +445,15 @@ fn names_cannot_forge_lines_or_move_the_cursor() {
         secret("z\nforged", "{"),
     ]);
     let node = Node::with_mirror();
-    let outcome = explain(&node, "text", &secrets);
-    assert_eq!(outcome.code, Some(0), "{outcome}");
-    let hostile = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
-    assert!(!outcome.stdout.contains(hostile), "{outcome}");
-    let mut lines = outcome.stdout.lines();
-    assert!(
-        !lines.any(|line| line.trim_start().starts_with("forged")),
-        "{outcome}"
-    );
+    for format in ["text", "json"] {
+        let outcome = explain(&node, format, &secrets);
+        assert_eq!(outcome.code, Some(0), "{outcome}");
+        let hostile = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+        assert!(!outcome.stdout.contains(hostile), "{outcome}");
+        let mut lines = outcome.stdout.lines();
+        assert!(
+            !lines.any(|line| line.trim_start().starts_with("forged")),
+            "{outcome}"
+        );
+    }
 }

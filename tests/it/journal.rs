@@ -1,6 +1,7 @@
 //! The lines in journald: each has its fields, and none has a secret.
 
 use std::io::ErrorKind;
+use std::iter;
 use std::os::unix::net::UnixDatagram;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -141,18 +142,42 @@ fn a_run_has_a_budget_in_the_journal_too() {
     }
 }
 
+/// Fills the journal, and returns the number of lines that it has room for.
+fn fill(node: &Node) -> usize {
+    let flood = UnixDatagram::unbound().unwrap();
+    flood.set_nonblocking(true).unwrap();
+    let socket = node.path("journal/socket");
+    let sent = || flood.send_to(b"MESSAGE=x\n", &socket).is_ok();
+    iter::repeat_with(sent).take_while(|&sent| sent).count()
+}
+
 #[test]
 fn a_journal_that_is_full_holds_nothing_up() {
     let node = Node::with_mirror();
     let journal = Journal::of(&node);
-    let flood = UnixDatagram::unbound().unwrap();
-    flood.set_nonblocking(true).unwrap();
-    let socket = node.path("journal/socket");
-    while flood.send_to(b"MESSAGE=x\n", &socket).is_ok() {}
+    fill(&node);
     let cluster = Cluster::with([login("pull", "mirror.example", "u:p")]);
     if let Some(outcome) = pull(&node.provider(&cluster)) {
         outcome.answers(&owned(NGINX));
         outcome.is_quiet();
+    }
+    drop(journal);
+}
+
+#[test]
+fn a_journal_that_fills_up_during_a_run_holds_nothing_up() {
+    let node = Node::with_mirror();
+    let journal = Journal::of(&node);
+    let room = fill(&node);
+    for _ in 0..room {
+        journal.0.recv(&mut [0; 64]).unwrap();
+    }
+    let broken = (0..100).map(|n| Secret::docker_config_json(&format!("broken-{n}"), "{"));
+    let cluster = Cluster::with(broken.chain([login("pull", "mirror.example", "u:p")]));
+    if let Some(outcome) = pull(&node.provider(&cluster)) {
+        outcome.answers(&owned(NGINX));
+        let lines = outcome.stderr.lines().count();
+        assert!(lines > room, "{room} lines fit: {outcome}");
     }
     drop(journal);
 }

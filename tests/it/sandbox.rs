@@ -5,9 +5,11 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::net::{TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -175,6 +177,78 @@ fn the_roots_for_an_https_proxy_are_read_before_the_sandbox_closes() {
         requests.iter().any(|request| request.method == "CONNECT"),
         "{outcome}"
     );
+}
+
+/// Answers a query for the address of a name (RFC 1035): it is 127.0.0.1, and there is no
+/// other record.
+fn answer_query(server: &UdpSocket) {
+    let mut query = [0; 512];
+    let Ok((_length, client)) = server.recv_from(&mut query) else {
+        return;
+    };
+    // After the header comes the name, whose last label is empty, then the type and class.
+    let name = query[12..].iter().position(|&byte| byte == 0).unwrap();
+    let question = &query[12..12 + name + 5];
+    let is_for_address = question[name + 1..].starts_with(&[0, 1]);
+    let mut response = query[..2].to_vec();
+    response.extend([0x81, 0x80, 0, 1, 0, u8::from(is_for_address), 0, 0, 0, 0]);
+    response.extend(question);
+    if is_for_address {
+        response.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 9, 0, 4, 127, 0, 0, 1]);
+    }
+    server.send_to(&response, client).unwrap();
+}
+
+#[test]
+fn a_resolv_conf_that_is_replaced_during_the_run_is_read() {
+    let servers = ["127.0.0.97:53", "127.0.0.98:53"].map(UdpSocket::bind);
+    let [Ok(silent), Ok(answering)] = servers else {
+        cannot_run("only root can listen on a port below 1024");
+        return;
+    };
+    for server in [&silent, &answering] {
+        let timeout = Some(Duration::from_millis(10));
+        server.set_read_timeout(timeout).unwrap();
+    }
+    let node = Node::with_mirror();
+    let cluster = Cluster::with([login("pull", "mirror.example", "u:p")]);
+    let resolv_conf = |server: &str| format!("nameserver {server}\noptions timeout:1 attempts:1\n");
+    node.write("manager/resolv.conf", resolv_conf("127.0.0.97"));
+    node.write("manager/new", resolv_conf("127.0.0.98"));
+    node.write("etc/nsswitch.conf", "hosts: files dns\n");
+    symlink(
+        node.path("manager/resolv.conf"),
+        node.path("etc/resolv.conf"),
+    )
+    .unwrap();
+    let server = format!("https://kubernetes.default.svc:{}", cluster.port());
+    let provider = node
+        .provider(&cluster)
+        .flag("--api-server", server)
+        .flag("--timeout", "20s");
+    let script =
+        r#"exec unshare --mount sh -c 'mount --bind etc /etc || exit 77; exec "$PROVIDER"'"#;
+
+    let done = AtomicBool::new(false);
+    let outcome = thread::scope(|scope| {
+        scope.spawn(|| {
+            let is_done = || done.load(Ordering::Relaxed);
+            while !is_done() && silent.recv(&mut [0; 512]).is_err() {}
+            fs::rename(node.path("manager/new"), node.path("manager/resolv.conf")).unwrap();
+            while !is_done() {
+                answer_query(&answering);
+            }
+        });
+        let outcome = provider.pull_in_script(script, &[], NGINX);
+        done.store(true, Ordering::Relaxed);
+        outcome
+    });
+
+    if outcome.stderr.contains("unshare") || outcome.code == Some(77) {
+        cannot_run(&format!("cannot mount a private /etc: {outcome}"));
+        return;
+    }
+    outcome.answers(&owned(NGINX));
 }
 
 #[test]

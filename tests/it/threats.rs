@@ -11,8 +11,10 @@ use rustix::process::Signal;
 use serde_json::json;
 use test_cluster::{AnswerFault, Fault, Secret};
 
+use crate::explain::{list, secret};
 use crate::support::{
-    ACCOUNT, Cluster, NAMESPACE, NGINX, Node, Provider, Run, base64, cannot_run, login, owned,
+    ACCOUNT, Cluster, NAMESPACE, NGINX, Node, Provider, Run, base64, cannot_run, docker_config,
+    login, owned,
 };
 
 const AUTH_DIR: &str = "etc/crio/auth";
@@ -276,12 +278,15 @@ fn a_deadline_holds_where_its_signal_was_inherited_as_ignored_or_blocked() {
     let provider = node.provider(&cluster).flag("--timeout", "500ms");
     // As above, reading this file never ends.
     let provider = provider.flag("--registries-conf", "/dev/ptmx");
-    for script in [
-        r#"trap '' ALRM; exec "$PROVIDER""#,
-        r#"exec env --block-signal=ALRM "$PROVIDER""#,
+    for (script, signal) in [
+        (r#"trap '' ALRM; "$PROVIDER"; exit $?"#, Signal::KILL),
+        (
+            r#"env --block-signal=ALRM "$PROVIDER"; exit $?"#,
+            Signal::ALARM,
+        ),
     ] {
         let outcome = provider.pull_in_script(script, &[], NGINX);
-        assert_eq!(outcome.code, None, "ended by a signal: {outcome}");
+        assert_eq!(outcome.code, Some(128 + signal.as_raw()), "{outcome}");
         assert!(outcome.elapsed < Duration::from_secs(15), "{outcome}");
     }
 }
@@ -318,6 +323,27 @@ fn entries_without_end_do_not_outlast_the_deadline() {
         assert!(outcome.elapsed < Duration::from_secs(5), "{outcome}");
         assert_eq!(cluster.server.requests().len(), before + 1, "{outcome}");
         assert_eq!(node.auth_file(NGINX), None);
+    }
+}
+
+#[test]
+fn an_explanation_of_entries_without_end_does_not_outlast_the_deadline() {
+    let mirrors: Vec<_> = (0..2_000).map(|n| format!("m{n}.example")).collect();
+    let mirrors: Vec<_> = mirrors.iter().map(String::as_str).collect();
+    let node = Node::with_mirrors(&mirrors);
+    let provider = node.provider_without_cluster().flag("--timeout", "2s");
+    // Each of them matches every mirror.
+    let keys: Vec<_> = (0..2_000)
+        .map(|n| format!("*.example{}", "/".repeat(n)))
+        .collect();
+    let logins: Vec<_> = keys.iter().map(|key| (&**key, "u:p")).collect();
+    let secrets = list(&[secret("many", &docker_config(&logins))]);
+    for format in ["text", "json"] {
+        let image = ["explain", "nginx", "-n", NAMESPACE];
+        let arguments = [&image[..], &["--secrets", "-", "-o", format]].concat();
+        let outcome = provider.run_with_stdin(&arguments, secrets.as_bytes());
+        outcome.fails_with(&["not done after 2s"]);
+        assert!(outcome.elapsed < Duration::from_secs(4), "{outcome}");
     }
 }
 

@@ -223,7 +223,38 @@ fn step(found: Found, in_time: bool, announced: impl FnOnce() -> bool) -> Option
 
 #[cfg(test)]
 mod tests {
+    use nix::sys::signal::{SigSet, Signal, raise};
+
     use super::*;
+    use crate::service_account::Namespace;
+
+    /// A signal that comes between the file and the response.
+    #[test]
+    fn after_a_signal_there_is_no_response_and_no_file() {
+        let root = tempfile::tempdir().unwrap();
+        let image = ImageName::parse("nginx").unwrap();
+        let name = FileName::new(&Namespace::parse("team-a").unwrap(), &image);
+        let file = AuthFile {
+            directory: &root.path().join("auth"),
+            name: &name,
+            image: &image,
+            locks: &Locks::open(&root.path().join("lock")),
+            intents: &Intents::open(None),
+            deadline: Deadline::new(Duration::from_secs(45)),
+        };
+        // Otherwise the signal would end the tests afterwards.
+        let signal = SigSet::from(Signal::SIGHUP);
+        signal.thread_block().unwrap();
+
+        let placed = file.place(b"{}").unwrap();
+        raise(Signal::SIGHUP).unwrap();
+        let answered = placed.answered(|| panic!("a response"));
+
+        assert_eq!(answered.unwrap_err().kind(), io::ErrorKind::Interrupted);
+        let directory = AuthDir::open(file.directory).unwrap().unwrap();
+        assert_eq!(directory.look(&name, None).unwrap(), Found::Nothing);
+        assert_eq!(signal.wait().unwrap(), Signal::SIGHUP);
+    }
 
     #[test]
     fn the_rule() {
