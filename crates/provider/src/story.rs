@@ -16,7 +16,7 @@ use crate::deadline::{Deadline, Timed};
 use crate::kubelet::{Request, Response};
 use crate::logins::{
     GlobalFiles, GlobalTexts, LoginSource, Logins, Needs, NodeProviders, PodLogins, Server,
-    report_unusable,
+    report_unusable, select,
 };
 use crate::run_log::{RunLog, log_outcome};
 use crate::sandbox;
@@ -161,10 +161,18 @@ fn find<'a>(
         names: names.as_ref(),
         deadline,
     };
-    let find_server = || Server::find(settings, token, deadline);
+    let server = pod.needs_server();
+    let server = server.then(|| Server::find(settings, token, deadline));
+    let server = server.transpose()?;
     let files = globals.files;
-    let node: Vec<Box<dyn LoginSource>> = vec![Box::new(globals), Box::new(node_providers)];
-    let selection = pod.select(find_server, node, sources.names(), &mut log)?;
+
+    let of_pod = server.as_ref().map(|server| pod.login_sources(server));
+    let mut login_sources = of_pod.unwrap_or_default();
+    login_sources.push(Box::new(globals));
+    login_sources.push(Box::new(node_providers));
+    // From here on the input comes from tenants.
+    sandbox::close(settings, login_sources.iter().map(|source| source.needs()));
+    let selection = select(sources.names(), login_sources, &mut log)?;
     Logins::of(sources, selection, files, &mut log)
 }
 

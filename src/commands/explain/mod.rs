@@ -45,6 +45,7 @@ use provider::logins::{
     Candidate, GlobalAuthFile, GlobalFiles, GlobalTexts, LoginSource, Logins, Origin, PodLogins,
     Selection, Server, report_unusable, select,
 };
+use provider::sandbox;
 use provider::secret_names::SecretNames;
 use provider::service_account::ServiceAccount;
 use provider::settings::{SecretsPolicy, Settings};
@@ -194,7 +195,7 @@ pub fn explain(
         texts = GlobalTexts::read(&here.global_auth_files, &mut findings);
     }
     let globals = texts.decode(&mut findings);
-    let places = Places {
+    let inputs = Inputs {
         settings: &here,
         root: &root,
         command,
@@ -202,7 +203,7 @@ pub fn explain(
         globals: &globals,
         deadline,
     };
-    let selection = places.select(&names, &mut stdin, &mut findings)?;
+    let selection = inputs.select(&names, &mut stdin, &mut findings)?;
     let files = GlobalFiles {
         files: &globals,
         deadline,
@@ -217,7 +218,7 @@ pub fn explain(
             let own = selection.narrowed(sources.names());
             Logins::of(sources, own, &globals, &mut findings)?
         };
-        images.push(places.explained(logins, settings, &providers)?);
+        images.push(inputs.explained(logins, settings, &providers)?);
     }
     let explained = Explained {
         settings,
@@ -250,8 +251,8 @@ fn unmatched<'a>(
     Ok(unmatched)
 }
 
-/// The login sources for all images.
-struct Places<'a> {
+/// What the results for all images are made from.
+struct Inputs<'a> {
     settings: &'a Settings,
     root: &'a Root,
     command: &'a Explain,
@@ -260,7 +261,7 @@ struct Places<'a> {
     deadline: Deadline,
 }
 
-impl Places<'_> {
+impl Inputs<'_> {
     /// The result for an image with these logins. `node` has the node's own paths.
     fn explained<'l>(
         &self,
@@ -312,18 +313,18 @@ impl Places<'_> {
             deadline,
         });
         let Some((account, token)) = &self.asked.token else {
-            let mut places: Vec<Box<dyn LoginSource>> = Vec::new();
+            let mut login_sources: Vec<Box<dyn LoginSource>> = Vec::new();
             let files = &self.command.secrets.secrets;
             let shared = &settings.shared_secrets;
             let namespace = &self.asked.namespace;
             let mut given = secrets::read(files, namespace, shared, stdin, findings)?;
             let shared = given.shared(shared, deadline);
             if settings.secrets != SecretsPolicy::Never {
-                places.push(Box::new(given.named(names, deadline)));
+                login_sources.push(Box::new(given.named(names, deadline)));
             }
-            places.push(Box::new(shared));
-            places.push(global_files);
-            return select(sources, places, findings);
+            login_sources.push(Box::new(shared));
+            login_sources.push(global_files);
+            return select(sources, login_sources, findings);
         };
         let pod = PodLogins {
             settings,
@@ -331,13 +332,19 @@ impl Places<'_> {
             names,
             deadline,
         };
-        let find_server = || server(settings, self.root, token, deadline);
-        pod.select(find_server, vec![global_files], sources, findings)
+        let server = pod.needs_server();
+        let server = server.then(|| find_server(settings, self.root, token, deadline));
+        let server = server.transpose()?;
+        let of_pod = server.as_ref().map(|server| pod.login_sources(server));
+        let mut login_sources = of_pod.unwrap_or_default();
+        login_sources.push(global_files);
+        sandbox::close(settings, login_sources.iter().map(|source| source.needs()));
+        select(sources, login_sources, findings)
     }
 }
 
 /// The API server, with one attempt; a line shows what it waits for.
-fn server(
+fn find_server(
     settings: &Settings,
     root: &Root,
     token: &Secret,

@@ -2,7 +2,7 @@
 //! for each pull source.
 //!
 //! The provider writes the result into the auth file, and `explain` prints it: both run
-//! [`PodLogins::select`] and [`Logins::of`].
+//! [`select`] and [`Logins::of`].
 
 mod origin;
 mod selection;
@@ -20,7 +20,6 @@ use secret::Wiped;
 
 use crate::deadline::Deadline;
 use crate::kubelet::Response;
-use crate::sandbox;
 use crate::secret_names::SecretNames;
 use crate::service_account::ServiceAccount;
 use crate::settings::{SecretsPolicy, Settings};
@@ -79,51 +78,31 @@ pub struct PodLogins<'a> {
 }
 
 impl PodLogins<'_> {
-    /// Chooses among the logins of the pod, then those of `node`, in a closed sandbox.
-    /// `find_server` is called only if something is read from the API server.
-    ///
-    /// # Errors
-    /// As `find_server` and [`LoginSource::offer`].
-    pub fn select(
-        &self,
-        find_server: impl FnOnce() -> anyhow::Result<Server>,
-        node: Vec<Box<dyn LoginSource + '_>>,
-        sources: impl IntoIterator<Item = ImageName>,
-        observer: &mut dyn Observer,
-    ) -> anyhow::Result<Selection> {
-        let settings = self.settings;
-        let server = (self.reads_secrets() || self.reads_shared()).then(find_server);
-        let server = server.transpose()?;
-        let mut places: Vec<Box<dyn LoginSource>> = Vec::new();
-        if let Some(server) = &server {
-            places = self.places(server);
-        }
-        places.extend(node);
-        // From here on the input comes from tenants.
-        sandbox::close(settings, places.iter().map(|place| place.needs()));
-        select(sources, places, observer)
+    /// Whether something is read from the API server.
+    pub fn needs_server(&self) -> bool {
+        self.needs_secrets() || self.needs_shared()
     }
 
-    fn reads_secrets(&self) -> bool {
+    fn needs_secrets(&self) -> bool {
         let is_any = self.names.is_none_or(SecretNames::is_any);
         self.settings.secrets != SecretsPolicy::Never && is_any
     }
 
-    fn reads_shared(&self) -> bool {
+    fn needs_shared(&self) -> bool {
         !self.settings.shared_secrets.is_empty()
     }
 
-    /// The login sources of the pod, in order of precedence.
-    fn places<'s>(&'s self, server: &'s Server) -> Vec<Box<dyn LoginSource + 's>> {
+    /// The login sources that read from the API server, in order of precedence.
+    pub fn login_sources<'s>(&'s self, server: &'s Server) -> Vec<Box<dyn LoginSource + 's>> {
         let Self {
             settings,
             account,
             names,
             deadline,
         } = *self;
-        let mut places: Vec<Box<dyn LoginSource>> = Vec::new();
-        if self.reads_secrets() {
-            places.push(Box::new(NamespaceSecrets {
+        let mut login_sources: Vec<Box<dyn LoginSource>> = Vec::new();
+        if self.needs_secrets() {
+            login_sources.push(Box::new(NamespaceSecrets {
                 server,
                 account,
                 names,
@@ -131,30 +110,30 @@ impl PodLogins<'_> {
                 deadline,
             }));
         }
-        if self.reads_shared() {
-            places.push(Box::new(SharedSecrets {
+        if self.needs_shared() {
+            login_sources.push(Box::new(SharedSecrets {
                 server,
                 account,
                 secrets: &settings.shared_secrets,
                 deadline,
             }));
         }
-        places
+        login_sources
     }
 }
 
-/// Chooses among the logins of all `places`, which are in order of precedence.
+/// Chooses among the logins of these login sources, which are in order of precedence.
 ///
 /// # Errors
 /// As [`LoginSource::offer`].
 pub fn select(
     sources: impl IntoIterator<Item = ImageName>,
-    places: Vec<Box<dyn LoginSource + '_>>,
+    login_sources: Vec<Box<dyn LoginSource + '_>>,
     observer: &mut dyn Observer,
 ) -> anyhow::Result<Selection> {
     let mut selection = Selection::new(sources);
-    for mut place in places {
-        place.offer(&mut selection, observer)?;
+    for mut login_source in login_sources {
+        login_source.offer(&mut selection, observer)?;
     }
     Ok(selection)
 }
