@@ -210,7 +210,7 @@ mod tests {
             (GOOD, ApiVersion::V1Beta1, false),
         ] {
             let read = Response::parse(text.as_bytes(), version);
-            let expected = Some(ResponseError::ApiVersion(version)).filter(|_| !fits);
+            let expected = (!fits).then_some(ResponseError::ApiVersion(version));
             assert_eq!(read.err(), expected, "{version}");
         }
     }
