@@ -227,10 +227,11 @@ impl AuthDir {
     }
 
     /// The time since the file was placed or touched, whatever time it has; zero where it
-    /// is missing.
+    /// is missing, or the clock has been set back since.
     pub(super) fn since_change(&self, name: &FileName) -> Duration {
         let stat = fs::statat(&self.handle, name.as_str(), AtFlags::SYMLINK_NOFOLLOW);
-        stat.map_or(Duration::ZERO, |stat| age(changed(&stat)))
+        let since = |stat| SystemTime::now().duration_since(changed(&stat)).ok();
+        stat.ok().and_then(since).unwrap_or_default()
     }
 
     fn holds(&self, name: &FileName, content: &[u8]) -> bool {
