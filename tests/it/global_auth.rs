@@ -250,3 +250,21 @@ fn a_global_file_with_only_other_hosts_makes_no_auth_file() {
 
     assert_eq!(node.auth_file(NGINX), None);
 }
+
+#[test]
+fn a_global_file_beyond_four_mebibytes_is_a_warning() {
+    const LIMIT: usize = 4 * 1024 * 1024;
+    let global = docker_config(&[("own.example", "u:p")]);
+    for (length, is_used) in [(LIMIT, true), (LIMIT + 1, false)] {
+        let node = Node::with_mirror().and_global_auth(&format!("{global:length$}"));
+        let outcome = node.provider(&Cluster::with_login()).pull(NGINX);
+        outcome.answers(&owned(NGINX));
+        let file = node.auth_file(NGINX).unwrap();
+        assert_eq!(!file["auths"]["own.example"].is_null(), is_used);
+        if is_used {
+            outcome.is_quiet();
+        } else {
+            outcome.warns_with(&["config.json", "4194304"]);
+        }
+    }
+}
