@@ -256,7 +256,8 @@ fn a_global_file_beyond_four_mebibytes_is_a_warning() {
     const LIMIT: usize = 4 * 1024 * 1024;
     let global = docker_config(&[("own.example", "u:p")]);
     for (length, is_used) in [(LIMIT, true), (LIMIT + 1, false)] {
-        let node = Node::with_mirror().and_global_auth(&format!("{global:length$}"));
+        let blanks = " ".repeat(length - global.len());
+        let node = Node::with_mirror().and_global_auth(&(global.clone() + &blanks));
         let outcome = node.provider(&Cluster::with_login()).pull(NGINX);
         outcome.answers(&owned(NGINX));
         let file = node.auth_file(NGINX).unwrap();
