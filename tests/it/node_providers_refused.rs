@@ -1,10 +1,12 @@
 //! Credential providers of the node that are never run.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{chown, symlink};
+
+use rustix::process::geteuid;
 
 use crate::node_providers::{HOST, LOGIN, provider};
-use crate::support::{BIN_DIR, CONFIG, Cluster, EMPTY, NGINX, Node, StandIn};
+use crate::support::{BIN_DIR, CONFIG, Cluster, EMPTY, NGINX, Node, StandIn, cannot_run};
 
 #[test]
 fn a_provider_that_takes_tokens_is_never_run() {
@@ -81,6 +83,25 @@ fn providers_that_others_than_root_could_change_are_not_run() {
         let outcome = provider(&node, &Cluster::new()).pull(NGINX);
         outcome.answers(EMPTY);
         outcome.warns_with(&["writable by others", said, "chmod go-w"]);
+        assert_eq!(node.asked(), [""; 0], "{changed}");
+        assert_eq!(node.auth_file(NGINX), None, "{changed}");
+    }
+}
+
+#[test]
+fn providers_of_another_user_are_not_run() {
+    const NOBODY: u32 = 65534;
+    if !geteuid().is_root() {
+        cannot_run("only root can give files to another user");
+        return;
+    }
+    for changed in [CONFIG, "etc/kubernetes", BIN_DIR, &format!("{BIN_DIR}/ecr")] {
+        let node = Node::with_mirror();
+        node.configure_providers(&[StandIn::with_login("ecr", HOST, HOST, LOGIN)]);
+        chown(node.path(changed), Some(NOBODY), None).unwrap();
+        let outcome = provider(&node, &Cluster::new()).pull(NGINX);
+        outcome.answers(EMPTY);
+        outcome.warns_with(&["belongs to user 65534", "chown root:root", changed]);
         assert_eq!(node.asked(), [""; 0], "{changed}");
         assert_eq!(node.auth_file(NGINX), None, "{changed}");
     }

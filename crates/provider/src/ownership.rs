@@ -145,7 +145,7 @@ mod tests {
     #![expect(clippy::disallowed_methods, reason = "lays out the files")]
 
     use std::fs::Permissions;
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::{PermissionsExt, lchown, symlink};
 
     use rustix::process::geteuid;
 
@@ -223,16 +223,39 @@ mod tests {
         };
         assert_eq!(found, Some(shared.clone()));
         assert_eq!(shared.remedy(), "chmod go-w \"/shared\"");
-        // All files of another user are loopholes.
-        let other = Loophole::Owner {
-            path: PathBuf::from("/"),
-            owner: me,
-        };
-        if me != 0 {
-            assert_eq!(
-                loophole(&base, Path::new("/etc"), None).unwrap(),
-                Some(other)
-            );
+    }
+
+    #[test]
+    fn what_belongs_to_another_user_is_a_loophole() {
+        const NOBODY: u32 = 65534;
+        let directory = tempfile::tempdir().unwrap();
+        let base = directory.path().canonicalize().unwrap();
+        fs::create_dir(base.join("etc")).unwrap();
+        fs::write(base.join("etc/file"), "").unwrap();
+        symlink("file", base.join("etc/link")).unwrap();
+        for (path, mode) in [("etc", 0o755), ("etc/file", 0o644)] {
+            fs::set_permissions(base.join(path), Permissions::from_mode(mode)).unwrap();
+        }
+        let me = geteuid().as_raw();
+        let found = |trusted| loophole(&base, Path::new("/etc/link"), trusted).unwrap();
+        assert_eq!(found(Some(me)), None);
+        for path in ["/etc", "/etc/link", "/etc/file"] {
+            let here = below(&base, Path::new(path));
+            // Only root can give a file away. Everything here belongs to any other user.
+            let (path, owner) = if me == 0 {
+                lchown(&here, Some(NOBODY), None).unwrap();
+                (path, NOBODY)
+            } else {
+                ("/", me)
+            };
+            let expected = Loophole::Owner {
+                path: PathBuf::from(path),
+                owner,
+            };
+            assert_eq!(found(None), Some(expected.clone()));
+            assert_eq!(expected.remedy(), format!("chown root:root {path:?}"));
+            assert_eq!(found(Some(owner)), None);
+            lchown(&here, Some(me), None).unwrap();
         }
     }
 }
