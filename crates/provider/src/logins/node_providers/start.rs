@@ -4,6 +4,7 @@
 //! start together ask the cloud once: the first run asks, and the others find the cached
 //! response.
 
+use std::cell::LazyCell;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
@@ -35,8 +36,8 @@ const MAX_RUNS: usize = 64;
 /// Starts providers, taking turns with other runs.
 pub(super) struct Start<'a> {
     our_variables: Vec<&'a EnvVar>,
-    /// kubelet's own environment, if those may have replaced variables of it.
-    kubelets: Option<Environment>,
+    /// kubelet's own environment, of which those may have replaced variables.
+    kubelets: LazyCell<Option<Environment>>,
     deadline: Deadline,
     turns: Turns,
     is_tidy: bool,
@@ -47,11 +48,9 @@ pub(super) struct Start<'a> {
 impl<'a> Start<'a> {
     /// Nothing is started yet.
     pub(super) fn new(configured: &'a Configured, deadline: Deadline) -> Self {
-        let our_variables = configured.our_variables();
-        let is_any = !our_variables.is_empty();
         Self {
-            our_variables,
-            kubelets: is_any.then(Environment::read).flatten(),
+            our_variables: configured.our_variables(),
+            kubelets: LazyCell::new(Environment::read),
             deadline,
             turns: Turns::new(deadline),
             is_tidy: false,
