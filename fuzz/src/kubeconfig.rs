@@ -26,7 +26,7 @@ pub fn kubeconfig(data: &[u8]) {
 fn one_kubeconfig(data: &[u8]) {
     match parse(data) {
         Ok(kubeconfig) => {
-            assert!(!kubeconfig.server.is_empty());
+            assert_ne!(kubeconfig.server, "");
             assert_eq!(kubeconfig.path, Path::new(PATH));
             match &kubeconfig.ca {
                 Some(CaSource::File(path)) => assert!(path.is_absolute()),

@@ -66,7 +66,7 @@ fn refusal(message: &str, files: &[Source]) {
 fn answers(config: &Config, text: &str) {
     let prefixes: Vec<_> = config.registries().iter().map(|r| &r.prefix).collect();
     assert!(prefixes.is_sorted_by(|a, b| a < b), "{prefixes:?}");
-    assert!(!config.credential_helpers().is_empty());
+    assert_ne!(config.credential_helpers().len(), 0);
     for registry in config.registries() {
         let wildcard = registry.prefix.starts_with("*.");
         assert!(wildcard || !registry.location.is_empty(), "{registry:?}");

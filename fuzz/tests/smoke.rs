@@ -136,7 +136,7 @@ fn corpus(name: &str) -> Vec<(String, Vec<u8>)> {
         })
         .collect();
     files.sort();
-    assert!(!files.is_empty());
+    assert_ne!(files.len(), 0);
     files
 }
 
