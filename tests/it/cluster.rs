@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use test_cluster::ApiServer;
 
-use crate::support::{ACCOUNT, Cluster, NAMESPACE, NGINX, Node, Outcome, base64, login, owned};
+use crate::support::{Cluster, NAMESPACE, NGINX, Node, Outcome, base64, login, owned};
 
 pub(crate) const KUBECONFIG: &str = "var/lib/kubelet/kubeconfig";
 
@@ -195,14 +195,9 @@ fn an_environment_file_names_the_server() {
 
 #[test]
 fn an_ipv6_address_is_put_in_brackets() {
-    let Ok(server) = ApiServer::builder().ipv6().try_start() else {
-        // The test needs IPv6.
+    let Some(cluster) = Cluster::with_login_on_ipv6() else {
         return;
     };
-    server.grant(NAMESPACE, ACCOUNT);
-    let token = server.token(NAMESPACE, ACCOUNT);
-    server.put_secret(NAMESPACE, login("pull", "mirror.example", "user:hunter2"));
-    let cluster = Cluster { server, token };
     let port = cluster.port();
     for host in ["::1", "'::1'", "[::1]"] {
         let node = Node::with_mirror();

@@ -3,7 +3,7 @@
 use test_cluster::ApiServer;
 
 use crate::cluster::{KUBECONFIG, authority_data, cluster, kubeconfig, server};
-use crate::support::{ACCOUNT, Cluster, NAMESPACE, NGINX, Node, Outcome, login, owned};
+use crate::support::{Cluster, NGINX, Node, Outcome, owned};
 
 fn pull(cluster: &Cluster, kubeconfig: &[u8]) -> Outcome {
     let node = Node::with_mirror();
@@ -29,14 +29,9 @@ fn utf_16_and_every_line_break_of_yaml_1_1_are_read() {
 
 #[test]
 fn an_ipv6_address_may_have_a_zone() {
-    let Ok(server) = ApiServer::builder().ipv6().try_start() else {
-        // The test needs IPv6.
+    let Some(cluster) = Cluster::with_login_on_ipv6() else {
         return;
     };
-    server.grant(NAMESPACE, ACCOUNT);
-    let token = server.token(NAMESPACE, ACCOUNT);
-    server.put_secret(NAMESPACE, login("pull", "mirror.example", "user:hunter2"));
-    let cluster = Cluster { server, token };
     let url = format!("server: 'https://[::1%251]:{}'", cluster.port());
     let text = kubeconfig(&[url, authority_data(&cluster)]);
     pull(&cluster, text.as_bytes()).answers(&owned(NGINX));

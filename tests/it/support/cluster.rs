@@ -2,9 +2,10 @@
 //! there, and the token of its pod.
 
 use serde_json::json;
-use test_cluster::{ApiServer, Builder, Secret};
+use test_cluster::{ApiServer, Builder, Error, Secret};
 
 use super::base64;
+use super::needs::report_skipped;
 
 /// The pod's namespace.
 pub(crate) const NAMESPACE: &str = "team-a";
@@ -25,7 +26,10 @@ impl Cluster {
 
     /// A cluster with a server from this builder.
     pub(crate) fn of(builder: Builder) -> Self {
-        let server = builder.start();
+        Self::on(builder.start())
+    }
+
+    fn on(server: ApiServer) -> Self {
         server.grant(NAMESPACE, ACCOUNT);
         let token = server.token(NAMESPACE, ACCOUNT);
         Self { server, token }
@@ -44,6 +48,21 @@ impl Cluster {
     /// [`Node::with_mirror`](super::Node::with_mirror).
     pub(crate) fn with_login() -> Self {
         Self::with([login("pull", "mirror.example", "user:hunter2")])
+    }
+
+    /// The same, with a server that listens on `::1`; `None` on a machine without IPv6.
+    pub(crate) fn with_login_on_ipv6() -> Option<Self> {
+        let server = match ApiServer::builder().ipv6().try_start() {
+            Ok(server) => server,
+            Err(error @ Error::Listen { .. }) => {
+                report_skipped(&format!("{error:?}"));
+                return None;
+            }
+            Err(error) => panic!("the server does not start: {error:?}"),
+        };
+        let cluster = Self::on(server);
+        cluster.put(login("pull", "mirror.example", "user:hunter2"));
+        Some(cluster)
     }
 
     /// Puts a Secret into the pod's namespace.

@@ -7,10 +7,10 @@ use super::*;
 
 /// Offers `(origin, key, password)` in this order and returns what each source got.
 fn choose(sources: &[&str], offers: &[(Origin, &str, &str)]) -> Vec<(String, String)> {
-    choose_and_tell(sources, offers, &mut ())
+    choose_and_report(sources, offers, &mut ())
 }
 
-fn choose_and_tell(
+fn choose_and_report(
     sources: &[&str],
     offers: &[(Origin, &str, &str)],
     observer: &mut impl Observer,
@@ -73,7 +73,7 @@ fn assert_wins(name: &str, rule: Rule, winner: (Origin, &str), loser: (Origin, &
     offers[0].2 = "winner";
     for _ in 0..2 {
         let mut lost = Lost::default();
-        let chosen = choose_and_tell(&["quay.io/org/app"], &offers, &mut lost);
+        let chosen = choose_and_report(&["quay.io/org/app"], &offers, &mut lost);
         let expected = vec![("quay.io/org/app".to_owned(), "winner".to_owned())];
         assert_eq!(chosen, expected, "{name}: {offers:?}");
         assert_eq!(lost.0, [rule], "{name}: {offers:?}");
@@ -256,9 +256,9 @@ fn a_selection_can_be_narrowed_to_some_sources() {
 #[test]
 fn every_comparison_is_reported_with_its_result() {
     #[derive(Default)]
-    struct Told(Vec<String>);
+    struct Reported(Vec<String>);
 
-    impl Observer for Told {
+    impl Observer for Reported {
         fn compared(&mut self, comparison: &Comparison<'_>) {
             let Comparison {
                 source,
@@ -276,7 +276,7 @@ fn every_comparison_is_reported_with_its_result() {
         }
     }
 
-    let mut told = Told::default();
+    let mut reported = Reported::default();
     let offers = [
         (secret("a"), "*.io", "p"),
         (secret("b"), "quay.io", "p"),
@@ -284,7 +284,7 @@ fn every_comparison_is_reported_with_its_result() {
         (secret("a"), "q*.io", "p"),
         (file(0), "gcr.io", "p"),
     ];
-    choose_and_tell(&["quay.io/org/app"], &offers, &mut told);
+    choose_and_report(&["quay.io/org/app"], &offers, &mut reported);
     let expected = [
         "quay.io/org/app: *.io of secret \"a\" the first that matches",
         "quay.io/org/app: quay.io of secret \"b\" wins over \"*.io\" of secret \"a\", which has a glob for a host, not the exact name",
@@ -292,7 +292,7 @@ fn every_comparison_is_reported_with_its_result() {
         "quay.io/org/app: q*.io of secret \"a\" loses to \"quay.io\" of secret \"b\": it has a glob for a host, not the exact name",
         "gcr.io of global auth file \"/0.json\" matches nothing",
     ];
-    assert_eq!(told.0, expected);
+    assert_eq!(reported.0, expected);
 }
 
 prop_compose! {
