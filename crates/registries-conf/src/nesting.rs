@@ -13,6 +13,43 @@ const MAX_DEPTH: usize = 16;
 /// The offset at which a TOML text is nested too deeply; `None` if it is not. The
 /// configuration files of containers/image and CRI-O use a few levels; the limit is 16.
 pub fn too_deep(text: &str) -> Option<usize> {
+    // Looking for tokens takes as long as parsing them.
+    if is_shallow(text) {
+        return None;
+    }
+    by_tokens(text)
+}
+
+/// Whether the lines alone show that a text is not nested too deeply. A bracket counts as
+/// open to the end of the text, unless its line closes it and has no string or comment,
+/// in which a bracket has no meaning.
+fn is_shallow(text: &str) -> bool {
+    let mut open_before = 0_usize;
+    text.as_bytes().split(|&byte| byte == b'\n').all(|line| {
+        let (mut opened, mut open, mut deepest, mut dots) = (0_usize, 0_usize, 0_usize, 0_usize);
+        let mut is_clear = true;
+        for byte in line {
+            match byte {
+                b'[' | b'{' => {
+                    opened += 1;
+                    open += 1;
+                    deepest = deepest.max(open);
+                }
+                b']' | b'}' if open > 0 => open -= 1,
+                b']' | b'}' | b'"' | b'\'' | b'#' => is_clear = false,
+                b'.' => dots += 1,
+                _ => {}
+            }
+        }
+        if !is_clear || open > 0 {
+            open_before += opened;
+            deepest = 0;
+        }
+        open_before + deepest <= MAX_DEPTH && dots < MAX_DEPTH
+    })
+}
+
+fn by_tokens(text: &str) -> Option<usize> {
     let mut brackets = 0_usize;
     let mut dots = 0_usize;
     for token in Source::new(text).lex() {
@@ -45,7 +82,25 @@ pub fn too_deep(text: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::too_deep;
+    use proptest::prelude::*;
+
+    use super::{by_tokens, is_shallow, too_deep};
+
+    proptest! {
+        #[test]
+        fn lines_never_hide_what_the_tokens_show(text in "([\\[{]{0,9}[\\[\\]{}a.=,\"'# \n\r\\\\]{0,9}){0,9}") {
+            prop_assert!(!is_shallow(&text) || by_tokens(&text).is_none());
+        }
+    }
+
+    #[test]
+    fn usual_files_need_no_tokens() {
+        let registry = "[[registry]]\nlocation = \"a.b\"\n[[registry.mirror]]\nlocation = 'c'\n";
+        assert!(is_shallow(&registry.repeat(1000)));
+        assert!(is_shallow("[aliases]\n\"a\" = \"b.c/a\" # [[{\n"));
+        assert!(!is_shallow(&"a = [[[\n".repeat(6)));
+        assert!(!is_shallow(&"a = ['[[', ']]']\n".repeat(6)));
+    }
 
     #[test]
     fn nesting_is_bounded() {
