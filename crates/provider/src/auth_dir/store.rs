@@ -20,14 +20,12 @@ use sha2::{Digest, Sha256};
 use tracing::{debug, warn};
 
 use super::name::FileName;
-use super::temporary::Temporary;
+use super::temporary::{PRIVATE, Temporary};
 use super::times::{age, changed, modified};
 
 /// Group and others may write.
 const WRITABLE_BY_OTHERS: RawMode = 0o022;
 const STICKY: RawMode = 0o1000;
-/// The mode of an auth file.
-pub(super) const PRIVATE: RawMode = 0o600;
 
 /// The auth directory, opened and checked.
 #[derive(Debug)]

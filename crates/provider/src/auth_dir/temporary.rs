@@ -3,14 +3,15 @@
 use std::fs::File;
 
 use rustix::fd::OwnedFd;
-use rustix::fs::{self, AtFlags, Mode, OFlags};
+use rustix::fs::{self, AtFlags, Mode, OFlags, RawMode};
 use rustix::io::Errno;
 use rustix::process::getpid;
 use tracing::warn;
 
 use super::name::FileName;
-use super::store::PRIVATE;
 
+/// The mode of an auth file.
+pub(super) const PRIVATE: RawMode = 0o600;
 /// The suffix of the names.
 pub(super) const TEMPORARY_SUFFIX: &str = ".tmp";
 

@@ -3,7 +3,7 @@
 //! image of that name.
 //!
 //! - `select` chooses the provider for each source, and refuses those that must not run.
-//! - `ask` looks for cached responses, and waits for the others.
+//! - `ask` looks for cached responses, and waits for the others; a `query` is one of them.
 //! - `start` starts the providers for these, in turn with other runs (`turn`).
 //! - `run` runs one provider.
 //! - `group` ends all that run, with all processes that they have started.
@@ -18,6 +18,7 @@
 
 mod select;
 mod ask;
+mod query;
 mod start;
 mod turn;
 mod run;
@@ -38,8 +39,9 @@ use secret::Wiped;
 use serde::Serialize;
 use tracing::debug;
 
-use self::ask::{Answered, Queries};
+use self::ask::Queries;
 use self::key::registry_of;
+use self::query::Answered;
 use super::{GlobalFiles, LoginSource, Needs, Observer, Selection, Skipped};
 use crate::deadline::Elapsed;
 use crate::excerpt::ShownKey;

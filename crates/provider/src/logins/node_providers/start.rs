@@ -18,9 +18,9 @@ use rustix::fd::OwnedFd;
 use tracing::{debug, warn};
 
 use super::NESTED;
-use super::ask::{Asked, Queries, Query, State};
-use super::cache::CacheError;
+use super::cache::{Cache, CacheError};
 use super::group::Group;
+use super::query::{Asked, Query, State};
 use super::run::{Run, RunError};
 use super::select::{Configured, Provider};
 use super::turn::{Turn, Turns};
@@ -58,49 +58,49 @@ impl<'a> Start<'a> {
         }
     }
 
-    /// Asks one provider for all sources that it serves.
+    /// Asks one provider for all sources that it serves, and adds to the queries of the run.
     pub(super) fn provider(
         &mut self,
-        to: &mut Queries,
+        queries: &mut Vec<Query>,
+        mut cache: Option<&mut Cache>,
         provider: &Provider,
         asked: &Rc<Asked>,
         sources: &[&ImageName],
     ) {
         for &source in sources {
-            let state = match self.turns.take(
-                to.cache.as_ref(),
-                &asked.fingerprint,
-                source.as_str(),
-            ) {
+            let state = match self
+                .turns
+                .take(cache.as_deref(), &asked.fingerprint, source.as_str())
+            {
                 Turn::Kept(answer) => {
                     debug!(origin = %asked.origin, %source, "use its cached response");
                     State::Kept(answer)
                 }
                 Turn::With(query) => {
-                    if let Some(query) = to.list.get_mut(query) {
+                    if let Some(query) = queries.get_mut(query) {
                         query.others.push(source.clone());
                     }
                     continue;
                 }
                 Turn::Ask(lock) => {
-                    if to.list.len() >= MAX_RUNS {
+                    if queries.len() >= MAX_RUNS {
                         let most = MAX_RUNS;
                         warn!(%source, "not asked: a run asks node providers at most {most} times");
                         return;
                     }
-                    if let Some(cache) = to.cache.as_mut().filter(|_| !self.is_tidy) {
+                    if let Some(cache) = cache.as_deref_mut().filter(|_| !self.is_tidy) {
                         cache.tidy().unwrap_or_else(CacheError::warn);
                         self.is_tidy = true;
                     }
                     if let Some((byte, lock)) = &lock {
                         let (byte, lock) = (*byte, lock.clone());
-                        self.turns.hold(byte, lock, to.list.len());
+                        self.turns.hold(byte, lock, queries.len());
                     }
                     let lock = lock.and_then(|(_, lock)| lock);
                     self.run(provider, asked, source, lock)
                 }
             };
-            to.list.push(Query {
+            queries.push(Query {
                 asked: Rc::clone(asked),
                 source: source.clone(),
                 others: Vec::new(),
