@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     BIN_DIR, CONFIG, Cluster, EMPTY, NGINX, Node, Outcome, Provider, StandIn, answer, base64,
-    docker_config, login, owned, print,
+    cacheable_response, docker_config, login, owned, print,
 };
 
 pub(crate) const HOST: &str = "mirror.example";
@@ -21,6 +21,12 @@ pub(crate) fn auth(login: &str) -> Value {
 /// The provider on that node, with all of kubelet's providers.
 pub(crate) fn provider(node: &Node, cluster: &Cluster) -> Provider {
     node.provider(cluster).with_node_providers(node, "auto")
+}
+
+/// A node provider whose response with [`LOGIN`] is cached for an hour.
+pub(crate) fn cacheable() -> StandIn {
+    let response = cacheable_response("Registry", Some("1h"), &[(HOST, LOGIN)]);
+    StandIn::new("ecr", &[HOST], &print(&response))
 }
 
 /// The auth file after a pull through `mirror` with these providers.

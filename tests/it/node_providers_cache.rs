@@ -11,7 +11,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use serde_json::json;
 
-use crate::node_providers::{HOST, LOGIN, auth, provider};
+use crate::node_providers::{HOST, LOGIN, auth, cacheable, provider};
 use crate::support::{
     BIN_DIR, CACHE, CONFIG, Cluster, EMPTY, NGINX, Node, Provider, StandIn, cacheable_response,
     print,
@@ -57,12 +57,7 @@ fn responses_are_cached_as_kubelet_caches_them() {
 /// A node on which a response has been cached.
 fn with_cached_response(cluster: &Cluster) -> (Node, Provider) {
     let node = Node::with_mirror();
-    let script = print(&cacheable_response(
-        "Registry",
-        Some("1h"),
-        &[(HOST, LOGIN)],
-    ));
-    node.configure_providers(&[StandIn::new("ecr", &[HOST], &script)]);
+    node.configure_providers(&[cacheable()]);
     let provider = provider(&node, cluster);
     provider.pull(NGINX).answers(EMPTY);
     provider.pull(NGINX).answers(EMPTY);
@@ -208,12 +203,7 @@ fn what_is_not_valid_any_more_is_removed_and_a_full_cache_takes_no_more() {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
     for (valid, asked) in [(997, 1), (1000, 2)] {
         let node = Node::with_mirror();
-        let script = print(&cacheable_response(
-            "Registry",
-            Some("1h"),
-            &[(HOST, LOGIN)],
-        ));
-        node.configure_providers(&[StandIn::new("ecr", &[HOST], &script)]);
+        node.configure_providers(&[cacheable()]);
         for number in 0..valid {
             place(&node, &format!("provider-{number}"), boot.trim(), u64::MAX);
         }

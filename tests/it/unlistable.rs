@@ -5,10 +5,8 @@ use std::process::{Child, Command};
 use std::thread;
 use std::time::Duration;
 
-use crate::node_providers::{HOST, LOGIN, provider};
-use crate::support::{
-    Cluster, EMPTY, NGINX, Node, StandIn, cacheable_response, login, owned, print,
-};
+use crate::node_providers::{cacheable, provider};
+use crate::support::{Cluster, EMPTY, NGINX, Node, login, owned};
 
 /// A directory of the kernel's that cannot be listed: the network of a process that has
 /// ended and was not waited for (`proc_tgid_net_readdir` returns `EINVAL`).
@@ -93,12 +91,7 @@ fn an_auth_directory_that_cannot_be_listed_is_a_warning_after_the_response() {
 fn a_cache_that_cannot_be_listed_is_a_warning() {
     let unlistable = Unlistable::new();
     let node = Node::with_mirror();
-    let script = print(&cacheable_response(
-        "Registry",
-        Some("1h"),
-        &[(HOST, LOGIN)],
-    ));
-    node.configure_providers(&[StandIn::new("ecr", &[HOST], &script)]);
+    node.configure_providers(&[cacheable()]);
     let cluster = Cluster::new();
     let provider = provider(&node, &cluster).flag("--provider-cache-dir", unlistable.path());
 
