@@ -166,8 +166,7 @@ fn find<'a>(
     let server = server.transpose()?;
     let files = globals.files;
 
-    let of_pod = server.as_ref().map(|server| pod.login_sources(server));
-    let mut login_sources = of_pod.unwrap_or_default();
+    let mut login_sources = pod.login_sources(server.as_ref());
     login_sources.push(Box::new(globals));
     login_sources.push(Box::new(node_providers));
     // From here on the input comes from tenants.

@@ -1,4 +1,4 @@
-//! A limit on nesting, checked on the tokens before a tree is built.
+//! A limit on nesting, checked on lines or tokens before a tree is built.
 //!
 //! The tree is walked and dropped by recursion, one level for each bracket and for each
 //! part of a dotted key: without a limit, a line of a few hundred kilobytes would

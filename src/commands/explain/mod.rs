@@ -335,8 +335,7 @@ impl Inputs<'_> {
         let server = pod.needs_server();
         let server = server.then(|| find_server(settings, self.root, token, deadline));
         let server = server.transpose()?;
-        let of_pod = server.as_ref().map(|server| pod.login_sources(server));
-        let mut login_sources = of_pod.unwrap_or_default();
+        let mut login_sources = pod.login_sources(server.as_ref());
         login_sources.push(global_files);
         sandbox::close(settings, login_sources.iter().map(|source| source.needs()));
         select(sources, login_sources, findings)

@@ -92,15 +92,22 @@ impl PodLogins<'_> {
         !self.settings.shared_secrets.is_empty()
     }
 
-    /// The login sources that read from the API server, in order of precedence.
-    pub fn login_sources<'s>(&'s self, server: &'s Server) -> Vec<Box<dyn LoginSource + 's>> {
+    /// The login sources that read from the API server, in order of precedence; none
+    /// without a server.
+    pub fn login_sources<'s>(
+        &'s self,
+        server: Option<&'s Server>,
+    ) -> Vec<Box<dyn LoginSource + 's>> {
+        let mut login_sources: Vec<Box<dyn LoginSource>> = Vec::new();
+        let Some(server) = server else {
+            return login_sources;
+        };
         let Self {
             settings,
             account,
             names,
             deadline,
         } = *self;
-        let mut login_sources: Vec<Box<dyn LoginSource>> = Vec::new();
         if self.needs_secrets() {
             login_sources.push(Box::new(NamespaceSecrets {
                 server,
